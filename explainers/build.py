@@ -1,0 +1,151 @@
+"""explain(): trace prediction and explanation of a captured classifier into one graph."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch._dispatch.python import enable_python_dispatcher
+from torch._functorch.compile_utils import fx_graph_cse
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
+
+from .capture import capture
+from .decompositions import backward_decompositions
+from .errors import BatchError
+from .explanation import ExplanationModel
+from .heatmap import heatmap
+from .methods import Method
+from .program import Program
+from .sizes import root_sizes
+from .tape import Network
+
+log = logging.getLogger(__name__)
+_TRACE_BATCH = 7
+
+
+def explain(
+    classifier: nn.Module,
+    example_image: Tensor,
+    method: Method,
+    *,
+    output: int | str | None = None,
+) -> ExplanationModel:
+    """Rewrite a trained classifier into a model that predicts and explains in one graph.
+
+    Args:
+        classifier: maps float images ``[batch, C, H, W]`` to logits ``[batch, K]``, in eval mode.
+            It is not changed.
+        example_image: ``[batch >= 1, C, H, W]``, of the model's dtype, on its device. Only its shape
+            and rough scale matter; H and W become fixed, the batch size stays free.
+        method: such as ``SmoothDiff(samples=8, std=0.3)``.
+        output: index or name of the output that holds the logits, if the classifier has several.
+
+    Raises:
+        ExplainerError: one of its subclasses, naming cause and remedy.
+    """
+    start = time.perf_counter()
+    program = capture(classifier, example_image, output)
+    graph = _trace(program, method)
+    log.info("traced %s in %.1f s", type(classifier).__name__, time.perf_counter() - start)
+    return ExplanationModel(
+        graph=graph,
+        method=method,
+        image_shape=program.image_shape,
+        classes=program.classes,
+        dtype=program.dtype,
+        classifier_name=type(classifier).__name__,
+    )
+
+
+def _trace(program: Program, method: Method) -> fx.GraphModule:
+    weight_nodes = list(program.weights)
+    buffers = {
+        name: tensor.to(program.device) for name, tensor in method.buffers(program.image_shape).items()
+    }
+
+    def explained(
+        weights: list[Tensor], buffer_list: list[Tensor], image: Tensor, target: Tensor
+    ) -> tuple[Tensor, ...]:
+        network = Network(program, dict(zip(weight_nodes, weights, strict=True)))
+        with torch.no_grad():
+            logits = network.at(image).logits
+            explained_class = torch.where(target < 0, logits.argmax(1), target)
+            attribution = method.attribute(
+                network, image, explained_class, dict(zip(buffers, buffer_list, strict=True))
+            )
+            return logits, explained_class, attribution, heatmap(attribution, method.signed)
+
+    example = torch.empty(
+        (_TRACE_BATCH, *program.image_shape), dtype=program.dtype, device=program.device
+    )
+    shape_env = ShapeEnv()
+    with FakeTensorMode(shape_env=shape_env, allow_non_fake_inputs=True) as mode, enable_python_dispatcher():
+        image = mode.from_tensor(
+            example,
+            symbolic_context=StatelessSymbolicContext(
+                dynamic_sizes=[DimDynamic.DYNAMIC] + [DimDynamic.STATIC] * len(program.image_shape)
+            ),
+        )
+        target = torch.empty(image.shape[0], dtype=torch.int64, device=program.device)
+        traced = make_fx(
+            explained, decomposition_table=backward_decompositions(), tracing_mode="real"
+        )(
+            [mode.from_tensor(program.weights[node], static_shapes=True) for node in weight_nodes],
+            [mode.from_tensor(tensor, static_shapes=True) for tensor in buffers.values()],
+            image,
+            target,
+        )
+    if not isinstance(image.shape[0], torch.SymInt) or shape_env.replacements:
+        raise BatchError(
+            "The traced graph fixes the batch size: an operation compared it with a constant. "
+            f"(constraints: {dict(shape_env.replacements)})"
+        )
+    stored = {node.name: program.weights[node] for node in weight_nodes}
+    stored.update(buffers)
+    return _bind(traced, stored)
+
+
+def _bind(traced: fx.GraphModule, stored: dict[str, Tensor]) -> fx.GraphModule:
+    """Turn the first placeholders into buffers of the module and tidy the graph."""
+    graph = fx_graph_cse(traced.graph)
+    module = fx.GraphModule(traced, graph)
+    graph = module.graph
+    *bound, image, target = graph.find_nodes(op="placeholder")
+    root_sizes(graph, image)
+    for node, (name, tensor) in zip(bound, stored.items(), strict=True):
+        attribute = f"stored_{name}"
+        if node.users:
+            module.register_buffer(attribute, tensor.detach().clone())
+            with graph.inserting_before(node):
+                replacement = graph.get_attr(attribute)
+            replacement.meta.update(node.meta)
+            node.replace_all_uses_with(replacement)
+        graph.erase_node(node)
+    for node, name in ((image, "image"), (target, "target")):
+        node.target = node.name = name
+    _drop_unused(graph)
+    graph.lint()
+    module.recompile()
+    module.delete_all_unused_submodules()
+    return module
+
+
+def _drop_unused(graph: fx.Graph) -> None:
+    def impure(node: fx.Node) -> bool:
+        return node.op in ("placeholder", "output")
+
+    graph.eliminate_dead_code(is_impure_node=impure)
+
+
+def node_table(model: ExplanationModel) -> dict[str, int]:
+    """How many nodes of each operation the explanation graph has."""
+    counts: dict[str, Any] = {}
+    for node in model.graph.graph.nodes:
+        if node.op == "call_function":
+            counts[str(node.target)] = counts.get(str(node.target), 0) + 1
+    return counts

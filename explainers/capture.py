@@ -1,0 +1,229 @@
+"""Classifier -> Program: export, check and simplify."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.export.graph_signature import InputKind
+
+from .batching import locate_batch
+from .errors import CaptureError, InputError, OutputError, TrainingModeError
+from .program import Program, source_line
+from .simplify import fold_batch_norm, fold_constants
+
+_LIVE_IN_TRAINING = (
+    nn.modules.dropout._DropoutNd,
+    nn.modules.batchnorm._BatchNorm,
+)
+_TRACE_BATCH = 7  # any number that no layer is likely to have as a size of its own
+
+
+class _OneOutput(nn.Module):
+    """The classifier, returning only the output that holds the logits."""
+
+    def __init__(self, classifier: nn.Module, output: int | str | None) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.output = output
+
+    def forward(self, image: Tensor) -> Tensor:
+        return select_output(self.classifier(image), self.output)
+
+
+def select_output(result: Any, output: int | str | None) -> Tensor:
+    """Pick the logits out of whatever a classifier returns.
+
+    Args:
+        result: a tensor, a tuple (named or not), or a mapping.
+        output: None where ``result`` is the logits; else an index, a field name or a key.
+
+    Raises:
+        OutputError: the selector does not fit ``result``.
+    """
+    if output is None:
+        if isinstance(result, Tensor):
+            return result
+        raise OutputError(
+            f"The classifier returns {_describe(result)}, expected one tensor of logits [batch, classes]. "
+            "Say which one holds the logits: explain(..., output=0) or output='name'."
+        )
+    if isinstance(result, Tensor):
+        raise OutputError(
+            f"output={output!r} was given, but the classifier returns a single tensor; leave it out."
+        )
+    try:
+        if isinstance(output, str) and hasattr(result, output):
+            chosen = getattr(result, output)
+        else:
+            chosen = result[output]
+    except (LookupError, TypeError) as error:
+        raise OutputError(
+            f"The classifier returns {_describe(result)}; it has no output {output!r}."
+        ) from error
+    if not isinstance(chosen, Tensor):
+        raise OutputError(
+            f"Output {output!r} of the classifier is {_describe(chosen)}, expected a tensor."
+        )
+    return chosen
+
+
+def _describe(result: Any) -> str:
+    if isinstance(result, Tensor):
+        return f"a tensor of shape {list(result.shape)}"
+    if hasattr(result, "_fields"):
+        return f"{type(result).__name__} with fields {', '.join(result._fields)}"
+    if isinstance(result, dict):
+        return f"a dict with keys {', '.join(map(repr, result))}"
+    if isinstance(result, (tuple, list)):
+        return f"a {type(result).__name__} of {len(result)}"
+    return f"a {type(result).__name__}"
+
+
+def capture(classifier: nn.Module, image: Tensor, output: int | str | None = None) -> Program:
+    """Turn a trained classifier into a :class:`Program` with a free batch size.
+
+    Args:
+        classifier: maps float images ``[batch, C, H, W]`` to logits ``[batch, K]``; in eval mode.
+        image: an example, ``[batch >= 1, C, H, W]``, of the model's dtype and on its device.
+        output: which output holds the logits, if there are several.
+
+    Raises:
+        InputError, TrainingModeError, OutputError, CaptureError, BatchError: see each message.
+    """
+    _check_input(image)
+    _check_mode(classifier)
+    module = _OneOutput(classifier, output)
+    with torch.no_grad():
+        logits = module(image)
+    _check_logits(logits, image)
+    exported = _export(module, image)
+    program = _program(exported, image, classes=int(logits.shape[1]))
+    _check_graph(program.graph)
+    with torch.no_grad():
+        fold_constants(program)
+        fold_batch_norm(program)
+        locate_batch(program, image)
+    return program
+
+
+def _check_input(image: Tensor) -> None:
+    if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[0] < 1:
+        given = f"shape {list(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
+        raise InputError(
+            f"The example image has {given}, expected a tensor [batch, channels, height, width]; "
+            "add a batch axis with image.unsqueeze(0)."
+        )
+    if not image.is_floating_point():
+        raise InputError(
+            f"The example image is {image.dtype}, expected the preprocessed floating-point image."
+        )
+
+
+def _check_mode(classifier: nn.Module) -> None:
+    for name, module in classifier.named_modules():
+        if module.training and isinstance(module, _LIVE_IN_TRAINING):
+            raise TrainingModeError(
+                f"The classifier is in training mode ({type(module).__name__} at '{name or '.'}' is live), "
+                "so its predictions are random or depend on the batch. Call model.eval() first."
+            )
+
+
+def _check_logits(logits: Tensor, image: Tensor) -> None:
+    if logits.ndim != 2 or logits.shape[0] != image.shape[0]:
+        raise OutputError(
+            f"The classifier returns shape {list(logits.shape)} for {image.shape[0]} image(s), expected logits "
+            f"[{image.shape[0]}, classes]. Wrap the model so that it returns one row of class scores per image."
+        )
+    if not logits.is_floating_point():
+        raise OutputError(
+            f"The classifier returns {logits.dtype}, expected floating-point logits; "
+            "if it returns class numbers, let it return the scores before argmax."
+        )
+
+
+def _export(module: nn.Module, image: Tensor) -> torch.export.ExportedProgram:
+    example = image[:1].detach().repeat(_TRACE_BATCH, 1, 1, 1)
+    batch = torch.export.Dim.DYNAMIC
+    try:
+        with torch.no_grad():
+            exported = torch.export.export(module, (example,), dynamic_shapes=({0: batch},))
+            # An empty table makes the graph functional and leaves every operation whole.
+            return exported.run_decompositions({})
+    except OutputError:
+        raise
+    except Exception as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
+        raise CaptureError(
+            f"torch.export could not capture {type(module.classifier).__name__} with a dynamic batch: {reason} "
+            "The classifier's control flow must not depend on pixel values or on the batch size; "
+            "replace such branches by tensor operations (torch.where)."
+        ) from error
+
+
+def _program(
+    exported: torch.export.ExportedProgram, image: Tensor, classes: int
+) -> Program:
+    graph = exported.graph
+    placeholders = {node.name: node for node in graph.find_nodes(op="placeholder")}
+    tensors: dict[str, Any] = {**exported.state_dict, **exported.constants}
+    weights: dict[fx.Node, Tensor] = {}
+    image_node = None
+    for spec in exported.graph_signature.input_specs:
+        node = placeholders[spec.arg.name]
+        if spec.kind is InputKind.USER_INPUT:
+            image_node = node
+        else:
+            assert spec.target is not None
+            weights[node] = tensors[spec.target].detach()
+    (output,) = graph.find_nodes(op="output")
+    logits_name = exported.graph_signature.user_outputs[0]
+    output.args = (next(node for node in graph.nodes if node.name == logits_name),)
+    assert image_node is not None
+    graph.eliminate_dead_code()
+    return Program(
+        graph=graph,
+        image=image_node,
+        weights=weights,
+        image_shape=tuple(image.shape[1:]),
+        classes=classes,
+        dtype=image.dtype,
+        device=image.device,
+    )
+
+
+def _check_graph(graph: fx.Graph) -> None:
+    for node in graph.nodes:
+        if node.op == "get_attr" or isinstance(node.target, torch._ops.HigherOrderOperator):
+            raise CaptureError(
+                f"The classifier holds control flow ({node.target}) at {source_line(node)}. "
+                "Replace it by tensor operations such as torch.where."
+            )
+        if node.op != "call_function":
+            continue
+        live = (
+            node.target is torch.ops.aten.dropout.default and node.args[2] is True
+        ) or node.target in (
+            torch.ops.aten.native_dropout.default,
+            torch.ops.aten.bernoulli.p,
+            torch.ops.aten.rand_like.default,
+            torch.ops.aten.randn_like.default,
+        )
+        if live:
+            raise TrainingModeError(
+                f"The classifier draws random numbers in eval mode ({node.target} at {source_line(node)}), "
+                "so its predictions differ from call to call. Pass training=self.training to F.dropout."
+            )
+        if not (isinstance(node.target, torch._ops.OpOverload) or node.target in _SIZE_ARITHMETIC):
+            raise CaptureError(
+                f"The captured graph calls {node.target}, which is no ATen operation ({source_line(node)})."
+            )
+
+
+_SIZE_ARITHMETIC = frozenset(
+    {operator.getitem, operator.mul, operator.add, operator.sub, operator.floordiv, operator.mod,
+     operator.neg, operator.truediv, operator.pow, torch.sym_max, torch.sym_min, torch.sym_int,
+     torch.sym_float, torch.sym_ite, operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge}
+)  # fmt: skip

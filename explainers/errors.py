@@ -1,0 +1,33 @@
+"""The mistakes a user can make while building an explanation model, one type per kind."""
+
+
+class ExplainerError(Exception):
+    """Base of everything that ``smoothserve.explainers`` raises on purpose."""
+
+
+class TrainingModeError(ExplainerError):
+    """The classifier still trains: dropout or batch normalisation are live."""
+
+
+class CaptureError(ExplainerError):
+    """``torch.export`` could not turn the classifier into one graph."""
+
+
+class OutputError(ExplainerError):
+    """The classifier does not return logits of shape ``[batch, classes]``."""
+
+
+class BatchError(ExplainerError):
+    """The images of a batch are not independent of each other inside the classifier."""
+
+
+class InputError(ExplainerError, ValueError):
+    """An image or a target has a wrong shape, type or value."""
+
+
+class MethodError(ExplainerError, ValueError):
+    """A parameter of an explanation method is out of its range."""
+
+
+class DifferentiationError(ExplainerError):
+    """An operation on the way from the image to the logits has no derivative."""

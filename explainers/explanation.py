@@ -1,0 +1,115 @@
+"""ExplanationModel: the rewritten classifier, and the Explanation that it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, fx, nn
+
+from .errors import InputError
+from .methods import Method
+
+
+class Explanation(NamedTuple):
+    """A prediction and its heatmap.
+
+    Attributes:
+        logits: ``[B, K]``, those of the clean image, equal to the classifier's.
+        explained_class: int64 ``[B]``: the target, or the predicted class where it was negative.
+        attribution: ``[B, C, H, W]``, in units of the logit (per input unit for sensitivities).
+        heatmap: float32 ``[B, H, W]`` in [0, 1].
+    """
+
+    logits: Tensor
+    explained_class: Tensor
+    attribution: Tensor
+    heatmap: Tensor
+
+
+class ExplanationModel(nn.Module):
+    """A classifier that explains itself; one graph without autograd. Built by :func:`explain`.
+
+    Attributes:
+        method: the explanation method.
+        image_shape: ``(C, H, W)`` of one image; the batch size is free.
+        classes: K.
+        classifier_name: of the class it was made from.
+    """
+
+    def __init__(
+        self,
+        graph: fx.GraphModule,
+        method: Method,
+        image_shape: tuple[int, ...],
+        classes: int,
+        dtype: torch.dtype,
+        classifier_name: str,
+    ) -> None:
+        super().__init__()
+        self.graph = graph
+        self.method = method
+        self.image_shape = image_shape
+        self.classes = classes
+        self.dtype = dtype
+        self.classifier_name = classifier_name
+        self.eval()
+
+    def forward(self, image: Tensor, target: Tensor | None = None) -> Explanation:
+        """Predict and explain a batch.
+
+        Args:
+            image: ``[B, C, H, W]``, preprocessed as for the classifier, B >= 1.
+            target: int64 ``[B]``, the class to explain in each image; a negative number means the
+                predicted class, as does leaving it out.
+
+        Raises:
+            InputError: a shape, type or class number does not fit.
+        """
+        if target is None:
+            target = torch.full((image.shape[0],), -1, dtype=torch.int64, device=image.device)
+        if not torch.compiler.is_compiling():
+            self._check(image, target)
+        with torch.no_grad():
+            return Explanation(*self.graph(image, target))
+
+    def _check(self, image: Tensor, target: Tensor) -> None:
+        if tuple(image.shape[1:]) != self.image_shape or image.ndim != 4 or image.shape[0] < 1:
+            raise InputError(
+                f"The image has shape {list(image.shape)}, expected [batch, {', '.join(map(str, self.image_shape))}]."
+            )
+        if image.dtype != self.dtype:
+            raise InputError(f"The image is {image.dtype}, expected {self.dtype}.")
+        if target.dtype != torch.int64 or tuple(target.shape) != (image.shape[0],):
+            raise InputError(
+                f"The target is {target.dtype} of shape {list(target.shape)}, expected int64 of shape [{image.shape[0]}], "
+                "one class number for each image."
+            )
+        if bool((target >= self.classes).any()):
+            raise InputError(
+                f"The target holds class {int(target.max())}, expected a number below {self.classes} "
+                "(negative: the predicted class)."
+            )
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ExplanationModel:
+        """Move with ``.to(device)``: operations that create tensors must create them there too."""
+        super()._apply(fn, recurse)
+        tensors = [*self.parameters(), *self.buffers()]
+        if tensors:
+            _move_factories(self.graph, tensors[0].device)
+        return self
+
+    def extra_repr(self) -> str:
+        return f"{self.classifier_name}, {self.method}, image_shape={self.image_shape}, classes={self.classes}"
+
+
+def _move_factories(graph: fx.GraphModule, device: torch.device) -> None:
+    changed = False
+    for node in graph.graph.nodes:
+        given: Any = node.kwargs.get("device")
+        if given is not None and given != device:
+            node.update_kwarg("device", device)
+            changed = True
+    if changed:
+        graph.recompile()

@@ -1,0 +1,53 @@
+"""What every explanation method is: a frozen value that turns a network into an attribution."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from ..tape import Network
+
+
+@dataclasses.dataclass(frozen=True)
+class Method(ABC):
+    """An explanation method and its parameters.
+
+    Attributes:
+        signed: whether the attribution is a share of the logit that can speak for (> 0) or against
+            (< 0) the class, so that the heatmap is the sum over channels; else it is a sensitivity
+            and the heatmap is the L2 norm over channels.
+    """
+
+    signed: ClassVar[bool]
+
+    @abstractmethod
+    def attribute(
+        self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
+    ) -> Tensor:
+        """The attribution ``[B, C, H, W]`` of logit ``target`` ``[B]`` (>= 0) to ``image``."""
+
+    def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
+        """Tensors to store with the model, by name; they come back in :meth:`attribute`."""
+        return {}
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the same image always gives the same attribution."""
+        return getattr(self, "seed", 0) is not None
+
+    def describe(self) -> dict[str, Any]:
+        """The method's name and parameters, ready for JSON."""
+        parameters = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
+        }
+        return {
+            "name": type(self).__name__,
+            **{
+                name: value.describe() if isinstance(value, Method) else value
+                for name, value in parameters.items()
+            },
+        }

@@ -1,0 +1,36 @@
+"""Gradient and input times gradient: one point, no averaging."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from ..tape import Network
+from .base import Method
+
+
+@dataclass(frozen=True)
+class Gradient(Method):
+    """J(x)^T v: how fast the logit changes with each pixel (Simonyan et al., arXiv 1312.6034)."""
+
+    signed: ClassVar[bool] = False
+
+    def attribute(
+        self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
+    ) -> Tensor:
+        return network.at(image).pullback(network.seed(target))
+
+
+@dataclass(frozen=True)
+class InputTimesGradient(Method):
+    """x * J(x)^T v: each pixel's share of the linearised logit (Shrikumar et al., arXiv 1605.01713)."""
+
+    signed: ClassVar[bool] = True
+
+    def attribute(
+        self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
+    ) -> Tensor:
+        return image * network.at(image).pullback(network.seed(target))

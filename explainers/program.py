@@ -1,0 +1,109 @@
+"""The captured classifier: an ATen graph, its weights, and what is known of every node."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, fx
+
+aten = torch.ops.aten
+
+Values = dict[fx.Node, Any]
+
+# Operations that read no value of their first argument, only its type, device or sizes.
+SHAPE_ONLY = frozenset(
+    {aten.sym_size.int, aten.new_zeros.default, aten.new_ones.default, aten.new_full.default,
+     aten.new_empty.default, aten.zeros_like.default, aten.ones_like.default, aten.full_like.default}
+)  # fmt: skip
+
+
+class BatchLayout(NamedTuple):
+    """Where a tensor keeps its batch: ``axis`` has size ``outer * batch * inner``, in that order.
+
+    ``outer`` is 1 almost always (Swin's windows: ``inner``); multi-head attention in PyTorch folds
+    ``tokens * batch`` into one axis, so there ``outer`` is the number of tokens.
+    """
+
+    axis: int
+    outer: int
+
+
+@dataclass
+class Program:
+    """A functional ATen graph from one image batch to logits.
+
+    Attributes:
+        graph: placeholders, calls and one output whose only argument is the logits node.
+        image: the placeholder of the image batch ``[batch, C, H, W]``.
+        weights: the tensor behind every other placeholder (parameters, buffers, folded constants).
+        image_shape: ``(C, H, W)``.
+        classes: K, the number of logits.
+        dtype: of the image.
+        device: of image and weights.
+        batch: for each node with a tensor value, where that holds the batch, or None.
+            Filled by :func:`smoothserve.explainers.batching.locate_batch`.
+    """
+
+    graph: fx.Graph
+    image: fx.Node
+    weights: dict[fx.Node, Tensor]
+    image_shape: tuple[int, ...]
+    classes: int
+    dtype: torch.dtype
+    device: torch.device
+    batch: dict[fx.Node, BatchLayout | None] = field(default_factory=dict)
+
+    @property
+    def logits(self) -> fx.Node:
+        (output,) = self.graph.find_nodes(op="output")
+        node = output.args[0]
+        assert isinstance(node, fx.Node)
+        return node
+
+    @property
+    def calls(self) -> list[fx.Node]:
+        return [node for node in self.graph.nodes if node.op == "call_function"]
+
+    def varying(self) -> set[fx.Node]:
+        """The nodes whose values depend on the pixels (sizes do not count)."""
+        found = {self.image}
+        for node in self.calls:
+            if node.target in SHAPE_ONLY:
+                continue
+            if any(source in found for source in node.all_input_nodes):
+                found.add(node)
+        return found
+
+    def run(
+        self,
+        image: Tensor,
+        weights: Mapping[fx.Node, Tensor] | None = None,
+        observe: Callable[[fx.Node, Any], None] | None = None,
+    ) -> Values:
+        """Evaluate every node on ``image`` ``[N, C, H, W]`` for any N; returns node -> value."""
+        values: Values = {self.image: image, **(self.weights if weights is None else weights)}
+        for node in self.calls:
+            args, kwargs = fx.map_arg((node.args, node.kwargs), values.__getitem__)
+            values[node] = node.target(*args, **kwargs)
+            if observe is not None:
+                observe(node, values[node])
+        return values
+
+
+def source_line(node: fx.Node) -> str:
+    """Where in the user's code the operation was called, or a note that this is unknown."""
+    trace = node.meta.get("stack_trace")
+    if not trace:
+        return "source line unknown"
+    lines = [line.strip() for line in str(trace).strip().splitlines()]
+    frames = [(a, b) for a, b in zip(lines, lines[1:], strict=False) if a.startswith("File ")]
+    return f"{frames[-1][0]}: {frames[-1][1]}" if frames else lines[-1]
+
+
+def is_selection(node: fx.Node) -> bool:
+    """Whether the node picks one result of an operation that returns several."""
+    return node.target is operator.getitem

@@ -1,0 +1,213 @@
+"""What a reverse rule sees (a Call), how it averages (an Expectation), and which rule an operation has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, fx
+from torch.utils import _pytree as pytree
+
+from ..errors import DifferentiationError
+from ..program import BatchLayout, Values, source_line
+
+Gradients = Sequence[Tensor | None]
+
+
+class Expectation(Protocol):
+    """E[.] over the noisy copies of an image, or the identity where there are none."""
+
+    def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        """Batch n*B -> B: the mean over samples, the slow index of the batch."""
+
+    def spread(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        """Batch B -> n*B: the same value for every sample."""
+
+
+class PointWise:
+    """No averaging: every point keeps its own Jacobian."""
+
+    def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        return value
+
+    def spread(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        return value
+
+
+@dataclass(frozen=True)
+class SampleMean:
+    """The mean over ``samples`` noisy copies, stacked as the slow index of the batch."""
+
+    samples: int
+
+    def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        axis, outer = layout
+        each = value.shape[axis] // (outer * self.samples)
+        if outer == 1:
+            return value.unflatten(axis, (self.samples, each)).mean(axis)
+        apart = value.unflatten(axis, (outer, self.samples, each))
+        return apart.mean(axis + 1).flatten(axis, axis + 1)
+
+    def spread(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        axis, outer = layout
+        apart = value.unflatten(axis, (outer, 1, value.shape[axis] // outer))
+        repeats = [1] * apart.ndim
+        repeats[axis + 1] = self.samples
+        return apart.repeat(repeats).flatten(axis, axis + 2)
+
+
+@dataclass
+class Call:
+    """One operation of the network, seen from the reverse pass.
+
+    Attributes:
+        node: the operation.
+        leaves: its flattened arguments; graph values appear as nodes.
+        active: positions in ``leaves`` whose gradient is wanted.
+        points: the values at the evaluated points, batch n*B (noisy copies) or B.
+        single: the values at the clean images, batch B; the same as ``points`` without averaging.
+        varying: the nodes whose value depends on the pixels.
+        batch: node -> where its value holds the batch.
+        expectation: averages over the noisy copies.
+    """
+
+    node: fx.Node
+    leaves: list[Any]
+    spec: pytree.TreeSpec
+    active: list[int]
+    points: Values
+    single: Values
+    varying: set[fx.Node]
+    batch: dict[fx.Node, BatchLayout | None]
+    expectation: Expectation
+
+    @property
+    def target(self) -> Any:
+        return self.node.target
+
+    def point(self, position: int) -> Tensor:
+        """The input at ``position`` at every evaluated point."""
+        value = self.points[self.leaves[position]]
+        assert isinstance(value, Tensor)
+        return value
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments by their schema names with defaults filled in; inputs at batch B."""
+        args, kwargs = self._build(self.single)
+        schema = self.target._schema.arguments
+        named = {a.name: a.default_value for a in schema if a.has_default_value()}
+        named.update(zip((a.name for a in schema), args, strict=False))
+        named.update(kwargs)
+        return named
+
+    def mean(self, value: Tensor, position: int) -> Tensor:
+        """Average ``value``, laid out like the input at ``position``, over the samples."""
+        return self.expectation.mean(value, self._layout(self.leaves[position]))
+
+    def own_vjp(
+        self, gradient: Any, function: Callable[..., Any] | None = None
+    ) -> list[Tensor | None]:
+        """E[J^T] g: the operation's own VJP at every point, then the mean over samples.
+
+        ``function`` computes the same values as the operation by others whose VJP is wanted.
+        """
+        if isinstance(gradient, Tensor):
+            spread: Any = self.expectation.spread(gradient, self._layout(self.node))
+        else:
+            layouts = {user.args[1]: self._layout(user) for user in self.node.users}
+            spread = {
+                index: self.expectation.spread(part, layouts[index])
+                for index, part in gradient.items()
+            }
+        each = self.vjp(function or self.target, self.points, spread)
+        return [
+            None if g is None else self.mean(g, position)
+            for g, position in zip(each, self.active, strict=True)
+        ]
+
+    def expected_vjp(self, gradient: Any) -> list[Tensor | None]:
+        """The VJP at batch B with every active input replaced by its mean over the samples."""
+        inputs = {
+            self.leaves[position]: self.mean(self.point(position), position)
+            for position in self.active
+        }
+        return self.vjp(self.target, {**self.single, **inputs}, gradient)
+
+    def vjp(
+        self, function: Callable[..., Any], values: Values, gradient: Any
+    ) -> list[Tensor | None]:
+        """The VJP of ``function``, which stands for this operation, at ``values``."""
+        leaves = [values[leaf] if isinstance(leaf, fx.Node) else leaf for leaf in self.leaves]
+        with torch.enable_grad():
+            for position in self.active:
+                leaves[position] = leaves[position].detach().requires_grad_()
+            args, kwargs = pytree.tree_unflatten(leaves, self.spec)
+            result = function(*args, **kwargs)
+            parts = (
+                {0: gradient} if isinstance(gradient, Tensor) else gradient
+            )
+            results = (result,) if isinstance(result, Tensor) else result
+            outputs = [results[index] for index in parts]
+            if not all(output.requires_grad for output in outputs):
+                raise DifferentiationError(
+                    f"{self.target} has no derivative with respect to its input ({source_line(self.node)}). "
+                    "Replace it in the classifier by a differentiable operation."
+                )
+            return list(
+                torch.autograd.grad(
+                    outputs,
+                    [leaves[position] for position in self.active],
+                    list(parts.values()),
+                    allow_unused=True,
+                )
+            )
+
+    def _layout(self, node: fx.Node) -> BatchLayout:
+        layout = self.batch[node]
+        assert layout is not None, f"{node} varies, so it has a batch"
+        return layout
+
+    def _build(self, values: Values) -> tuple[list[Any], dict[str, Any]]:
+        leaves = [values[leaf] if isinstance(leaf, fx.Node) else leaf for leaf in self.leaves]
+        args, kwargs = pytree.tree_unflatten(leaves, self.spec)
+        return list(args), kwargs
+
+    def only_active_inputs_vary(self) -> bool:
+        """Whether every input that depends on the pixels is one whose gradient is wanted."""
+        return all(
+            position in self.active
+            for position, leaf in enumerate(self.leaves)
+            if isinstance(leaf, fx.Node) and leaf in self.varying
+        )
+
+
+Rule = Callable[[Call, Any], Gradients]
+Condition = Callable[[Call], bool]
+
+_RULES: dict[Any, list[tuple[Condition, Rule]]] = {}
+
+
+def rule(*targets: Any, when: Condition) -> Callable[[Rule], Rule]:
+    """Register a reverse rule for ATen overloads; it is used for the calls that meet ``when``."""
+
+    def register(function: Rule) -> Rule:
+        for target in targets:
+            _RULES.setdefault(target, []).append((when, function))
+        return function
+
+    return register
+
+
+def rule_for(call: Call) -> Rule:
+    """The rule of a call: the first registered one that applies, else the operation's own VJP."""
+    for applies, function in _RULES.get(call.target, ()):
+        if applies(call):
+            return function
+    return Call.own_vjp
+
+
+def first_input_only(call: Call) -> bool:
+    """Only the first argument depends on the pixels; everything else is constant."""
+    return call.active == [0] and call.only_active_inputs_vary()

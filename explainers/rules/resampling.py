@@ -1,0 +1,98 @@
+"""Average pooling and interpolation: separable linear maps, transposed as two small matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .registry import Call, Gradients, first_input_only, rule
+
+aten = torch.ops.aten
+
+
+def _transpose(gradient: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Y = R X C^T, so X receives R^T G C; R is ``[out_h, in_h]``, C is ``[out_w, in_w]``."""
+    return rows.T.to(gradient) @ gradient @ columns.to(gradient)
+
+
+def _matrix(size: int, along_rows: Callable[[Tensor], Tensor]) -> Tensor:
+    """The matrix ``[out, size]`` of a linear map on rows, read off the identity in float64."""
+    with torch.utils._python_dispatch._disable_current_modes():
+        unit = torch.eye(size, dtype=torch.float64).view(1, size, size, 1)
+        return along_rows(unit.transpose(0, 1)).reshape(size, -1).T.contiguous()
+
+
+def _sizes(call: Call, gradient: Tensor) -> tuple[int, int, int, int]:
+    height, width = call.arguments()["self" if "self" in call.arguments() else "input"].shape[-2:]
+    return int(height), int(width), int(gradient.shape[-2]), int(gradient.shape[-1])
+
+
+@rule(aten.adaptive_avg_pool2d.default, when=first_input_only)
+def adaptive_average_pool(call: Call, gradient: Tensor) -> Gradients:
+    """Output cell (i, j) is the mean of its window; each pixel of it receives g / window size."""
+    height, width, out_h, out_w = _sizes(call, gradient)
+    if out_h == out_w == 1:
+        return [(gradient / (height * width)).expand(*gradient.shape[:-2], height, width)]
+    rows = _matrix(height, lambda x: F.adaptive_avg_pool2d(x, (out_h, 1)))
+    columns = _matrix(width, lambda x: F.adaptive_avg_pool2d(x, (out_w, 1)))
+    return [_transpose(gradient, rows, columns)]
+
+
+@rule(aten.avg_pool2d.default, when=first_input_only)
+def average_pool(call: Call, gradient: Tensor) -> Gradients:
+    """As above; windows may overlap, be cut by the border (ceil mode) or count their padding.
+
+    Means over rows and over columns are taken one after the other. A ``divisor_override`` is no
+    product of two counts, so it replaces them: sums by rows and columns, divided once.
+    """
+    a = call.arguments()
+    height, width, _, _ = _sizes(call, gradient)
+    kernel, stride, padding = (_pair(a[name]) for name in ("kernel_size", "stride", "padding"))
+    stride = stride or kernel
+    override = a["divisor_override"]
+
+    def along(axis: int) -> Callable[[Tensor], Tensor]:
+        return lambda x: F.avg_pool2d(
+            x, (kernel[axis], 1), (stride[axis], 1), (padding[axis], 0), a["ceil_mode"],
+            a["count_include_pad"], 1 if override else None,
+        )  # fmt: skip
+
+    result = _transpose(gradient, _matrix(height, along(0)), _matrix(width, along(1)))
+    return [result / override if override else result]
+
+
+@rule(
+    aten.upsample_nearest2d.vec, aten.upsample_nearest2d.default, aten.upsample_bilinear2d.vec,
+    aten.upsample_bilinear2d.default, aten.upsample_bicubic2d.vec, aten.upsample_bicubic2d.default,
+    aten._upsample_nearest_exact2d.vec, aten._upsample_bilinear2d_aa.default, aten._upsample_bicubic2d_aa.default,
+    when=first_input_only,
+)  # fmt: skip
+def upsample(call: Call, gradient: Tensor) -> Gradients:
+    """Interpolation weighs input pixels; each receives the gradients of what it fed, so weighed."""
+    a = call.arguments()
+    height, width, out_h, out_w = _sizes(call, gradient)
+    scales = a.get("scale_factors") or [a.get("scales_h"), a.get("scales_w")]
+
+    def along(axis: int, size: int) -> Callable[[Tensor], Tensor]:
+        def interpolate(x: Tensor) -> Tensor:
+            by_name: dict[str, Any] = {
+                "self": x, "input": x, "output_size": [size, 1], "scale_factors": None,
+                "align_corners": a.get("align_corners"), "scales_h": scales[axis], "scales_w": None,
+            }  # fmt: skip
+            if "scale_factors" in a and a["scale_factors"] is not None:
+                by_name["output_size"], by_name["scale_factors"] = None, [scales[axis], 1.0]
+            names = [argument.name for argument in call.target._schema.arguments]
+            return call.target(*(by_name[name] for name in names))  # type: ignore[no-any-return]
+
+        return interpolate
+
+    return [_transpose(gradient, _matrix(height, along(0, out_h)), _matrix(width, along(1, out_w)))]
+
+
+def _pair(value: Any) -> list[int]:
+    values = list(value)
+    return values * 2 if len(values) == 1 else values

@@ -1,0 +1,143 @@
+"""Forward and reverse pass through a Program, operation by operation, without autograd's engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils import _pytree as pytree
+
+from .errors import DifferentiationError
+from .program import Program, Values, is_selection, source_line
+from .rules import Call, Expectation, rule_for
+from .rules.registry import PointWise, SampleMean
+
+
+class Network:
+    """A Program with the weights to use: evaluates it and differentiates it."""
+
+    def __init__(self, program: Program, weights: Mapping[fx.Node, Tensor] | None = None) -> None:
+        self.program = program
+        self.weights = program.weights if weights is None else weights
+        self._tapes: list[tuple[Tensor, Tape]] = []
+
+    def at(self, points: Tensor) -> Tape:
+        """The network evaluated at ``points`` ``[N, C, H, W]``, ready to be differentiated."""
+        for seen, tape in self._tapes:
+            if seen is points:
+                return tape
+        tape = Tape(self, self.program.run(points, self.weights))
+        self._tapes.append((points, tape))
+        return tape
+
+    def seed(self, target: Tensor) -> Tensor:
+        """The one-hot rows ``[N, K]`` that start the reverse pass at logit ``target`` ``[N]``."""
+        classes = torch.arange(self.program.classes, device=target.device)
+        return (target.unsqueeze(1) == classes).to(self.program.dtype)
+
+
+class Tape:
+    """All values of one forward pass."""
+
+    def __init__(self, network: Network, values: Values) -> None:
+        self._network = network
+        self.values = values
+
+    @property
+    def logits(self) -> Tensor:
+        """``[N, K]``."""
+        logits = self.values[self._network.program.logits]
+        assert isinstance(logits, Tensor)
+        return logits
+
+    def pullback(self, gradient: Tensor) -> Tensor:
+        """J^T g at every point of this tape: ``[N, K] -> [N, C, H, W]``."""
+        return self._reverse(gradient, self, PointWise())
+
+    def smoothed_pullback(self, gradient: Tensor, clean: Tape, samples: int) -> Tensor:
+        """The product of E[J_l]^T over the operations l: ``[B, K] -> [B, C, H, W]``.
+
+        This tape holds ``samples`` noisy copies of the batch of ``clean``, stacked with the sample
+        as the slow index. (SmoothDiff, NeurIPS 2025.)
+        """
+        return self._reverse(gradient, clean, SampleMean(samples))
+
+    def _reverse(self, gradient: Tensor, single: Tape, expectation: Expectation) -> Tensor:
+        program = self._network.program
+        varying = program.varying()
+        active = _differentiable(program, varying, self.values)
+        gradients: dict[fx.Node, Any] = {program.logits: gradient}
+        for node in reversed(program.calls):
+            arriving = gradients.pop(node, None)
+            if arriving is None or node not in active:
+                continue
+            if is_selection(node):
+                source, index = node.args
+                assert isinstance(source, fx.Node)
+                gradients.setdefault(source, {})[index] = arriving
+                continue
+            call = self._call(node, active, varying, single, expectation)
+            for position, part in zip(call.active, rule_for(call)(call, arriving), strict=True):
+                if part is None:
+                    continue
+                source = call.leaves[position]
+                known = gradients.get(source)
+                gradients[source] = part if known is None else known + part
+        result = gradients.get(program.image)
+        if result is None:
+            raise DifferentiationError(
+                "No differentiable path leads from the image to the logits, so there is nothing to explain. "
+                "Look for detach(), argmax or rounding in the classifier."
+            )
+        assert isinstance(result, Tensor)
+        return result
+
+    def _call(
+        self,
+        node: fx.Node,
+        active: set[fx.Node],
+        varying: set[fx.Node],
+        single: Tape,
+        expectation: Expectation,
+    ) -> Call:
+        leaves, spec = pytree.tree_flatten((node.args, dict(node.kwargs)))
+        positions = [
+            position
+            for position, leaf in enumerate(leaves)
+            if isinstance(leaf, fx.Node) and leaf in active
+        ]
+        if not positions:
+            raise DifferentiationError(
+                f"{node.target} has no differentiable input ({source_line(node)})."
+            )
+        return Call(
+            node=node,
+            leaves=leaves,
+            spec=spec,
+            active=positions,
+            points=self.values,
+            single=single.values,
+            varying=varying,
+            batch=self._network.program.batch,
+            expectation=expectation,
+        )
+
+
+_NOT_DIFFERENTIATED = (torch.ops.aten.detach.default,)
+
+
+def _differentiable(
+    program: Program, varying: set[fx.Node], values: Values
+) -> set[fx.Node]:
+    """The nodes through which a derivative reaches the image: floating point, not detached."""
+    active = {program.image}
+    for node in program.calls:
+        if node not in varying or node.target in _NOT_DIFFERENTIATED:
+            continue
+        value = values[node]
+        floating = not isinstance(value, Tensor) or value.is_floating_point()
+        if floating and any(source in active for source in node.all_input_nodes):
+            active.add(node)
+    return active
