@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
-from .capture import capture
+from .capture import capture, check_logits
 from .decompositions import backward_decompositions
 from .errors import BatchError
 from .explanation import ExplanationModel
@@ -50,6 +50,7 @@ def explain(
     """
     start = time.perf_counter()
     program = capture(classifier, example_image, output)
+    probe_images, probe_logits = check_logits(program, classifier, example_image, output)
     graph = _trace(program, method)
     log.info("traced %s in %.1f s", type(classifier).__name__, time.perf_counter() - start)
     return ExplanationModel(
@@ -59,6 +60,8 @@ def explain(
         classes=program.classes,
         dtype=program.dtype,
         classifier_name=type(classifier).__name__,
+        probe_images=probe_images,
+        probe_logits=probe_logits,
     )
 
 

@@ -18,6 +18,7 @@ _LIVE_IN_TRAINING = (
     nn.modules.dropout._DropoutNd,
     nn.modules.batchnorm._BatchNorm,
 )
+_LOGITS_TOLERANCE = 1e-4  # folded BatchNorm rounds differently, by 1e-6 or so
 _TRACE_BATCH = 7  # any number that no layer is likely to have as a size of its own
 
 
@@ -107,6 +108,28 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
         fold_batch_norm(program)
         locate_batch(program, image)
     return program
+
+
+def check_logits(
+    program: Program, classifier: nn.Module, image: Tensor, output: int | str | None
+) -> tuple[Tensor, Tensor]:
+    """Hold the captured program against the classifier; returns probe images and their logits.
+
+    Raises:
+        CaptureError: the logits differ by more than rounding.
+    """
+    first = image[:1].detach().clone()
+    probes = torch.cat([first, first.flip(-2)])
+    with torch.no_grad():
+        expected = select_output(classifier(probes), output)
+        got = program.run(probes)[program.logits]
+    error = float((got - expected).norm() / expected.norm().clamp(min=1e-30))
+    if not error <= _LOGITS_TOLERANCE:
+        raise CaptureError(
+            f"The captured graph's logits differ from the classifier's by {error:.1e} (relative L2), tolerance "
+            f"{_LOGITS_TOLERANCE:.0e}. Does the classifier keep state between calls, or draw random numbers?"
+        )
+    return probes, expected
 
 
 def _check_input(image: Tensor) -> None:

@@ -36,6 +36,8 @@ class ExplanationModel(nn.Module):
         image_shape: ``(C, H, W)`` of one image; the batch size is free.
         classes: K.
         classifier_name: of the class it was made from.
+        probe_images, probe_logits: a few images ``[P, C, H, W]`` and what the original classifier
+            said about them ``[P, K]``, so that files made of this model can be held against it.
     """
 
     def __init__(
@@ -46,6 +48,8 @@ class ExplanationModel(nn.Module):
         classes: int,
         dtype: torch.dtype,
         classifier_name: str,
+        probe_images: Tensor,
+        probe_logits: Tensor,
     ) -> None:
         super().__init__()
         self.graph = graph
@@ -54,6 +58,8 @@ class ExplanationModel(nn.Module):
         self.classes = classes
         self.dtype = dtype
         self.classifier_name = classifier_name
+        self.probe_images = probe_images
+        self.probe_logits = probe_logits
         self.eval()
 
     def forward(self, image: Tensor, target: Tensor | None = None) -> Explanation:

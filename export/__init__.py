@@ -1,0 +1,29 @@
+"""Explanation model -> files: a verified .onnx, and a TorchServe archive around it."""
+
+from smoothserve.handlers.card import Card, Preprocessing
+
+from .archive import to_archive
+from .errors import (
+    ArchiveError,
+    ConversionError,
+    ExportError,
+    MissingDependencyError,
+    VerificationError,
+)
+from .onnx_file import default_preprocessing, to_onnx
+from .verification import Report, verify
+
+__all__ = [
+    "ArchiveError",
+    "Card",
+    "ConversionError",
+    "ExportError",
+    "MissingDependencyError",
+    "Preprocessing",
+    "Report",
+    "VerificationError",
+    "default_preprocessing",
+    "to_archive",
+    "to_onnx",
+    "verify",
+]

@@ -1,0 +1,160 @@
+"""ExplanationModel -> .onnx: convert, tidy, attach the card, verify, then put it in place."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import onnx
+import torch
+
+from smoothserve.explainers import ExplanationModel
+from smoothserve.handlers.card import METADATA_KEY, Card, Preprocessing
+
+from .errors import ConversionError
+from .verification import Report, verify
+
+log = logging.getLogger(__name__)
+
+OPSET = 18
+INPUTS = ("image", "target")
+OUTPUTS = ("logits", "explained_class", "attribution", "heatmap")
+_TRACE_BATCH = 2
+
+
+def to_onnx(
+    model: ExplanationModel,
+    path: str | Path,
+    *,
+    preprocessing: Preprocessing | None = None,
+    labels: Sequence[str] | None = None,
+    name: str | None = None,
+) -> Report:
+    """Write an explanation model as one self-describing, verified .onnx file.
+
+    Inputs: ``image`` float32 ``[batch, C, H, W]``, ``target`` int64 ``[batch]`` (negative: the
+    predicted class). Outputs: ``logits`` ``[batch, K]``, ``explained_class`` int64 ``[batch]``,
+    ``attribution`` ``[batch, C, H, W]``, ``heatmap`` float32 ``[batch, H, W]`` in [0, 1]. The batch is
+    dynamic; only standard operators of opset 18 are used.
+
+    Args:
+        model: from :func:`smoothserve.explainers.explain`.
+        path: of the file; it is replaced only by a file that passed verification.
+        preprocessing: how a photo becomes the input; by default ImageNet's mean and standard
+            deviation with the usual resize and centre crop.
+        labels: K class names.
+        name: of the classifier, by default its class name.
+
+    Returns:
+        What was measured. The same figures are in the card.
+
+    Raises:
+        ConversionError: an operation has no ONNX form.
+        VerificationError: the file computes something else; names output, error and tolerance.
+        MissingDependencyError: ONNX Runtime is not installed.
+        CardError: preprocessing or labels don't fit the model.
+    """
+    path = Path(path)
+    channels, height, width = model.image_shape
+    card = Card(
+        name=name or model.classifier_name,
+        image_shape=(channels, height, width),
+        classes=model.classes,
+        method=model.method.describe(),
+        signed=model.method.signed,
+        preprocessing=preprocessing or default_preprocessing(model.image_shape),
+        labels=None if labels is None else tuple(labels),
+        versions={package: version(package) for package in ("smoothserve", "torch", "onnx", "onnxscript")},
+    )
+    start = time.perf_counter()
+    proto = _convert(model)
+    log.info("converted to ONNX in %.1f s", time.perf_counter() - start)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        draft = Path(folder) / path.name
+        _save(proto, card, draft)
+        start = time.perf_counter()
+        report = verify(draft, model)
+        log.info("verified in ONNX Runtime in %.1f s", time.perf_counter() - start)
+        _save(proto, _with_verification(card, report), draft)
+        os.replace(draft, path)
+    return report
+
+
+def default_preprocessing(image_shape: tuple[int, ...]) -> Preprocessing:
+    """ImageNet's habits: crop 7/8 of the shorter side, bilinear, its mean and deviation.
+
+    One-channel models get grey values scaled to [-1, 1].
+    """
+    channels, height, width = image_shape
+    resize = round(max(height, width) / 0.875)
+    if channels == 1:
+        return Preprocessing(resize, (height, width), mean=(0.5,), std=(0.5,), channels="L")
+    return Preprocessing(resize, (height, width))
+
+
+def _convert(model: ExplanationModel) -> onnx.ModelProto:
+    if model.dtype is not torch.float32:
+        raise ConversionError(
+            f"The model computes in {model.dtype}, expected torch.float32: explain classifier.float() instead."
+        )
+    device = next(model.buffers()).device if any(True for _ in model.buffers()) else torch.device("cpu")
+    image = torch.zeros((_TRACE_BATCH, *model.image_shape), device=device)
+    target = torch.full((_TRACE_BATCH,), -1, dtype=torch.int64, device=device)
+    batch = torch.export.Dim.DYNAMIC
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter's notes about itself
+            program = torch.onnx.export(
+                model.graph,
+                (image, target),
+                dynamo=True,
+                dynamic_shapes=({0: batch}, {0: batch}),
+                input_names=INPUTS,
+                output_names=OUTPUTS,
+                opset_version=OPSET,
+                verbose=False,
+            )
+    except Exception as error:
+        cause = next((line for line in str(error).splitlines() if "No ONNX function found" in line), None)
+        cause = cause or next((line for line in str(error).splitlines() if line.strip()), repr(error))
+        raise ConversionError(
+            f"The explanation graph of {model.classifier_name} cannot be written to ONNX: {cause}"
+        ) from error
+    assert program is not None
+    proto = program.model_proto
+    _tidy(proto)
+    return proto
+
+
+def _tidy(proto: onnx.ModelProto) -> None:
+    """Name the batch, drop what only this machine's exporter knows (traces, paths, sizes)."""
+    for value in [*proto.graph.input, *proto.graph.output]:
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+        del value.metadata_props[:]
+    del proto.graph.value_info[:]
+    del proto.graph.metadata_props[:]
+    del proto.metadata_props[:]
+    for node in proto.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for tensor in proto.graph.initializer:
+        tensor.doc_string = ""
+        del tensor.metadata_props[:]
+    proto.producer_name = "smoothserve"
+    proto.producer_version = version("smoothserve")
+
+
+def _save(proto: onnx.ModelProto, card: Card, path: Path) -> None:
+    onnx.helper.set_model_props(proto, {METADATA_KEY: card.to_json()})
+    onnx.save(proto, path)
+
+
+def _with_verification(card: Card, report: Report) -> Card:
+    return Card(**{**card.__dict__, "verification": report.figures()})

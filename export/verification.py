@@ -1,0 +1,234 @@
+"""Does the file compute what the explanation model computes? Asked after every export."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from torch import Tensor
+
+from smoothserve.explainers import Explanation, ExplanationModel
+
+from .errors import MissingDependencyError, VerificationError
+
+TOLERANCE = 1e-4  # relative L2 error of an image's logits, attribution or heatmap
+KINK_LIMIT = 5e-2  # no single image may be further off, whatever its kinks
+_BATCH_SIZES = (3, 1)  # the graph was traced at another one
+_ROUNDING = 2.0**-21  # a few float32 ulps: what two runtimes differ by after some layers
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What verification measured.
+
+    Attributes:
+        errors: output name -> relative L2 error of each fresh image, ONNX Runtime against eager.
+        rounding: output name -> the same between the eager model at an image and at that image
+            changed by float32 rounding; measured only where needed.
+        classifier_error: of the logits, against the original classifier.
+        batch_sizes: that were run.
+    """
+
+    errors: dict[str, list[float]]
+    rounding: dict[str, list[float]] = field(default_factory=dict)
+    classifier_error: float = 0.0
+    batch_sizes: tuple[int, ...] = _BATCH_SIZES
+
+    def figures(self) -> dict[str, Any]:
+        """For the card: median and largest error of every output."""
+        return {
+            "relative_l2": {
+                name: {"median": float(np.median(values)), "max": float(max(values))}
+                for name, values in self.errors.items()
+            },
+            "eager_under_rounding": {
+                name: float(np.median(values)) for name, values in self.rounding.items()
+            },
+            "logits_against_classifier": self.classifier_error,
+            "batch_sizes": list(self.batch_sizes),
+            "tolerance": TOLERANCE,
+        }
+
+    def __str__(self) -> str:
+        parts = [f"{name} {np.median(values):.1e}" for name, values in self.errors.items()]
+        return (
+            f"ONNX Runtime against eager, relative L2, median over {sum(self.batch_sizes)} images: {', '.join(parts)}; "
+            f"logits against the classifier: {self.classifier_error:.1e}"
+        )
+
+
+def verify(path: str | Path, model: ExplanationModel) -> Report:
+    """Compare a file in ONNX Runtime with the model it was made from, on fresh inputs.
+
+    Two evaluations of a ReLU network in float32 differ by kinks: a pre-activation within
+    rounding of zero falls on the other side, and the gradient jumps by 1e-4 to 5e-3. They are no
+    mistake of the file. So the median error over the images must stay below ``TOLERANCE``, or else
+    below three times the error that rounding the eager model's own input causes; and no image may
+    exceed ``KINK_LIMIT``.
+
+    Raises:
+        VerificationError: naming the output, its error and the tolerance.
+        MissingDependencyError: ONNX Runtime is not installed.
+    """
+    session = load_session(path)
+    check_operators(path)
+    report = Report(errors={}, rounding={}, classifier_error=_classifier_error(session, model))
+    for batch in _BATCH_SIZES:
+        images = fresh_images(model, batch, seed=batch)
+        target = torch.full((batch,), -1, dtype=torch.int64)
+        target[0] = model.classes // 2  # one image with a target given
+        expected = model(images.to(_device(model)), target.to(_device(model)))
+        got = _run(session, images, target)
+        _compare(report, model, images, target, expected, got)
+    _judge(report)
+    return report
+
+
+def load_session(path: str | Path) -> Any:
+    """An ONNX Runtime session on the CPU.
+
+    Raises:
+        MissingDependencyError: ONNX Runtime is not installed.
+        VerificationError: it refuses the file.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Every export is verified in ONNX Runtime, which is not installed: pip install 'smoothserve[cpu]'."
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise VerificationError(f"ONNX Runtime refuses the file {path}: {error}") from error
+
+
+def check_operators(path: str | Path) -> None:
+    """Raise VerificationError unless every operator is a standard one."""
+    proto = onnx.load(str(path), load_external_data=False)
+    foreign = Counter(
+        f"{n.domain}::{n.op_type}" for n in proto.graph.node if n.domain not in ("", "ai.onnx")
+    )
+    if foreign or proto.functions:
+        names = [*foreign, *(f"function {f.name}" for f in proto.functions)]
+        raise VerificationError(f"{path} uses operators outside of the ONNX standard: {', '.join(names)}.")
+
+
+def fresh_images(model: ExplanationModel, batch: int, seed: int) -> Tensor:
+    """Images ``[batch, C, H, W]`` on the scale of the example, unlike it and unlike each other."""
+    generator = torch.Generator().manual_seed(1000 + seed)
+    base = model.probe_images[:1].float().cpu()
+    spread = base.std(correction=0) + 1e-3
+    coarse = torch.randn((batch, base.shape[1], 7, 7), generator=generator)
+    coarse = torch.nn.functional.interpolate(coarse, size=base.shape[-2:], mode="bicubic")
+    fine = torch.randn((batch, *base.shape[1:]), generator=generator)
+    return base.flip(-1) * 0.5 + (coarse + 0.3 * fine) * spread
+
+
+def _device(model: ExplanationModel) -> torch.device:
+    return model.probe_images.device
+
+
+def _run(session: Any, images: Tensor, target: Tensor) -> Explanation:
+    names = list(Explanation._fields)
+    values = session.run(names, {"image": images.numpy(), "target": target.numpy()})
+    return Explanation(*(torch.from_numpy(np.asarray(value)) for value in values))
+
+
+def _classifier_error(session: Any, model: ExplanationModel) -> float:
+    images = model.probe_images.cpu()
+    logits = _run(session, images, torch.full((len(images),), -1)).logits
+    error = max(_relative(logits, model.probe_logits.cpu()))
+    if not error <= TOLERANCE:
+        raise VerificationError(
+            f"logits differ from the classifier's by {error:.1e} (relative L2), tolerance {TOLERANCE:.0e}."
+        )
+    return error
+
+
+def _compare(
+    report: Report,
+    model: ExplanationModel,
+    images: Tensor,
+    target: Tensor,
+    expected: Explanation,
+    got: Explanation,
+) -> None:
+    expected = Explanation(*(value.cpu() for value in expected))
+    for name, value, reference in zip(Explanation._fields, got, expected, strict=True):
+        if value.shape != reference.shape or value.dtype != reference.dtype:
+            raise VerificationError(
+                f"{name} is {value.dtype} {list(value.shape)}, expected {reference.dtype} {list(reference.shape)}."
+            )
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise VerificationError(f"{name} holds NaN or infinity on an ordinary image.")
+    _check_class(got, expected)
+    _check_heatmap(got.attribution, got.heatmap)
+    report.errors.setdefault("logits", []).extend(_relative(got.logits, expected.logits))
+    if not model.method.deterministic:
+        return
+    again = model(
+        (images * (1 + _ROUNDING * _signs(images))).to(_device(model)), target.to(_device(model))
+    )
+    for name in ("attribution", "heatmap"):
+        reference = getattr(expected, name)
+        report.errors.setdefault(name, []).extend(_relative(getattr(got, name), reference))
+        report.rounding.setdefault(name, []).extend(_relative(getattr(again, name).cpu(), reference))
+
+
+def _signs(images: Tensor) -> Tensor:
+    generator = torch.Generator().manual_seed(7)
+    return torch.randint(0, 2, images.shape, generator=generator) * 2.0 - 1.0
+
+
+def _check_class(got: Explanation, expected: Explanation) -> None:
+    rows = torch.arange(len(got.logits))
+    at_own = expected.logits[rows, got.explained_class]
+    at_expected = expected.logits[rows, expected.explained_class]
+    near = (at_own - at_expected).abs() <= TOLERANCE * expected.logits.abs().amax(1)
+    if not bool((near | (got.explained_class == expected.explained_class)).all()):
+        raise VerificationError(
+            f"explained_class is {got.explained_class.tolist()}, expected {expected.explained_class.tolist()}."
+        )
+
+
+def _check_heatmap(attribution: Tensor, heatmap: Tensor) -> None:
+    if float(heatmap.min()) < 0 or float(heatmap.max()) > 1:
+        raise VerificationError(
+            f"heatmap ranges from {float(heatmap.min()):.3g} to {float(heatmap.max()):.3g}, expected [0, 1]."
+        )
+    if not bool(attribution.flatten(1).any(1).all()):
+        raise VerificationError(
+            "attribution is zero for an ordinary image: nothing to explain. Is the last layer untrained "
+            "(torchvision's ViT starts with a zero head)? Load trained weights."
+        )
+    if len(heatmap) > 1 and torch.equal(heatmap[0], heatmap[1]):
+        raise VerificationError("heatmap is the same for two different images.")
+
+
+def _relative(value: Tensor, reference: Tensor) -> list[float]:
+    difference = (value.double() - reference.double()).flatten(1).norm(dim=1)
+    scale = reference.double().flatten(1).norm(dim=1).clamp(min=1e-30)
+    return [float(v) for v in difference / scale]
+
+
+def _judge(report: Report) -> None:
+    for name, values in report.errors.items():
+        typical, worst = float(np.median(values)), max(values)
+        rounding = float(np.median(report.rounding.get(name, [0.0])))
+        allowed = max(TOLERANCE, 3 * rounding)
+        if typical <= allowed and worst <= (TOLERANCE if name == "logits" else KINK_LIMIT):
+            continue
+        raise VerificationError(
+            f"{name} of the file differs from the explanation model by {typical:.1e} (relative L2, median; largest {worst:.1e}), "
+            f"tolerance {allowed:.1e} (largest {KINK_LIMIT:.0e}; rounding alone causes {rounding:.1e})."
+        )

@@ -1,0 +1,131 @@
+"""The card: what an explanation model says about itself, stored as JSON inside the .onnx file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .errors import CardError
+
+METADATA_KEY = "smoothserve.card"
+FORMAT = 1
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
+CHANNELS = ("RGB", "BGR", "L")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a photo becomes the network's input.
+
+    The shorter side is resized to ``resize`` pixels, the middle ``crop`` is cut out, values are
+    scaled to [0, 1], then ``(value - mean) / std`` for each channel.
+
+    Attributes:
+        resize: length of the shorter side, in pixels; None resizes the whole photo to ``crop``.
+        crop: (height, width) of the network's input, in pixels.
+        mean, std: one number for each channel, in the order of ``channels``, for values in [0, 1].
+        interpolation: one of ``INTERPOLATIONS``.
+        channels: one of ``CHANNELS``.
+    """
+
+    resize: int | None
+    crop: tuple[int, int]
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    interpolation: str = "bilinear"
+    channels: str = "RGB"
+
+    def __post_init__(self) -> None:
+        expected = len(self.channels)
+        if self.channels not in CHANNELS:
+            raise CardError(f"channels={self.channels!r}, expected one of {', '.join(CHANNELS)}.")
+        if self.interpolation not in INTERPOLATIONS:
+            raise CardError(
+                f"interpolation={self.interpolation!r}, expected one of {', '.join(INTERPOLATIONS)}."
+            )
+        if len(self.mean) != expected or len(self.std) != expected:
+            raise CardError(
+                f"mean has {len(self.mean)} and std {len(self.std)} numbers, expected {expected} for {self.channels}."
+            )
+        if any(not value > 0 for value in self.std):
+            raise CardError(f"std={list(self.std)}, expected numbers > 0.")
+        if self.resize is not None and self.resize < max(self.crop):
+            raise CardError(
+                f"resize={self.resize} is smaller than the crop {list(self.crop)}; expected at least {max(self.crop)}."
+            )
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything a consumer needs beside the graph.
+
+    Attributes:
+        name: of the classifier.
+        image_shape: (C, H, W).
+        classes: K.
+        method: name and parameters of the explanation method.
+        signed: whether heatmap values below 0.5 speak against the class.
+        preprocessing: photo -> input.
+        labels: K class names, or None.
+        versions: of the tools that made the file.
+        verification: the errors measured at export.
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    classes: int
+    method: dict[str, Any]
+    signed: bool
+    preprocessing: Preprocessing
+    labels: tuple[str, ...] | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    verification: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.labels is not None and len(self.labels) != self.classes:
+            raise CardError(f"{len(self.labels)} labels for {self.classes} classes.")
+        channels, height, width = self.image_shape
+        if self.preprocessing.crop != (height, width):
+            raise CardError(
+                f"The preprocessing cuts out {list(self.preprocessing.crop)}, but the network takes {[height, width]}."
+            )
+        if len(self.preprocessing.channels) != channels:
+            raise CardError(
+                f"The preprocessing gives {len(self.preprocessing.channels)} channels ({self.preprocessing.channels}), "
+                f"but the network takes {channels}."
+            )
+
+    def label(self, index: int) -> str:
+        """The name of a class, or its number where the card has no names."""
+        return self.labels[index] if self.labels else str(index)
+
+    def to_json(self) -> str:
+        return json.dumps({"format": FORMAT, **asdict(self)}, allow_nan=False, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Card:
+        """Read a card.
+
+        Raises:
+            CardError: not JSON, a newer format, or values that contradict each other.
+        """
+        try:
+            given = json.loads(text)
+            version = given.pop("format")
+            if version != FORMAT:
+                raise CardError(
+                    f"The card has format {version}, this version of smoothserve reads {FORMAT}. Use a matching version."
+                )
+            pre = given.pop("preprocessing")
+            for name in ("crop", "mean", "std"):
+                pre[name] = tuple(pre[name])
+            labels = given.pop("labels")
+            return cls(
+                preprocessing=Preprocessing(**pre),
+                labels=None if labels is None else tuple(labels),
+                image_shape=tuple(given.pop("image_shape")),
+                **given,
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CardError(f"The card is damaged: {error!r}.") from error

@@ -1,0 +1,88 @@
+"""Photo bytes -> the picture that the network sees -> its input array."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from .card import Preprocessing
+from .errors import RequestError
+
+MAX_PIXELS = 50_000_000  # checked before decoding; a 50-megapixel photo takes 150 MB decoded
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode a photo to RGB, upright, first frame, transparency on white.
+
+    Raises:
+        RequestError: 400 if this is no image that Pillow reads, 413 if it has too many pixels.
+    """
+    if not content:
+        raise RequestError("The request holds no image. Send the photo's bytes (JPEG, PNG, ...).")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content))
+    except Image.DecompressionBombError as error:
+        raise RequestError(f"The image has too many pixels: {error}", 413) from None
+    except Exception:
+        raise RequestError(
+            f"The image cannot be read: {len(content)} bytes that are no known image format. Send JPEG, PNG, WebP, ..."
+        ) from None
+    if image.width * image.height > max_pixels:
+        raise RequestError(
+            f"The image has {image.width} x {image.height} pixels, at most {max_pixels:,} are allowed. Send a smaller one.",
+            413,
+        )
+    try:
+        image = ImageOps.exif_transpose(image)
+        return _to_rgb(image)
+    except Exception:
+        raise RequestError("The image is damaged or cut off and cannot be decoded.") from None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):  # 16-bit grey; Pillow would clip
+        values = np.asarray(image).astype(np.float32) / 257.0
+        image = Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """Resize and cut out what the network sees; RGB, of size ``preprocessing.crop``."""
+    height, width = preprocessing.crop
+    resample = _FILTERS[preprocessing.interpolation]
+    if preprocessing.resize is None:
+        return image.resize((width, height), resample)
+    short = min(image.size)
+    size = tuple(max(int(preprocessing.resize * side / short), 1) for side in image.size)
+    image = image.resize((size[0], size[1]), resample)
+    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
+    return image.crop((left, top, left + width, top + height))
+
+
+def to_input(picture: Image.Image, preprocessing: Preprocessing) -> npt.NDArray[np.float32]:
+    """The cropped picture as float32 ``[C, H, W]``, normalised."""
+    if preprocessing.channels == "L":
+        pixels = np.asarray(picture.convert("L"), dtype=np.float32)[..., None]
+    else:
+        pixels = np.asarray(picture, dtype=np.float32)
+        if preprocessing.channels == "BGR":
+            pixels = pixels[..., ::-1]
+    mean = np.asarray(preprocessing.mean, dtype=np.float32)
+    std = np.asarray(preprocessing.std, dtype=np.float32)
+    return np.ascontiguousarray(((pixels / np.float32(255) - mean) / std).transpose(2, 0, 1))
