@@ -3,6 +3,7 @@
 from smoothserve.handlers.card import Card, Preprocessing
 
 from .archive import to_archive
+from .contract import check_file
 from .errors import (
     ArchiveError,
     ConversionError,
@@ -22,6 +23,7 @@ __all__ = [
     "Preprocessing",
     "Report",
     "VerificationError",
+    "check_file",
     "default_preprocessing",
     "to_archive",
     "to_onnx",

@@ -150,16 +150,16 @@ class ExplanationService:
     def _render(self, question: Request, result: Result) -> Answer:
         heat = result.heatmap
         if heat is None or not question.explain:
-            return _json(200, {"predictions": self._top(result.probabilities, question.top_k)})
+            return _json(200, {"predictions": self.top(result.probabilities, question.top_k)})
         if question.output == "heatmap":
             return Answer(200, "image/png", grey_png(heat))
         if question.output == "overlay":
             picture = overlay(heat, result.picture, self.card.signed)
             return Answer(200, "image/png", to_png(picture))
         body: dict[str, Any] = {
-            **self._class(result.explained_class, result.probabilities),
+            **self.describe_class(result.explained_class, result.probabilities),
             "target_given": question.target is not None,
-            "predictions": self._top(result.probabilities, question.top_k),
+            "predictions": self.top(result.probabilities, question.top_k),
             "heatmap": {
                 "shape": list(heat.shape),
                 "signed": self.card.signed,
@@ -171,16 +171,18 @@ class ExplanationService:
             body["heatmap"]["float16"] = base64.b64encode(half.tobytes()).decode()
         return _json(200, body)
 
-    def _class(self, index: int, probabilities: Array) -> dict[str, Any]:
+    def describe_class(self, index: int, probabilities: Array) -> dict[str, Any]:
+        """Number, label and probability of a class, ready for JSON."""
         return {
             "class": index,
             "label": self.card.label(index),
             "probability": round(float(probabilities[index]), 6),
         }
 
-    def _top(self, probabilities: Array, k: int) -> list[dict[str, Any]]:
+    def top(self, probabilities: Array, k: int) -> list[dict[str, Any]]:
+        """The ``k`` most probable classes, best first."""
         order = np.argsort(-probabilities, kind="stable")[:k]
-        return [self._class(int(index), probabilities) for index in order]
+        return [self.describe_class(int(index), probabilities) for index in order]
 
 
 def read_card(session: onnxruntime.InferenceSession, path: str | Path) -> Card:

@@ -1,0 +1,5 @@
+"""The subcommands, in the order in which a newcomer needs them."""
+
+from . import archive, explain, export, verify
+
+COMMANDS = (export, explain, archive, verify)

@@ -1,0 +1,69 @@
+"""smoothserve archive: a model or an .onnx in, a TorchServe archive out."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from ..errors import UsageError
+from ..models import HELP as MODEL_HELP
+from ..options import add_method_options, add_model_options
+from ..progress import step
+from .export import write_onnx
+
+NAME = "archive"
+HELP = "build a TorchServe archive (.mar) from a model or an exported .onnx"
+DESCRIPTION = f"""\
+Pack the explanation graph, the plain prediction graph and the handler for TorchServe. The serving
+host needs torchserve, onnxruntime, numpy and pillow, not smoothserve.
+
+MODEL may be an .onnx file from 'smoothserve export', or a model that is exported first:
+{MODEL_HELP}"""
+EXAMPLES = """\
+examples:
+  smoothserve archive model.onnx cats
+  smoothserve archive torchvision:resnet50 resnet --weights resnet50.pth --method smoothdiff
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="see above")
+    parser.add_argument("name", metavar="NAME", help="of the model in TorchServe, and of the .mar file")
+    group = parser.add_argument_group("the archive")
+    group.add_argument("--store", type=Path, default=Path("model_store"), metavar="DIR", help="default: model_store")
+    group.add_argument("--model-version", default="1.0", metavar="V", help="default: 1.0")
+    group.add_argument("--workers", type=int, default=1, metavar="N", help="server processes (default 1)")
+    group.add_argument("--batch-size", type=int, default=1, metavar="N", help="most requests in one batch (default 1)")
+    group.add_argument("--max-batch-delay", type=int, default=10, metavar="MS", help="wait for a batch to fill (default 10; only if --batch-size > 1)")
+    group.add_argument("--threads", type=int, metavar="N", help="of each ONNX Runtime session (default: as many as cores)")
+    add_method_options(parser)
+    add_model_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from smoothserve.export import check_file, to_archive
+
+    with tempfile.TemporaryDirectory() as folder:
+        if arguments.model.endswith(".onnx"):
+            path = Path(arguments.model)
+            if not path.is_file():
+                raise UsageError(f"{path} does not exist.")
+            with step(f"verifying {path}"):
+                check_file(path)
+        else:
+            path = Path(folder) / "model.onnx"
+            write_onnx(arguments, path)
+        with step(f"packing {arguments.name}.mar"):
+            archive = to_archive(
+                path,
+                arguments.name,
+                store=arguments.store,
+                version=arguments.model_version,
+                workers=arguments.workers,
+                batch_size=arguments.batch_size,
+                max_batch_delay=arguments.max_batch_delay,
+                threads=arguments.threads,
+            )
+    print(archive)
+    return 0

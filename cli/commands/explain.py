@@ -1,0 +1,93 @@
+"""smoothserve explain: an explanation .onnx and a photo in, a picture and the top classes out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from smoothserve.handlers.card import Card
+from smoothserve.handlers.core import ExplanationService
+from smoothserve.handlers.picture import grey_png, overlay, to_png
+from smoothserve.handlers.request import Request, read_request
+
+from ..errors import UsageError
+
+NAME = "explain"
+HELP = "explain a photo with an exported .onnx file"
+DESCRIPTION = """\
+Predict a photo's class and show why, with nothing but the exported file: it holds the graph, the
+preprocessing and the class names."""
+EXAMPLES = """\
+examples:
+  smoothserve explain model.onnx cat.jpg -o overlay.png
+  smoothserve explain model.onnx cat.jpg --target "tiger cat" --heatmap heat.png
+  smoothserve explain model.onnx cat.jpg --array heat.npy --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="from 'smoothserve export'")
+    parser.add_argument("photo", type=Path, metavar="PHOTO", help="any image file that Pillow reads")
+    parser.add_argument("-o", "--output", type=Path, metavar="PNG", help="the heatmap over the photo")
+    parser.add_argument("--heatmap", type=Path, metavar="PNG", help="the heatmap alone, 8-bit grey")
+    parser.add_argument("--array", type=Path, metavar="NPY", help="the heatmap as a float32 array [H, W] in [0, 1]")
+    parser.add_argument("--target", metavar="CLASS", help="number or label of the class to explain (default: the predicted one)")
+    parser.add_argument("--top", type=int, default=5, metavar="K", help="how many classes to print (default 5)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    try:
+        content = arguments.photo.read_bytes()
+    except OSError as error:
+        raise UsageError(f"The photo {arguments.photo} cannot be read: {error.strerror}.") from error
+    service = ExplanationService(arguments.model)
+    question = _question(content, arguments, service.card)
+    (result,) = service.run([question])
+    if isinstance(result, Exception):
+        raise result
+    assert result.heatmap is not None
+    if arguments.output:
+        picture = overlay(result.heatmap, result.picture, service.card.signed)
+        _write(arguments.output, to_png(picture))
+    if arguments.heatmap:
+        _write(arguments.heatmap, grey_png(result.heatmap))
+    if arguments.array:
+        with tempfile.TemporaryFile() as file:
+            np.save(file, result.heatmap)
+            file.seek(0)
+            _write(arguments.array, file.read())
+    top = service.top(result.probabilities, question.top_k)
+    if arguments.json:
+        explained = service.describe_class(result.explained_class, result.probabilities)
+        print(json.dumps({"explained": explained, "predictions": top}))
+        return 0
+    for entry in top:
+        marker = "*" if entry["class"] == result.explained_class else " "
+        print(f"{marker} {entry['probability']:7.4f}  {entry['class']:5d}  {entry['label']}")
+    if all(entry["class"] != result.explained_class for entry in top):
+        entry = service.describe_class(result.explained_class, result.probabilities)
+        print(f"* {entry['probability']:7.4f}  {entry['class']:5d}  {entry['label']}")
+    print("* is the class that the heatmap explains")
+    return 0
+
+
+def _question(content: bytes, arguments: argparse.Namespace, card: Card) -> Request:
+    fields = {"data": content, "target": arguments.target, "top_k": arguments.top}
+    return read_request(fields, {}, explain=True, card=card)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write aside, then rename: a failure leaves the old file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
