@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-
 from smoothserve.export import Preprocessing, default_preprocessing
+from torch import nn
 
 from .errors import UsageError
 from .weights import load_weights
@@ -127,7 +126,7 @@ def _torchvision(name: str, weights: Path | None, size: int | None, classes: int
     classifier = models.get_model(name, weights=None, **options)
     if weights is not None:
         _load(classifier, weights)
-    preset = models.get_model_weights(name).DEFAULT  # type: ignore[attr-defined]
+    preset = models.get_model_weights(name).DEFAULT
     transform = preset.transforms()
     crop = size or transform.crop_size[0]
     resize = round(crop * transform.resize_size[0] / transform.crop_size[0])

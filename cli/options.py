@@ -20,13 +20,26 @@ _METHOD_NAMES = {name.lower(): method for name, method in METHODS.items()}
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the model")
     group.add_argument("--weights", type=Path, metavar="FILE", help="state dict: .safetensors, .pth or .pt")
-    group.add_argument("--classes", type=int, metavar="K", help="number of classes of a fine-tuned torchvision model")
-    group.add_argument("--size", type=int, metavar="PX", help="height and width of the input (default: the model's, else 224)")
+    group.add_argument(
+        "--classes", type=int, metavar="K", help="number of classes of a fine-tuned torchvision model"
+    )
+    group.add_argument(
+        "--size",
+        type=int,
+        metavar="PX",
+        help="height and width of the input (default: the model's, else 224)",
+    )
     group.add_argument("--labels", type=Path, metavar="FILE", help="class names: one a line, or a JSON list")
-    group = parser.add_argument_group("the way from a photo to the input (default: the model's own, else ImageNet's)")
-    group.add_argument("--resize", type=int, metavar="PX", help="resize the shorter side to this before the crop")
+    group = parser.add_argument_group(
+        "the way from a photo to the input (default: the model's own, else ImageNet's)"
+    )
+    group.add_argument(
+        "--resize", type=int, metavar="PX", help="resize the shorter side to this before the crop"
+    )
     group.add_argument("--mean", type=_numbers, metavar="R,G,B", help="subtracted from values in [0, 1]")
-    group.add_argument("--std", type=_numbers, metavar="R,G,B", dest="pixel_std", help="divided by, after the mean")
+    group.add_argument(
+        "--std", type=_numbers, metavar="R,G,B", dest="pixel_std", help="divided by, after the mean"
+    )
     group.add_argument("--interpolation", choices=INTERPOLATIONS)
     group.add_argument("--channels", choices=CHANNELS)
 
@@ -38,9 +51,21 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
         help=f"one of {', '.join(METHODS)} (default: SmoothDiff)",
     )  # fmt: skip
     group.add_argument("--samples", type=int, metavar="N", help="noisy copies of the image")
-    group.add_argument("--noise", type=float, metavar="STD", help="standard deviation of the noise, in units of the normalised input")
-    group.add_argument("--seed", type=_seed, metavar="N|random", help="of the noise (default 0: same image, same heatmap)")
-    group.add_argument("--antithetic", action=argparse.BooleanOptionalAction, default=None, help="draw the noise in pairs +e, -e")
+    group.add_argument(
+        "--noise",
+        type=float,
+        metavar="STD",
+        help="standard deviation of the noise, in units of the normalised input",
+    )
+    group.add_argument(
+        "--seed", type=_seed, metavar="N|random", help="of the noise (default 0: same image, same heatmap)"
+    )
+    group.add_argument(
+        "--antithetic",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="draw the noise in pairs +e, -e",
+    )
 
 
 def named_model(arguments: argparse.Namespace) -> NamedModel:

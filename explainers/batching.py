@@ -39,9 +39,7 @@ def locate_batch(program: Program, image: Tensor) -> None:
     program.run(torch.cat([first, second]), observe=locate)
 
 
-def _layout(
-    node: fx.Node, apart: list[Tensor], together: Tensor, varies: bool
-) -> BatchLayout | None:
+def _layout(node: fx.Node, apart: list[Tensor], together: Tensor, varies: bool) -> BatchLayout | None:
     single = apart[0].shape
     grown = [axis for axis, size in enumerate(together.shape) if size != single[axis]]
     if not grown and not varies:

@@ -83,9 +83,7 @@ def _trace(program: Program, method: Method) -> fx.GraphModule:
             )
             return logits, explained_class, attribution, heatmap(attribution, method.signed)
 
-    example = torch.empty(
-        (_TRACE_BATCH, *program.image_shape), dtype=program.dtype, device=program.device
-    )
+    example = torch.empty((_TRACE_BATCH, *program.image_shape), dtype=program.dtype, device=program.device)
     shape_env = ShapeEnv()
     with FakeTensorMode(shape_env=shape_env, allow_non_fake_inputs=True) as mode, enable_python_dispatcher():
         image = mode.from_tensor(
@@ -95,9 +93,7 @@ def _trace(program: Program, method: Method) -> fx.GraphModule:
             ),
         )
         target = torch.empty(image.shape[0], dtype=torch.int64, device=program.device)
-        traced = make_fx(
-            explained, decomposition_table=backward_decompositions(), tracing_mode="real"
-        )(
+        traced = make_fx(explained, decomposition_table=backward_decompositions(), tracing_mode="real")(
             [mode.from_tensor(program.weights[node], static_shapes=True) for node in weight_nodes],
             [mode.from_tensor(tensor, static_shapes=True) for tensor in buffers.values()],
             image,

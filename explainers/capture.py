@@ -65,9 +65,7 @@ def select_output(result: Any, output: int | str | None) -> Tensor:
             f"The classifier returns {_describe(result)}; it has no output {output!r}."
         ) from error
     if not isinstance(chosen, Tensor):
-        raise OutputError(
-            f"Output {output!r} of the classifier is {_describe(chosen)}, expected a tensor."
-        )
+        raise OutputError(f"Output {output!r} of the classifier is {_describe(chosen)}, expected a tensor.")
     return chosen
 
 
@@ -174,7 +172,8 @@ def _export(module: nn.Module, image: Tensor) -> torch.export.ExportedProgram:
         with torch.no_grad():
             exported = torch.export.export(module, (example,), dynamic_shapes=({0: batch},))
             # An empty table makes the graph functional and leaves every operation whole.
-            return exported.run_decompositions({})
+            functional: torch.export.ExportedProgram = exported.run_decompositions({})
+            return functional
     except OutputError:
         raise
     except Exception as error:
@@ -186,9 +185,7 @@ def _export(module: nn.Module, image: Tensor) -> torch.export.ExportedProgram:
         ) from error
 
 
-def _program(
-    exported: torch.export.ExportedProgram, image: Tensor, classes: int
-) -> Program:
+def _program(exported: torch.export.ExportedProgram, image: Tensor, classes: int) -> Program:
     graph = exported.graph
     placeholders = {node.name: node for node in graph.find_nodes(op="placeholder")}
     tensors: dict[str, Any] = {**exported.state_dict, **exported.constants}
@@ -226,9 +223,7 @@ def _check_graph(graph: fx.Graph) -> None:
             )
         if node.op != "call_function":
             continue
-        live = (
-            node.target is torch.ops.aten.dropout.default and node.args[2] is True
-        ) or node.target in (
+        live = (node.target is torch.ops.aten.dropout.default and node.args[2] is True) or node.target in (
             torch.ops.aten.native_dropout.default,
             torch.ops.aten.bernoulli.p,
             torch.ops.aten.rand_like.default,

@@ -100,14 +100,16 @@ class ExplanationModel(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ExplanationModel:
         """Move with ``.to(device)``: operations that create tensors must create them there too."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch left it bare
         tensors = [*self.parameters(), *self.buffers()]
         if tensors:
             _move_factories(self.graph, tensors[0].device)
         return self
 
     def extra_repr(self) -> str:
-        return f"{self.classifier_name}, {self.method}, image_shape={self.image_shape}, classes={self.classes}"
+        return (
+            f"{self.classifier_name}, {self.method}, image_shape={self.image_shape}, classes={self.classes}"
+        )
 
 
 def _move_factories(graph: fx.GraphModule, device: torch.device) -> None:

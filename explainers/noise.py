@@ -8,9 +8,7 @@ from torch import Tensor
 from .errors import MethodError
 
 
-def stored_noise(
-    samples: int, image_shape: tuple[int, ...], seed: int, antithetic: bool
-) -> Tensor:
+def stored_noise(samples: int, image_shape: tuple[int, ...], seed: int, antithetic: bool) -> Tensor:
     """Standard normal noise ``[samples, C, H, W]`` in float16; ``[samples/2, ...]`` if antithetic.
 
     Half precision keeps three digits, far below the error of any sample mean, and halves the file.
@@ -20,9 +18,7 @@ def stored_noise(
     return torch.randn((count, *image_shape), generator=generator, dtype=torch.float32).half()
 
 
-def noisy_copies(
-    image: Tensor, noise: Tensor | None, samples: int, std: float, antithetic: bool
-) -> Tensor:
+def noisy_copies(image: Tensor, noise: Tensor | None, samples: int, std: float, antithetic: bool) -> Tensor:
     """``[B, C, H, W] -> [samples*B, C, H, W]``, the sample as the slow index: x + std * e_i.
 
     Antithetic samples come as x + e for all pairs, then x - e in the same order. Without stored

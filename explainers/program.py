@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -88,10 +89,16 @@ class Program:
         values: Values = {self.image: image, **(self.weights if weights is None else weights)}
         for node in self.calls:
             args, kwargs = fx.map_arg((node.args, node.kwargs), values.__getitem__)
-            values[node] = node.target(*args, **kwargs)
+            values[node] = operation(node)(*args, **kwargs)
             if observe is not None:
                 observe(node, values[node])
         return values
+
+
+def operation(node: fx.Node) -> Callable[..., Any]:
+    """The function that a call node calls."""
+    assert callable(node.target)
+    return node.target
 
 
 def source_line(node: fx.Node) -> str:
@@ -100,7 +107,7 @@ def source_line(node: fx.Node) -> str:
     if not trace:
         return "source line unknown"
     lines = [line.strip() for line in str(trace).strip().splitlines()]
-    frames = [(a, b) for a, b in zip(lines, lines[1:], strict=False) if a.startswith("File ")]
+    frames = [(a, b) for a, b in itertools.pairwise(lines) if a.startswith("File ")]
     return f"{frames[-1][0]}: {frames[-1][1]}" if frames else lines[-1]
 
 

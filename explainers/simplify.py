@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import operator
+from typing import Any, cast
 
 import torch
 from torch import Tensor, fx
 
-from .program import SHAPE_ONLY, Program
+from .program import SHAPE_ONLY, Program, operation
 
 aten = torch.ops.aten
 
@@ -31,7 +32,7 @@ def fold_constants(program: Program) -> None:
     Attention masks, relative positions and standardised weights are such calls.
     """
     depends = {program.image}
-    values: dict[fx.Node, object] = dict(program.weights)
+    values: dict[fx.Node, Any] = dict(program.weights)
     constant: list[fx.Node] = []
     for node in program.calls:
         sources = node.all_input_nodes
@@ -44,7 +45,7 @@ def fold_constants(program: Program) -> None:
             depends.add(node)
             continue
         args, kwargs = fx.map_arg((node.args, node.kwargs), known.__getitem__)
-        values[node] = node.target(*args, **kwargs)
+        values[node] = operation(node)(*args, **kwargs)
         constant.append(node)
     for node in constant:
         value = values[node]
@@ -71,8 +72,7 @@ def fold_batch_norm(program: Program) -> None:
     for node in program.calls:
         if node.target is not _BATCH_NORM:
             continue
-        source, gamma, beta, mean, var, *rest = node.args
-        _momentum, eps = rest
+        source, gamma, beta, mean, var, _momentum, eps = cast(tuple[Any, ...], node.args)
         if any(n is not None and n not in program.weights for n in (gamma, beta, mean, var)):
             continue
         scale = (program.weights[var].double() + eps).rsqrt()
@@ -88,9 +88,7 @@ def fold_batch_norm(program: Program) -> None:
     _clean(program)
 
 
-def _apply_affine(
-    program: Program, node: fx.Node, source: fx.Node, scale: Tensor, shift: Tensor
-) -> fx.Node:
+def _apply_affine(program: Program, node: fx.Node, source: fx.Node, scale: Tensor, shift: Tensor) -> fx.Node:
     weight = _foldable_weight(program, source)
     if weight is not None:
         bias = source.args[2] if len(source.args) > 2 else None
@@ -106,7 +104,7 @@ def _apply_affine(
         source.args = (source.args[0], new_weight, new_bias, *source.args[3:])
         return source
     dtype = program.dtype
-    value = node.args[0].meta["val"]
+    value = source.meta["val"]
     shape = (-1,) + (1,) * (value.ndim - 2)
     with program.graph.inserting_before(node):
         factor = add_weight(program, node, f"{node.name}_scale", scale.view(shape).to(dtype))
@@ -123,9 +121,9 @@ def _foldable_weight(program: Program, source: fx.Node) -> fx.Node | None:
     if source.target not in _CONVOLUTIONS or len(source.users) != 1:
         return None
     weight, bias = source.args[1], source.args[2] if len(source.args) > 2 else None
-    if weight not in program.weights or (bias is not None and bias not in program.weights):
+    if not isinstance(weight, fx.Node) or weight not in program.weights:
         return None
-    return weight
+    return weight if bias is None or bias in program.weights else None
 
 
 def _clean(program: Program) -> None:

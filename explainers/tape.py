@@ -104,14 +104,10 @@ class Tape:
     ) -> Call:
         leaves, spec = pytree.tree_flatten((node.args, dict(node.kwargs)))
         positions = [
-            position
-            for position, leaf in enumerate(leaves)
-            if isinstance(leaf, fx.Node) and leaf in active
+            position for position, leaf in enumerate(leaves) if isinstance(leaf, fx.Node) and leaf in active
         ]
         if not positions:
-            raise DifferentiationError(
-                f"{node.target} has no differentiable input ({source_line(node)})."
-            )
+            raise DifferentiationError(f"{node.target} has no differentiable input ({source_line(node)}).")
         return Call(
             node=node,
             leaves=leaves,
@@ -128,9 +124,7 @@ class Tape:
 _NOT_DIFFERENTIATED = (torch.ops.aten.detach.default,)
 
 
-def _differentiable(
-    program: Program, varying: set[fx.Node], values: Values
-) -> set[fx.Node]:
+def _differentiable(program: Program, varying: set[fx.Node], values: Values) -> set[fx.Node]:
     """The nodes through which a derivative reaches the image: floating point, not detached."""
     active = {program.image}
     for node in program.calls:

@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import onnx
-
 from smoothserve import handlers
 from smoothserve.handlers.card import METADATA_KEY, Card
 
@@ -93,7 +92,7 @@ def to_archive(
         config.write_text(settings)
         _pack(name, version, package / "torchserve_handler.py", content, config, Path(scratch))
         target = store / f"{name}.mar"
-        os.replace(Path(scratch) / f"{name}.mar", target)
+        (Path(scratch) / f"{name}.mar").replace(target)
     return target
 
 
@@ -148,9 +147,7 @@ def prediction_graph(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def _pack(
-    name: str, version: str, handler: Path, content: Path, config: Path, scratch: Path
-) -> None:
+def _pack(name: str, version: str, handler: Path, content: Path, config: Path, scratch: Path) -> None:
     # The archiver deletes $TMPDIR/<name> before it starts, so it gets a TMPDIR of its own.
     temporary = scratch / "tmp"
     temporary.mkdir()

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from smoothserve.handlers.card import METADATA_KEY, Card
 
 from .errors import VerificationError
@@ -56,7 +55,9 @@ def check_file(path: str | Path) -> tuple[list[str], Card]:
     if aimed["explained_class"].tolist() != [other] or np.array_equal(
         aimed["attribution"][0], together["attribution"][0]
     ):
-        raise VerificationError(f"target {other} was given, but class {aimed['explained_class'].tolist()} explained.")
+        raise VerificationError(
+            f"target {other} was given, but class {aimed['explained_class'].tolist()} explained."
+        )
     checks.append("a given target is explained")
     return checks, card
 
@@ -88,13 +89,16 @@ def _check_determinism(session: Any, images: Array, together: dict[str, Array]) 
         alone = _run(session, images[index : index + 1], [-1])
         for name, limit in (("logits", TOLERANCE), ("attribution", KINK_LIMIT)):
             whole = together[name][index]
-            error = np.linalg.norm(alone[name][0] - whole) / max(np.linalg.norm(whole), 1e-30)
+            error = float(np.linalg.norm(alone[name][0] - whole)) / max(float(np.linalg.norm(whole)), 1e-30)
             if not error <= limit:
                 raise VerificationError(
                     f"{name} of image {index} in a batch of {len(images)} differs by {error:.1e} from the same image alone "
                     f"(relative L2), tolerance {limit:.0e}."
                 )
-    return ["the same images give the same answer, bit for bit", "an image's answer does not depend on its batch"]
+    return [
+        "the same images give the same answer, bit for bit",
+        "an image's answer does not depend on its batch",
+    ]
 
 
 def _run(session: Any, images: Array, target: list[int]) -> dict[str, Array]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 import time
 import warnings
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import onnx
 import torch
-
 from smoothserve.explainers import ExplanationModel
 from smoothserve.handlers.card import METADATA_KEY, Card, Preprocessing
 
@@ -83,7 +81,7 @@ def to_onnx(
         report = verify(draft, model)
         log.info("verified in ONNX Runtime in %.1f s", time.perf_counter() - start)
         _save(proto, _with_verification(card, report), draft)
-        os.replace(draft, path)
+        draft.replace(path)
     return report
 
 

@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
-from torch import Tensor
-
 from smoothserve.explainers import Explanation, ExplanationModel
+from torch import Tensor
 
 from .errors import MissingDependencyError, VerificationError
 
@@ -115,9 +114,7 @@ def load_session(path: str | Path) -> Any:
 def check_operators(path: str | Path) -> None:
     """Raise VerificationError unless every operator is a standard one."""
     proto = onnx.load(str(path), load_external_data=False)
-    foreign = Counter(
-        f"{n.domain}::{n.op_type}" for n in proto.graph.node if n.domain not in ("", "ai.onnx")
-    )
+    foreign = Counter(f"{n.domain}::{n.op_type}" for n in proto.graph.node if n.domain not in ("", "ai.onnx"))
     if foreign or proto.functions:
         names = [*foreign, *(f"function {f.name}" for f in proto.functions)]
         raise VerificationError(f"{path} uses operators outside of the ONNX standard: {', '.join(names)}.")
@@ -176,9 +173,7 @@ def _compare(
     report.errors.setdefault("logits", []).extend(_relative(got.logits, expected.logits))
     if not model.method.deterministic:
         return
-    again = model(
-        (images * (1 + _ROUNDING * _signs(images))).to(_device(model)), target.to(_device(model))
-    )
+    again = model((images * (1 + _ROUNDING * _signs(images))).to(_device(model)), target.to(_device(model)))
     for name in ("attribution", "heatmap"):
         reference = getattr(expected, name)
         report.errors.setdefault(name, []).extend(_relative(getattr(got, name), reference))

@@ -133,14 +133,11 @@ class ExplanationService:
         (logits,) = self._prediction.run(["logits"], {"image": batch})
         return [(_softmax(row), int(row.argmax()), None) for row in np.asarray(logits)]
 
-    def _explain(
-        self, batch: Array, targets: Sequence[int | None]
-    ) -> list[tuple[Array, int, Array | None]]:
+    def _explain(self, batch: Array, targets: Sequence[int | None]) -> list[tuple[Array, int, Array | None]]:
         target = np.array([-1 if t is None else t for t in targets], dtype=np.int64)
         names = ["logits", "explained_class", "heatmap"]
         logits, explained, heat = (
-            np.asarray(value)
-            for value in self._explanation.run(names, {"image": batch, "target": target})
+            np.asarray(value) for value in self._explanation.run(names, {"image": batch, "target": target})
         )
         return [
             (_softmax(row), int(chosen), picture)

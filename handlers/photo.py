@@ -32,7 +32,7 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content))
+            image: Image.Image = Image.open(io.BytesIO(content))
     except Image.DecompressionBombError as error:
         raise RequestError(f"The image has too many pixels: {error}", 413) from None
     except Exception:

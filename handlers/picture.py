@@ -11,7 +11,18 @@ from PIL import Image
 Heatmap = npt.NDArray[np.float32]
 
 # Ten colours along matplotlib's "inferno" (CC0), which is perceptually uniform, ...
-_SEQUENTIAL = ("000004", "1b0c41", "4a0c6b", "781c6d", "a52c60", "cf4446", "ed6925", "fb9b06", "f7d13d", "fcffa4")
+_SEQUENTIAL = (
+    "000004",
+    "1b0c41",
+    "4a0c6b",
+    "781c6d",
+    "a52c60",
+    "cf4446",
+    "ed6925",
+    "fb9b06",
+    "f7d13d",
+    "fcffa4",
+)
 # ... and ColorBrewer's RdBu from against (blue) over indifferent (white) to for (red).
 _DIVERGING = ("2166ac", "67a9cf", "d1e5f0", "f7f7f7", "fddbc7", "ef8a62", "b2182b")
 

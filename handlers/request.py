@@ -36,9 +36,7 @@ class Request:
     array: bool = False
 
 
-def read_request(
-    fields: Mapping[str, Any], headers: Mapping[str, str], explain: bool, card: Card
-) -> Request:
+def read_request(fields: Mapping[str, Any], headers: Mapping[str, str], explain: bool, card: Card) -> Request:
     """Understand one request.
 
     Args:
@@ -79,7 +77,9 @@ def _photo(given: Mapping[str, Any]) -> bytes:
                 return base64.b64decode(value.split(",", 1)[-1], validate=True)
             except (binascii.Error, ValueError):
                 raise RequestError(f"The field {name!r} is text but no base64 of an image.") from None
-        raise RequestError(f"The field {name!r} holds {type(value).__name__}, expected image bytes or base64.")
+        raise RequestError(
+            f"The field {name!r} holds {type(value).__name__}, expected image bytes or base64."
+        )
     raise RequestError(
         "The request holds no image. Send its bytes as the body, as the form field 'data', "
         'or as base64 in JSON: {"data": "..."}.'

@@ -31,12 +31,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="see above")
     parser.add_argument("name", metavar="NAME", help="of the model in TorchServe, and of the .mar file")
     group = parser.add_argument_group("the archive")
-    group.add_argument("--store", type=Path, default=Path("model_store"), metavar="DIR", help="default: model_store")
+    group.add_argument(
+        "--store", type=Path, default=Path("model_store"), metavar="DIR", help="default: model_store"
+    )
     group.add_argument("--model-version", default="1.0", metavar="V", help="default: 1.0")
     group.add_argument("--workers", type=int, default=1, metavar="N", help="server processes (default 1)")
-    group.add_argument("--batch-size", type=int, default=1, metavar="N", help="most requests in one batch (default 1)")
-    group.add_argument("--max-batch-delay", type=int, default=10, metavar="MS", help="wait for a batch to fill (default 10; only if --batch-size > 1)")
-    group.add_argument("--threads", type=int, metavar="N", help="of each ONNX Runtime session (default: as many as cores)")
+    group.add_argument(
+        "--batch-size", type=int, default=1, metavar="N", help="most requests in one batch (default 1)"
+    )
+    group.add_argument(
+        "--max-batch-delay",
+        type=int,
+        default=10,
+        metavar="MS",
+        help="wait for a batch to fill (default 10; only if --batch-size > 1)",
+    )
+    group.add_argument(
+        "--threads", type=int, metavar="N", help="of each ONNX Runtime session (default: as many as cores)"
+    )
     add_method_options(parser)
     add_model_options(parser)
 

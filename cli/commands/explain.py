@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-
 from smoothserve.handlers.card import Card
 from smoothserve.handlers.core import ExplanationService
 from smoothserve.handlers.picture import grey_png, overlay, to_png
@@ -35,9 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photo", type=Path, metavar="PHOTO", help="any image file that Pillow reads")
     parser.add_argument("-o", "--output", type=Path, metavar="PNG", help="the heatmap over the photo")
     parser.add_argument("--heatmap", type=Path, metavar="PNG", help="the heatmap alone, 8-bit grey")
-    parser.add_argument("--array", type=Path, metavar="NPY", help="the heatmap as a float32 array [H, W] in [0, 1]")
-    parser.add_argument("--target", metavar="CLASS", help="number or label of the class to explain (default: the predicted one)")
-    parser.add_argument("--top", type=int, default=5, metavar="K", help="how many classes to print (default 5)")
+    parser.add_argument(
+        "--array", type=Path, metavar="NPY", help="the heatmap as a float32 array [H, W] in [0, 1]"
+    )
+    parser.add_argument(
+        "--target",
+        metavar="CLASS",
+        help="number or label of the class to explain (default: the predicted one)",
+    )
+    parser.add_argument(
+        "--top", type=int, default=5, metavar="K", help="how many classes to print (default 5)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 

@@ -36,5 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"model   {card.name}, input {list(card.image_shape)}, {card.classes} classes")
     print(f"method  {name} {', '.join(f'{key}={value}' for key, value in method.items())}")
     for output, figures in card.verification.get("relative_l2", {}).items():
-        print(f"parity  {output}: median {figures['median']:.1e}, largest {figures['max']:.1e} (measured at export)")
+        print(
+            f"parity  {output}: median {figures['median']:.1e}, largest {figures['max']:.1e} (measured at export)"
+        )
     return 0

@@ -41,9 +41,7 @@ class Method(ABC):
 
     def describe(self) -> dict[str, Any]:
         """The method's name and parameters, ready for JSON."""
-        parameters = {
-            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
-        }
+        parameters = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {
             "name": type(self).__name__,
             **{

@@ -50,9 +50,7 @@ class SmoothDiff(Method):
     def attribute(
         self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        points = noisy_copies(
-            image, buffers.get("noise"), self.samples, self.std, self.antithetic
-        )
+        points = noisy_copies(image, buffers.get("noise"), self.samples, self.std, self.antithetic)
         return network.at(points).smoothed_pullback(
             network.seed(target), clean=network.at(image), samples=self.samples
         )

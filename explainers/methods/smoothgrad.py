@@ -45,8 +45,7 @@ class SmoothGrad(Method):
     def attribute(
         self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        points = noisy_copies(
-            image, buffers.get("noise"), self.samples, self.std, self.antithetic
-        )
+        points = noisy_copies(image, buffers.get("noise"), self.samples, self.std, self.antithetic)
         each = network.at(points).pullback(network.seed(target.repeat(self.samples)))
-        return each.unflatten(0, (self.samples, image.shape[0])).mean(0)
+        apart: Tensor = each.unflatten(0, (self.samples, image.shape[0]))
+        return apart.mean(0)

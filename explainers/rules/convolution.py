@@ -43,10 +43,7 @@ def convolution(call: Call, gradient: Tensor) -> Gradients:
         flipped = _exchange(weight, a["groups"]).flip(list(range(2, weight.ndim)))
         back = [r - p for r, p in zip(reach, low, strict=True)]
         return [_CONVOLVE[dims](gradient, flipped, None, 1, back, dilation, a["groups"])]
-    full = [
-        (out - 1) * s + r + 1
-        for out, s, r in zip(gradient.shape[2:], stride, reach, strict=True)
-    ]
+    full = [(out - 1) * s + r + 1 for out, s, r in zip(gradient.shape[2:], stride, reach, strict=True)]
     missing = [max(n + p + q - f, 0) for n, p, q, f in zip(size, low, high, full, strict=True)]
     if low == high and all(m < max(s, d) for m, s, d in zip(missing, stride, dilation, strict=True)):
         result = _TRANSPOSE[dims](gradient, weight, None, stride, low, missing, a["groups"], dilation)

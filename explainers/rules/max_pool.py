@@ -68,10 +68,11 @@ def _place(shares: Tensor, kernel: list[int], stride: list[int], dilation: list[
     area = kernel[0] * kernel[1]
     with torch.utils._python_dispatch._disable_current_modes():
         one_hot = torch.eye(area).view(area, 1, *kernel)
-    canvas = F.conv_transpose2d(
+    canvas: Tensor = F.conv_transpose2d(
         shares.flatten(0, 1), one_hot.to(shares), stride=stride, dilation=dilation
     )
-    return canvas.unflatten(0, (-1, channels)).squeeze(2)
+    unfolded: Tensor = canvas.unflatten(0, (-1, channels))
+    return unfolded.squeeze(2)
 
 
 def _pair(value: Any) -> list[int]:

@@ -45,14 +45,12 @@ class SampleMean:
     def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
         axis, outer = layout
         each = value.shape[axis] // (outer * self.samples)
-        if outer == 1:
-            return value.unflatten(axis, (self.samples, each)).mean(axis)
-        apart = value.unflatten(axis, (outer, self.samples, each))
+        apart: Tensor = value.unflatten(axis, (outer, self.samples, each))
         return apart.mean(axis + 1).flatten(axis, axis + 1)
 
     def spread(self, value: Tensor, layout: BatchLayout) -> Tensor:
         axis, outer = layout
-        apart = value.unflatten(axis, (outer, 1, value.shape[axis] // outer))
+        apart: Tensor = value.unflatten(axis, (outer, 1, value.shape[axis] // outer))
         repeats = [1] * apart.ndim
         repeats[axis + 1] = self.samples
         return apart.repeat(repeats).flatten(axis, axis + 2)
@@ -106,9 +104,7 @@ class Call:
         """Average ``value``, laid out like the input at ``position``, over the samples."""
         return self.expectation.mean(value, self._layout(self.leaves[position]))
 
-    def own_vjp(
-        self, gradient: Any, function: Callable[..., Any] | None = None
-    ) -> list[Tensor | None]:
+    def own_vjp(self, gradient: Any, function: Callable[..., Any] | None = None) -> list[Tensor | None]:
         """E[J^T] g: the operation's own VJP at every point, then the mean over samples.
 
         ``function`` computes the same values as the operation by others whose VJP is wanted.
@@ -118,8 +114,7 @@ class Call:
         else:
             layouts = {user.args[1]: self._layout(user) for user in self.node.users}
             spread = {
-                index: self.expectation.spread(part, layouts[index])
-                for index, part in gradient.items()
+                index: self.expectation.spread(part, layouts[index]) for index, part in gradient.items()
             }
         each = self.vjp(function or self.target, self.points, spread)
         return [
@@ -130,14 +125,11 @@ class Call:
     def expected_vjp(self, gradient: Any) -> list[Tensor | None]:
         """The VJP at batch B with every active input replaced by its mean over the samples."""
         inputs = {
-            self.leaves[position]: self.mean(self.point(position), position)
-            for position in self.active
+            self.leaves[position]: self.mean(self.point(position), position) for position in self.active
         }
         return self.vjp(self.target, {**self.single, **inputs}, gradient)
 
-    def vjp(
-        self, function: Callable[..., Any], values: Values, gradient: Any
-    ) -> list[Tensor | None]:
+    def vjp(self, function: Callable[..., Any], values: Values, gradient: Any) -> list[Tensor | None]:
         """The VJP of ``function``, which stands for this operation, at ``values``."""
         leaves = [values[leaf] if isinstance(leaf, fx.Node) else leaf for leaf in self.leaves]
         with torch.enable_grad():
@@ -145,9 +137,7 @@ class Call:
                 leaves[position] = leaves[position].detach().requires_grad_()
             args, kwargs = pytree.tree_unflatten(leaves, self.spec)
             result = function(*args, **kwargs)
-            parts = (
-                {0: gradient} if isinstance(gradient, Tensor) else gradient
-            )
+            parts = {0: gradient} if isinstance(gradient, Tensor) else gradient
             results = (result,) if isinstance(result, Tensor) else result
             outputs = [results[index] for index in parts]
             if not all(output.requires_grad for output in outputs):
