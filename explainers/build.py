@@ -51,10 +51,10 @@ def explain(
     start = time.perf_counter()
     program = capture(classifier, example_image, output)
     probe_images, probe_logits = check_logits(program, classifier, example_image, output)
-    graph = _trace(program, method)
+    traced = _trace(program, method)
     log.info("traced %s in %.1f s", type(classifier).__name__, time.perf_counter() - start)
     return ExplanationModel(
-        graph=graph,
+        traced=traced,
         method=method,
         image_shape=program.image_shape,
         classes=program.classes,
@@ -125,6 +125,13 @@ def _bind(traced: fx.GraphModule, stored: dict[str, Tensor]) -> fx.GraphModule:
             replacement.meta.update(node.meta)
             node.replace_all_uses_with(replacement)
         graph.erase_node(node)
+    for node in graph.find_nodes(op="get_attr"):  # constants that rules brought into the trace
+        name = str(node.target)
+        if not name.startswith("stored_"):
+            constant = getattr(module, name)
+            delattr(module, name)
+            node.target = f"stored{name}"
+            module.register_buffer(node.target, constant)
     for node, name in ((image, "image"), (target, "target")):
         node.target = node.name = name
     _drop_unused(graph)
@@ -144,7 +151,7 @@ def _drop_unused(graph: fx.Graph) -> None:
 def node_table(model: ExplanationModel) -> dict[str, int]:
     """How many nodes of each operation the explanation graph has."""
     counts: dict[str, Any] = {}
-    for node in model.graph.graph.nodes:
+    for node in model.traced.graph.nodes:
         if node.op == "call_function":
             counts[str(node.target)] = counts.get(str(node.target), 0) + 1
     return counts

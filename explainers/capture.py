@@ -177,12 +177,21 @@ def _export(module: nn.Module, image: Tensor) -> torch.export.ExportedProgram:
     except OutputError:
         raise
     except Exception as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
         raise CaptureError(
-            f"torch.export could not capture {type(module.classifier).__name__} with a dynamic batch: {reason} "
+            f"torch.export could not capture {type(module.classifier).__name__} with a dynamic batch: {_reason(error)} "
             "The classifier's control flow must not depend on pixel values or on the batch size; "
             "replace such branches by tensor operations (torch.where)."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The telling line of torch.export's long messages."""
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip(" -")]
+    if any("specialized it to be a constant" in line for line in lines):
+        return "its code fixes the batch size (len(x) or int(x.shape[0]) do that; x.shape[0] does not)."
+    if not lines:
+        return repr(error)
+    return lines[0] if lines[0].endswith(".") else f"{lines[0]}."
 
 
 def _program(exported: torch.export.ExportedProgram, image: Tensor, classes: int) -> Program:

@@ -32,6 +32,7 @@ class ExplanationModel(nn.Module):
     """A classifier that explains itself; one graph without autograd. Built by :func:`explain`.
 
     Attributes:
+        traced: the graph: ``(image, target)`` to the four parts of an :class:`Explanation`.
         method: the explanation method.
         image_shape: ``(C, H, W)`` of one image; the batch size is free.
         classes: K.
@@ -42,7 +43,7 @@ class ExplanationModel(nn.Module):
 
     def __init__(
         self,
-        graph: fx.GraphModule,
+        traced: fx.GraphModule,
         method: Method,
         image_shape: tuple[int, ...],
         classes: int,
@@ -52,7 +53,7 @@ class ExplanationModel(nn.Module):
         probe_logits: Tensor,
     ) -> None:
         super().__init__()
-        self.graph = graph
+        self.traced = traced
         self.method = method
         self.image_shape = image_shape
         self.classes = classes
@@ -78,7 +79,7 @@ class ExplanationModel(nn.Module):
         if not torch.compiler.is_compiling():
             self._check(image, target)
         with torch.no_grad():
-            return Explanation(*self.graph(image, target))
+            return Explanation(*self.traced(image, target))
 
     def _check(self, image: Tensor, target: Tensor) -> None:
         if tuple(image.shape[1:]) != self.image_shape or image.ndim != 4 or image.shape[0] < 1:
@@ -103,7 +104,7 @@ class ExplanationModel(nn.Module):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch left it bare
         tensors = [*self.parameters(), *self.buffers()]
         if tensors:
-            _move_factories(self.graph, tensors[0].device)
+            _move_factories(self.traced, tensors[0].device)
         return self
 
     def extra_repr(self) -> str:

@@ -7,6 +7,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -76,11 +77,11 @@ def to_onnx(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         draft = Path(folder) / path.name
-        _save(proto, card, draft)
+        onnx.save(proto, draft)
         start = time.perf_counter()
         report = verify(draft, model)
         log.info("verified in ONNX Runtime in %.1f s", time.perf_counter() - start)
-        _save(proto, _with_verification(card, report), draft)
+        _attach(draft, replace(card, verification=report.figures()))
         draft.replace(path)
     return report
 
@@ -110,7 +111,7 @@ def _convert(model: ExplanationModel) -> onnx.ModelProto:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter's notes about itself
             program = torch.onnx.export(
-                model.graph,
+                model.traced,
                 (image, target),
                 dynamo=True,
                 dynamic_shapes=({0: batch}, {0: batch}),
@@ -149,10 +150,13 @@ def _tidy(proto: onnx.ModelProto) -> None:
     proto.producer_version = version("smoothserve")
 
 
-def _save(proto: onnx.ModelProto, card: Card, path: Path) -> None:
-    onnx.helper.set_model_props(proto, {METADATA_KEY: card.to_json()})
-    onnx.save(proto, path)
+def _attach(path: Path, card: Card) -> None:
+    """Put the card into the file's metadata.
 
-
-def _with_verification(card: Card, report: Report) -> Card:
-    return Card(**{**card.__dict__, "verification": report.figures()})
+    Protocol buffers merge concatenated messages, so the card is appended: large weights are not
+    written again, and what was verified stays as it is.
+    """
+    metadata = onnx.ModelProto()
+    onnx.helper.set_model_props(metadata, {METADATA_KEY: card.to_json()})
+    with path.open("ab") as file:
+        file.write(metadata.SerializeToString())
