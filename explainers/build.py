@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -146,12 +145,3 @@ def _drop_unused(graph: fx.Graph) -> None:
         return node.op in ("placeholder", "output")
 
     graph.eliminate_dead_code(is_impure_node=impure)
-
-
-def node_table(model: ExplanationModel) -> dict[str, int]:
-    """How many nodes of each operation the explanation graph has."""
-    counts: dict[str, Any] = {}
-    for node in model.traced.graph.nodes:
-        if node.op == "call_function":
-            counts[str(node.target)] = counts.get(str(node.target), 0) + 1
-    return counts

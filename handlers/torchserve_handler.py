@@ -38,6 +38,7 @@ class SmoothserveHandler:
             return [self._describe() for _ in data]
         questions = [self._question(row, context, index) for index, row in enumerate(data)]
         answers = self.service.answer(questions)
+        log.info("batch of %d answered: %s", len(answers), [answer.status for answer in answers])
         for index, answer in enumerate(answers):
             _set_headers(context, index, answer)
         return [answer.body for answer in answers]

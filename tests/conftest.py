@@ -1,0 +1,56 @@
+"""Shared fixtures: real photos, and one real network, exported once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import skimage
+import torch
+from PIL import Image
+
+from .server import TorchServe
+
+SAMPLES = 4
+
+
+@pytest.fixture(scope="session")
+def photos() -> dict[str, Path]:
+    """A cat (classes 281-285) and a cup of espresso (967), from the scikit-image package."""
+    data = Path(skimage.__file__).parent / "data"
+    return {"chelsea": data / "chelsea.png", "coffee": data / "coffee.png"}
+
+
+@pytest.fixture(scope="session")
+def cat_jpeg(photos: dict[str, Path]) -> bytes:
+    buffer = io.BytesIO()
+    Image.open(photos["chelsea"]).save(buffer, format="JPEG", quality=92)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def lite0_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """EfficientNet-Lite0 with its ImageNet weights and SmoothDiff, as the command exports it."""
+    from smoothserve.cli.main import main
+
+    path = tmp_path_factory.mktemp("lite0") / "lite0.onnx"
+    assert main(["export", "efficientnet-lite0", "-o", str(path), "--samples", str(SAMPLES)]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def server(lite0_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TorchServe]:
+    """A running TorchServe with the archive of that network, batching up to 4 requests."""
+    from smoothserve.export import to_archive
+
+    folder = tmp_path_factory.mktemp("server")
+    to_archive(lite0_onnx, "lite0", store=folder / "store", batch_size=4, max_batch_delay=200)
+    with TorchServe(folder, "lite0") as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed() -> None:
+    torch.manual_seed(0)

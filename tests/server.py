@@ -1,0 +1,121 @@
+"""A real TorchServe on free loopback ports, started by scripts/serve.sh and always stopped again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+START_SECONDS = 120
+
+
+class TorchServe:
+    """Serve one archive of ``folder/store``."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder, self.name = folder, name
+        self.port, self.management, metrics, *grpc = _free_ports(5)
+        text = (ROOT / "config.properties").read_text()
+        for old, new in ((8080, self.port), (8081, self.management), (8082, metrics)):
+            text = text.replace(f":{old}", f":{new}")
+        text += f"grpc_inference_port={grpc[0]}\ngrpc_management_port={grpc[1]}\n"
+        self.config = folder / "config.properties"
+        self.config.write_text(text)
+        self.run = folder / "run"
+        self.run.mkdir()
+
+    def __enter__(self) -> TorchServe:
+        environment = {
+            **os.environ,
+            "SMOOTHSERVE_CONFIG": str(self.config),
+            "SMOOTHSERVE_STORE": str(self.folder / "store"),
+            "SMOOTHSERVE_RUN": str(self.run),
+        }
+        self.process = subprocess.Popen([ROOT / "scripts/serve.sh", self.name], env=environment)
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=60)
+
+    def workers(self) -> list[dict[str, Any]]:
+        url = f"http://127.0.0.1:{self.management}/models/{self.name}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.load(answer)[0]["workers"]  # type: ignore[no-any-return]
+
+    def post(self, path: str, body: bytes, **headers: str) -> tuple[int, str, bytes]:
+        """Status, content type and body of the answer."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            data=body,
+            method="POST",
+            headers={
+                "Content-Type": "application/octet-stream",
+                **{k.replace("_", "-"): v for k, v in headers.items()},
+            },
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.headers.get("Content-Type", ""), answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers.get("Content-Type", ""), error.read()
+
+    def post_form(self, path: str, fields: dict[str, bytes], **headers: str) -> tuple[int, str, bytes]:
+        """The same with multipart form fields."""
+        parts = [
+            b'--edge\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name.encode(), value)
+            for name, value in fields.items()
+        ]
+        kind = {"Content-Type": "multipart/form-data; boundary=edge"}
+        return self.post(path, b"".join(parts) + b"--edge--\r\n", **{**kind, **headers})
+
+    def log(self) -> str:
+        return "".join(path.read_text() for path in (self.run / "logs").glob("model_log*"))
+
+    def batch_sizes(self) -> list[int]:
+        """Of the batches answered so far, from the handler's log."""
+        return [int(size) for size in re.findall(r"batch of (\d+) answered", self.log())]
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"serve.sh ended with {self.process.returncode}")
+            try:
+                if any(worker["status"] == "READY" for worker in self.workers()):
+                    return
+            except OSError:
+                pass
+            time.sleep(0.3)
+        raise RuntimeError(f"TorchServe was not ready after {START_SECONDS} s:\n{self.log()[-2000:]}")
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports

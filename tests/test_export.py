@@ -1,0 +1,264 @@
+"""The .onnx file: contract, parity with the eager model, determinism, and the checks that guard it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from smoothserve.explainers import (
+    Explanation,
+    ExplanationModel,
+    Gradient,
+    InputTimesGradient,
+    Method,
+    SmoothDiff,
+    SmoothGrad,
+    explain,
+)
+from smoothserve.export import (
+    ConversionError,
+    Preprocessing,
+    VerificationError,
+    check_file,
+    to_onnx,
+    verify,
+)
+from smoothserve.handlers.card import METADATA_KEY, Card
+from smoothserve.handlers.errors import CardError
+
+from . import networks
+
+ARCHITECTURES = ["efficientnet-lite0", "resnet18", "vgg16", "squeezenet1_1"]
+METHODS = [
+    Gradient(),
+    InputTimesGradient(),
+    SmoothGrad(samples=2, std=0.3),
+    SmoothDiff(samples=4, std=0.3),
+]
+TOLERANCE = 1e-4
+PIXELS = 64
+
+
+def run(path: Path, images: torch.Tensor, target: torch.Tensor) -> Explanation:
+    session = onnxruntime.InferenceSession(str(path))
+    feeds = {"image": images.numpy(), "target": target.numpy()}
+    return Explanation(*(torch.from_numpy(v) for v in session.run(list(Explanation._fields), feeds)))
+
+
+def errors(got: torch.Tensor, wanted: torch.Tensor) -> list[float]:
+    difference = (got.double() - wanted.double()).flatten(1).norm(dim=1)
+    return (difference / wanted.double().flatten(1).norm(dim=1)).tolist()
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_onnx_runtime_equals_the_eager_model(name: str, method: Method, tmp_path: Path) -> None:
+    """At batch 1, 3 and 8.
+
+    Both sides compute in float32, so a pre-activation within rounding of zero may pass a ReLU on
+    one side only: such an image is off by 1e-4 to 2e-2 while all others agree to 1e-6. At least
+    two in three images must meet the tolerance, and none may be further off than kinks explain;
+    test_smooth_networks_agree_everywhere holds the same structures to the tolerance throughout.
+    """
+    images = torch.randn(12, 3, PIXELS, PIXELS)
+    target = torch.tensor([-1, 3, -1, 7, -1, -1, 0, -1, 5, -1, -1, -1])
+    explained = explain(networks.real(name), images[:1], method)
+    to_onnx(explained, tmp_path / "m.onnx")
+    measured: list[float] = []
+    start = 0
+    for batch in (1, 3, 8):
+        part = slice(start, start + batch)
+        start += batch
+        got, wanted = (
+            run(tmp_path / "m.onnx", images[part], target[part]),
+            explained(images[part], target[part]),
+        )
+        assert torch.equal(got.explained_class, wanted.explained_class)
+        assert max(errors(got.logits, wanted.logits)) < TOLERANCE
+        measured += errors(got.attribution, wanted.attribution)
+        assert float(got.heatmap.min()) >= 0
+        assert float(got.heatmap.max()) <= 1
+    assert sum(error <= TOLERANCE for error in measured) >= 8, measured
+    assert max(measured) < 5e-2, measured
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1"])
+def test_smooth_networks_agree_everywhere(name: str, method: Method, tmp_path: Path) -> None:
+    """The same structures with SiLU for ReLU: no kinks, so every image of every batch."""
+    explained = explain(
+        networks.without_kinks(networks.real(name)), torch.randn(1, 3, PIXELS, PIXELS), method
+    )
+    to_onnx(explained, tmp_path / "m.onnx")
+    for batch in (1, 3, 8):
+        images, target = torch.randn(batch, 3, PIXELS, PIXELS), torch.full((batch,), -1)
+        got, wanted = run(tmp_path / "m.onnx", images, target), explained(images, target)
+        for name_ in ("logits", "attribution", "heatmap"):
+            assert max(errors(getattr(got, name_), getattr(wanted, name_))) < TOLERANCE
+
+
+@pytest.fixture
+def small() -> ExplanationModel:
+    model = networks.tiny("pool-ties", torch.float32)
+    return explain(model, torch.randn(1, 3, 12, 12), SmoothDiff(4))
+
+
+PRE = Preprocessing(resize=14, crop=(12, 12))
+
+
+def test_two_exports_agree_bit_for_bit(small: ExplanationModel, tmp_path: Path) -> None:
+    again = explain(networks.tiny("pool-ties", torch.float32), torch.randn(1, 3, 12, 12), SmoothDiff(4))
+    to_onnx(small, tmp_path / "a.onnx")
+    to_onnx(again, tmp_path / "b.onnx")
+    images, target = torch.randn(3, 3, 12, 12), torch.tensor([-1, 0, 4])
+    for one, other in zip(
+        run(tmp_path / "a.onnx", images, target), run(tmp_path / "b.onnx", images, target), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+def test_contract(small: ExplanationModel, tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "m.onnx"
+    to_onnx(small, path, preprocessing=PRE, labels=list("abcde"), name="pools")
+    checks, card = check_file(path)
+    assert len(checks) == 7
+    proto = onnx.load(path)
+    onnx.checker.check_model(proto, full_check=True)
+    assert [(o.domain, o.version) for o in proto.opset_import] == [("", 18)]
+    shapes = {
+        v.name: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim]
+        for v in [*proto.graph.input, *proto.graph.output]
+    }
+    assert shapes == {
+        "image": ["batch", 3, 12, 12], "target": ["batch"], "logits": ["batch", 5],
+        "explained_class": ["batch"], "attribution": ["batch", 3, 12, 12], "heatmap": ["batch", 12, 12],
+    }  # fmt: skip
+    assert card.method == {"name": "SmoothDiff", "samples": 4, "std": 0.3, "seed": 0, "antithetic": True}
+    assert (card.name, card.labels, card.preprocessing) == ("pools", tuple("abcde"), PRE)
+    assert set(card.versions) == {"smoothserve", "torch", "onnx", "onnxscript"}
+    assert card.verification["relative_l2"]["attribution"]["median"] < TOLERANCE
+
+
+def test_the_file_says_nothing_of_the_machine_that_made_it(small: ExplanationModel, tmp_path: Path) -> None:
+    to_onnx(small, tmp_path / "m.onnx")
+    content = (tmp_path / "m.onnx").read_bytes()
+    assert str(Path(torch.__file__).parent).encode() not in content
+    assert str(Path.cwd()).encode() not in content
+
+
+def test_weights_are_stored_once(tmp_path: Path) -> None:
+    model = networks.real("resnet18")
+    explained = explain(model, torch.randn(1, 3, PIXELS, PIXELS), SmoothDiff(4))
+    to_onnx(explained, tmp_path / "m.onnx")
+    weights = sum(p.numel() * 4 for p in model.parameters())
+    assert (tmp_path / "m.onnx").stat().st_size < 1.05 * weights
+
+
+def test_a_wrong_file_is_found_out_and_never_replaces_a_good_one(
+    small: ExplanationModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.onnx"
+    to_onnx(small, path)
+    good = path.read_bytes()
+    for breakage, word in (
+        (_scale_weights, "logits"),
+        (_scale_noise, "attribution"),
+        (_constant_heatmap, "heatmap"),
+    ):
+        proto = onnx.load(path)
+        breakage(proto)
+        onnx.save(proto, tmp_path / "broken.onnx")
+        with pytest.raises(VerificationError, match=word):
+            verify(tmp_path / "broken.onnx", small)
+        monkeypatch.setattr("smoothserve.export.onnx_file._convert", lambda model, p=proto: p)
+        with pytest.raises(VerificationError, match=word):
+            to_onnx(small, path)
+        monkeypatch.undo()
+        assert path.read_bytes() == good
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["broken.onnx", "m.onnx"]
+
+
+def _scale(tensor: onnx.TensorProto, factor: float) -> None:
+    value = onnx.numpy_helper.to_array(tensor)
+    tensor.CopyFrom(onnx.numpy_helper.from_array((value * factor).astype(value.dtype), tensor.name))
+
+
+def _scale_weights(proto: onnx.ModelProto) -> None:
+    for tensor in proto.graph.initializer:
+        if sorted(tensor.dims) == [5, 144]:  # the head
+            _scale(tensor, 1.01)
+
+
+def _scale_noise(proto: onnx.ModelProto) -> None:
+    for tensor in proto.graph.initializer:
+        if list(tensor.dims)[-3:] == [3, 12, 12]:  # stored, or already folded with its signs
+            _scale(tensor, 1.5)
+
+
+def _constant_heatmap(proto: onnx.ModelProto) -> None:
+    for node in proto.graph.node:
+        if "heatmap" in node.output:
+            node.output[0] = "unused"
+    source = next(n.output[0] for n in proto.graph.node if n.output[0] == "unused")
+    zero = onnx.helper.make_node("Sub", [source, source], ["heatmap"])
+    proto.graph.node.append(zero)
+
+
+def test_an_untrained_zero_head_is_named(tmp_path: Path) -> None:
+    model = networks.tiny("shared-relu", torch.float32)
+    torch.nn.init.zeros_(model.head.weight)
+    with pytest.raises(VerificationError, match="zero head"):
+        to_onnx(explain(model, torch.randn(1, 3, 12, 12), Gradient()), tmp_path / "m.onnx")
+
+
+def test_float64_models_are_refused_by_name(tmp_path: Path) -> None:
+    model = networks.tiny("shared-relu")
+    explained = explain(model, torch.randn(1, 3, 12, 12, dtype=torch.float64), Gradient())
+    with pytest.raises(ConversionError, match=r"float\(\)"):
+        to_onnx(explained, tmp_path / "m.onnx")
+
+
+def test_fresh_noise_differs_from_call_to_call(tmp_path: Path) -> None:
+    model = networks.tiny("shared-relu", torch.float32)
+    to_onnx(explain(model, torch.randn(1, 3, 12, 12), SmoothDiff(4, seed=None)), tmp_path / "m.onnx")
+    images, target = torch.randn(2, 3, 12, 12), torch.tensor([-1, 1])
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    feeds = {"image": images.numpy(), "target": target.numpy()}
+    one, other = (session.run(["logits", "attribution"], feeds) for _ in range(2))
+    assert np.array_equal(one[0], other[0])
+    assert not np.array_equal(one[1], other[1])
+
+
+def test_cards_that_contradict_the_model_are_refused(small: ExplanationModel, tmp_path: Path) -> None:
+    for options, word in (
+        ({"labels": ["a", "b"]}, "2 labels for 5 classes"),
+        ({"preprocessing": Preprocessing(resize=30, crop=(24, 24))}, "24"),
+        (
+            {"preprocessing": Preprocessing(resize=14, crop=(12, 12), mean=(0.5,), std=(0.5,), channels="L")},
+            "channels",
+        ),
+    ):
+        with pytest.raises(CardError, match=word):
+            to_onnx(small, tmp_path / "m.onnx", **options)  # type: ignore[arg-type]
+    for broken in ("{", "{}", json.dumps({"format": 99})):
+        with pytest.raises(CardError):
+            Card.from_json(broken)
+
+
+def test_other_files_are_no_explanation_models(small: ExplanationModel, tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(VerificationError, match="refuses"):
+        check_file(tmp_path / "text.onnx")
+    with pytest.raises(VerificationError, match="does not exist"):
+        check_file(tmp_path / "none.onnx")
+    to_onnx(small, tmp_path / "m.onnx")
+    proto = onnx.load(tmp_path / "m.onnx")
+    del proto.metadata_props[:]
+    onnx.save(proto, tmp_path / "bare.onnx")
+    with pytest.raises(VerificationError, match=METADATA_KEY):
+        check_file(tmp_path / "bare.onnx")
