@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="number or label of the class to explain (default: the predicted one)",
     )
     parser.add_argument(
-        "--top", type=int, default=5, metavar="K", help="how many classes to print (default 5)"
+        "--top", type=int, metavar="K", help="how many classes to print (default 5, or all if fewer)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
