@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,27 +46,21 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_method_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("the explanation method")
+    group = parser.add_argument_group(
+        "the explanation method (each option: the method's own default unless given)"
+    )
+    names = ", ".join(METHODS)
     group.add_argument(
         "--method", default="smoothdiff", choices=sorted(_METHOD_NAMES), type=str.lower, metavar="NAME",
-        help=f"one of {', '.join(METHODS)} (default: SmoothDiff)",
+        help=f"one of {names} (default: SmoothDiff)",
     )  # fmt: skip
-    group.add_argument("--samples", type=int, metavar="N", help="noisy copies of the image")
-    group.add_argument(
-        "--noise",
-        type=float,
-        metavar="STD",
-        help="standard deviation of the noise, in units of the normalised input",
-    )
-    group.add_argument(
-        "--seed", type=_seed, metavar="N|random", help="of the noise (default 0: same image, same heatmap)"
-    )
-    group.add_argument(
-        "--antithetic",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="draw the noise in pairs +e, -e",
-    )
+    for parameter, flag, metavar, kind, text in _PARAMETERS:
+        if kind is bool:
+            group.add_argument(
+                flag, dest=parameter, action=argparse.BooleanOptionalAction, default=None, help=text
+            )
+        else:
+            group.add_argument(flag, dest=parameter, type=kind, metavar=metavar, help=text)
 
 
 def named_model(arguments: argparse.Namespace) -> NamedModel:
@@ -94,18 +89,16 @@ def method(arguments: argparse.Namespace) -> Method:
         MethodError: a value out of range.
     """
     kind = _METHOD_NAMES[arguments.method]
-    names = {field.name for field in dataclasses.fields(kind)}
-    given = {
-        "samples": arguments.samples,
-        "std": arguments.noise,
-        "seed": arguments.seed,
-        "antithetic": arguments.antithetic,
-    }
-    flags = {"std": "noise"}
-    parameters = {name: value for name, value in given.items() if value is not None}
-    for name in parameters:
-        if name not in names:
-            raise UsageError(f"{kind.__name__} has no parameter --{flags.get(name, name)}.")
+    known = {field.name for field in dataclasses.fields(kind)}
+    parameters: dict[str, Any] = {}
+    for parameter, flag, *_ in _PARAMETERS:
+        value = getattr(arguments, parameter)
+        if value is None:
+            continue
+        if parameter not in known:
+            flags = ", ".join(f for p, f, *_ in _PARAMETERS if p in known) or "none"
+            raise UsageError(f"{kind.__name__} has no parameter {flag}; it has: {flags}.")
+        parameters[parameter] = value
     if parameters.get("seed") == "random":
         parameters["seed"] = None
     return kind(**parameters)
@@ -139,3 +132,36 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def _seed(text: str) -> int | str:
     return "random" if text == "random" else int(text)
+
+
+def _baseline(text: str) -> float | tuple[float, ...] | str:
+    if text == "noise":
+        return text
+    values = _numbers(text)
+    return values[0] if len(values) == 1 else values
+
+
+def _base(text: str) -> Method:
+    try:
+        return _METHOD_NAMES[text.lower()]()
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(METHODS)}") from None
+
+
+# name in the method, flag, placeholder, type, help
+_PARAMETERS: tuple[tuple[str, str, str | None, Callable[[str], Any], str], ...] = (
+    ("samples", "--samples", "N", int, "noisy copies of the image"),
+    ("std", "--noise", "STD", float, "standard deviation of the noise, in units of the normalised input"),
+    ("relative", "--relative", None, bool, "--noise is a fraction of each image's range, such as 0.15"),
+    ("seed", "--seed", "N|random", _seed, "of the noise (default 0: same image, same heatmap)"),
+    ("antithetic", "--antithetic", None, bool, "draw the noise in pairs +e, -e"),
+    ("estimator", "--estimator", "NAME", str, "SmoothDiff: count or gaussian"),
+    ("pool", "--pool", "PX", int, "SmoothDiff, gaussian: average the variance over PX x PX neighbours"),
+    ("moment", "--moment", "NAME", str, "SmoothGrad: mean, squared or variance"),
+    ("base", "--base", "METHOD", _base, "SmoothGrad: the method that is smoothed (default: Gradient)"),
+    ("steps", "--steps", "N", int, "IntegratedGradients: points on the path"),
+    ("rule", "--rule", "NAME", str, "IntegratedGradients: left, right, trapezoid or gauss-legendre"),
+    ("baseline", "--baseline", "VALUE", _baseline, "IntegratedGradients: a number, R,G,B, or noise"),
+    ("baselines", "--baselines", "N", int, "IntegratedGradients: how many noise baselines"),
+    ("beta", "--beta", "B", float, "BetaSmoothing: sharpness"),
+)

@@ -12,11 +12,22 @@ from .errors import (
     TrainingModeError,
 )
 from .explanation import Explanation, ExplanationModel
-from .methods import METHODS, Gradient, InputTimesGradient, Method, SmoothDiff, SmoothGrad
+from .methods import (
+    METHODS,
+    BetaSmoothing,
+    Gradient,
+    InputTimesGradient,
+    IntegratedGradients,
+    Method,
+    SmoothDiff,
+    SmoothGrad,
+    SmoothTaylor,
+)
 
 __all__ = [
     "METHODS",
     "BatchError",
+    "BetaSmoothing",
     "CaptureError",
     "DifferentiationError",
     "ExplainerError",
@@ -25,11 +36,13 @@ __all__ = [
     "Gradient",
     "InputError",
     "InputTimesGradient",
+    "IntegratedGradients",
     "Method",
     "MethodError",
     "OutputError",
     "SmoothDiff",
     "SmoothGrad",
+    "SmoothTaylor",
     "TrainingModeError",
     "explain",
 ]

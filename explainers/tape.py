@@ -11,8 +11,7 @@ from torch.utils import _pytree as pytree
 
 from .errors import DifferentiationError
 from .program import Program, Values, is_selection, source_line
-from .rules import Call, Expectation, rule_for
-from .rules.registry import PointWise, SampleMean
+from .rules import Call, Expectation, PointWise, rule_for
 
 
 class Network:
@@ -52,17 +51,20 @@ class Tape:
         assert isinstance(logits, Tensor)
         return logits
 
-    def pullback(self, gradient: Tensor) -> Tensor:
-        """J^T g at every point of this tape: ``[N, K] -> [N, C, H, W]``."""
-        return self._reverse(gradient, self, PointWise())
+    def pullback(self, gradient: Tensor, expectation: Expectation | None = None) -> Tensor:
+        """J^T g at every point of this tape: ``[N, K] -> [N, C, H, W]``.
 
-    def smoothed_pullback(self, gradient: Tensor, clean: Tape, samples: int) -> Tensor:
+        ``expectation`` may bend the slopes of gates (:class:`SoftenedSteps`); none by default.
+        """
+        return self._reverse(gradient, self, expectation or PointWise())
+
+    def smoothed_pullback(self, gradient: Tensor, clean: Tape, expectation: Expectation) -> Tensor:
         """The product of E[J_l]^T over the operations l: ``[B, K] -> [B, C, H, W]``.
 
-        This tape holds ``samples`` noisy copies of the batch of ``clean``, stacked with the sample
-        as the slow index. (SmoothDiff, NeurIPS 2025.)
+        This tape holds noisy copies of the batch of ``clean``, stacked with the sample as the slow
+        index; ``expectation`` averages over them. (SmoothDiff, NeurIPS 2025.)
         """
-        return self._reverse(gradient, clean, SampleMean(samples))
+        return self._reverse(gradient, clean, expectation)
 
     def _reverse(self, gradient: Tensor, single: Tape, expectation: Expectation) -> Tensor:
         program = self._network.program

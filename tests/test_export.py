@@ -138,7 +138,10 @@ def test_contract(small: ExplanationModel, tmp_path: Path) -> None:
         "image": ["batch", 3, 12, 12], "target": ["batch"], "logits": ["batch", 5],
         "explained_class": ["batch"], "attribution": ["batch", 3, 12, 12], "heatmap": ["batch", 12, 12],
     }  # fmt: skip
-    assert card.method == {"name": "SmoothDiff", "samples": 4, "std": 0.3, "seed": 0, "antithetic": True}
+    assert card.method == {
+        "name": "SmoothDiff", "samples": 4, "std": 0.3, "seed": 0, "antithetic": True,
+        "relative": False, "estimator": "count", "pool": 1,
+    }  # fmt: skip
     assert (card.name, card.labels, card.preprocessing) == ("pools", tuple("abcde"), PRE)
     assert set(card.versions) == {"smoothserve", "torch", "onnx", "onnxscript"}
     assert card.verification["relative_l2"]["attribution"]["median"] < TOLERANCE

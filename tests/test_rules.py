@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from smoothserve.explainers.capture import capture
+from smoothserve.explainers.rules import SampleMean
 from smoothserve.explainers.tape import Network
 from torch import Tensor, nn
 
@@ -51,7 +52,7 @@ def check(
         clean = network.at(image)
         got = clean.pullback(seed)
         copies = network.at(image.repeat(4, 1, 1, 1))
-        averaged = copies.smoothed_pullback(seed, clean, samples=4)
+        averaged = copies.smoothed_pullback(seed, clean, SampleMean(4))
     bound = TOLERANCE * float(wanted.norm()) + 1e-12
     assert float((got - wanted).norm()) <= bound
     assert float((averaged - wanted).norm()) <= bound

@@ -1,12 +1,34 @@
 """The explanation methods: where the network is evaluated, where Jacobians are averaged, how they reduce."""
 
 from .base import Method
+from .betasmoothing import BetaSmoothing
 from .gradient import Gradient, InputTimesGradient
+from .integrated import IntegratedGradients
 from .smoothdiff import SmoothDiff
 from .smoothgrad import SmoothGrad
+from .smoothtaylor import SmoothTaylor
 
 METHODS: dict[str, type[Method]] = {
-    method.__name__: method for method in (Gradient, InputTimesGradient, SmoothGrad, SmoothDiff)
+    method.__name__: method
+    for method in (
+        Gradient,
+        InputTimesGradient,
+        SmoothGrad,
+        IntegratedGradients,
+        SmoothTaylor,
+        BetaSmoothing,
+        SmoothDiff,
+    )
 }
 
-__all__ = ["METHODS", "Gradient", "InputTimesGradient", "Method", "SmoothDiff", "SmoothGrad"]
+__all__ = [
+    "METHODS",
+    "BetaSmoothing",
+    "Gradient",
+    "InputTimesGradient",
+    "IntegratedGradients",
+    "Method",
+    "SmoothDiff",
+    "SmoothGrad",
+    "SmoothTaylor",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor
 
@@ -14,15 +14,16 @@ from ..tape import Network
 
 @dataclasses.dataclass(frozen=True)
 class Method(ABC):
-    """An explanation method and its parameters.
+    """An explanation method and its parameters."""
 
-    Attributes:
-        signed: whether the attribution is a share of the logit that can speak for (> 0) or against
-            (< 0) the class, so that the heatmap is the sum over channels; else it is a sensitivity
-            and the heatmap is the L2 norm over channels.
-    """
+    @property
+    @abstractmethod
+    def signed(self) -> bool:
+        """Whether attributions are shares of the logit, for (> 0) or against (< 0) the class.
 
-    signed: ClassVar[bool]
+        Then the heatmap is their sum over channels; else they are sensitivities and the heatmap
+        is their L2 norm over channels.
+        """
 
     @abstractmethod
     def attribute(

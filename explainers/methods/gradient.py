@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -16,7 +15,9 @@ from .base import Method
 class Gradient(Method):
     """J(x)^T v: how fast the logit changes with each pixel (Simonyan et al., arXiv 1312.6034)."""
 
-    signed: ClassVar[bool] = False
+    @property
+    def signed(self) -> bool:
+        return False
 
     def attribute(
         self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
@@ -28,7 +29,9 @@ class Gradient(Method):
 class InputTimesGradient(Method):
     """x * J(x)^T v: each pixel's share of the linearised logit (Shrikumar et al., arXiv 1605.01713)."""
 
-    signed: ClassVar[bool] = True
+    @property
+    def signed(self) -> bool:
+        return True
 
     def attribute(
         self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from ..noise import check_noise, noisy_copies, stored_noise
+from ..errors import MethodError
+from ..rules import FittedGaussian, SampleMean
 from ..tape import Network
-from .base import Method
+from .noisy import NoisyMethod
+
+ESTIMATORS = ("count", "gaussian")
 
 
 @dataclass(frozen=True)
-class SmoothDiff(Method):
+class SmoothDiff(NoisyMethod):
     """The product of E[J_l(z_l)]^T over all operations l, applied to v in one reverse pass.
 
     An estimate of SmoothGrad's limit that needs n forward passes but a single backward pass, and
@@ -22,35 +24,39 @@ class SmoothDiff(Method):
     the Jacobians of different operations as uncorrelated.
 
     Args:
-        samples: n, the number of noisy copies, >= 1.
-        std: of the noise, in units of the model's (normalised) input.
-        seed: of the noise, drawn once and stored; None draws new noise at every call.
-        antithetic: draw pairs (+e, -e), which costs nothing and converges faster; ``samples``
-            must be even.
-
-    Raises:
-        MethodError: a parameter is out of its range.
+        estimator: of E[s'(z)] at a gate s: ``count``, the mean over samples, as published; or
+            ``gaussian``, the slope under a normal distribution fitted to the samples of each element.
+        pool: for ``gaussian``: the variance of feature maps is averaged over pool x pool neighbours
+            (odd; 1: not at all). Others: see NoisyMethod.
     """
 
-    signed: ClassVar[bool] = False
-
     samples: int = 8
-    std: float = 0.3
-    seed: int | None = 0
     antithetic: bool = True
+    estimator: str = "count"
+    pool: int = 1
 
     def __post_init__(self) -> None:
-        check_noise(self.samples, self.std, self.seed, self.antithetic)
+        super().__post_init__()
+        if self.estimator not in ESTIMATORS:
+            raise MethodError(f"estimator={self.estimator!r}, expected one of {', '.join(ESTIMATORS)}.")
+        if self.pool < 1 or self.pool % 2 == 0:
+            raise MethodError(f"pool={self.pool}, expected an odd number >= 1.")
+        if self.pool > 1 and self.estimator != "gaussian":
+            raise MethodError(f"pool={self.pool} is for estimator='gaussian' only.")
+        if self.estimator == "gaussian" and self.samples < 2:
+            raise MethodError(f"samples={self.samples}, but a variance needs at least 2.")
 
-    def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
-        if self.seed is None:
-            return {}
-        return {"noise": stored_noise(self.samples, image_shape, self.seed, self.antithetic)}
+    @property
+    def signed(self) -> bool:
+        return False
 
     def attribute(
         self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        points = noisy_copies(image, buffers.get("noise"), self.samples, self.std, self.antithetic)
-        return network.at(points).smoothed_pullback(
-            network.seed(target), clean=network.at(image), samples=self.samples
+        expectation = (
+            SampleMean(self.samples)
+            if self.estimator == "count"
+            else FittedGaussian(self.samples, self.antithetic, self.pool)
         )
+        points = network.at(self.copies(image, buffers))
+        return points.smoothed_pullback(network.seed(target), network.at(image), expectation)

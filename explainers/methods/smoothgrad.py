@@ -1,51 +1,58 @@
-"""SmoothGrad: the mean of attributions at noisy copies of the image."""
+"""SmoothGrad: the mean, mean square or variance of another method's attributions at noisy copies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from ..noise import check_noise, noisy_copies, stored_noise
+from ..errors import MethodError
 from ..tape import Network
 from .base import Method
+from .gradient import Gradient
+from .noisy import NoisyMethod
+
+MOMENTS = ("mean", "squared", "variance")
 
 
 @dataclass(frozen=True)
-class SmoothGrad(Method):
-    """mean_i J(x + e_i)^T v with e_i ~ N(0, std^2) (Smilkov et al., arXiv 1706.03825).
+class SmoothGrad(NoisyMethod):
+    """mean_i A(x + e_i) with e_i ~ N(0, std^2), A the gradient (Smilkov et al., arXiv 1706.03825).
+
+    ``squared`` is mean_i A^2 (Hooker et al., arXiv 1806.10758), ``variance`` is VarGrad,
+    mean_i A^2 - (mean_i A)^2 (Adebayo et al., arXiv 1810.03307).
 
     Args:
-        samples: n, the number of noisy copies, >= 1.
-        std: of the noise, in units of the model's (normalised) input.
-        seed: of the noise, drawn once and stored; None draws new noise at every call.
-        antithetic: draw pairs (+e, -e); ``samples`` must be even.
-
-    Raises:
-        MethodError: a parameter is out of its range.
+        moment: mean, squared or variance.
+        base: the method A that is smoothed; it may be noisy itself. Others: see NoisyMethod.
     """
 
-    signed: ClassVar[bool] = False
-
-    samples: int = 50
-    std: float = 0.3
-    seed: int | None = 0
-    antithetic: bool = False
+    moment: str = "mean"
+    base: Method = field(default_factory=Gradient)
 
     def __post_init__(self) -> None:
-        check_noise(self.samples, self.std, self.seed, self.antithetic)
+        super().__post_init__()
+        if self.moment not in MOMENTS:
+            raise MethodError(f"moment={self.moment!r}, expected one of {', '.join(MOMENTS)}.")
+
+    @property
+    def signed(self) -> bool:
+        return self.base.signed and self.moment == "mean"
 
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
-        if self.seed is None:
-            return {}
-        return {"noise": stored_noise(self.samples, image_shape, self.seed, self.antithetic)}
+        inner = {f"base_{name}": value for name, value in self.base.buffers(image_shape).items()}
+        return {**super().buffers(image_shape), **inner}
 
     def attribute(
         self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        points = noisy_copies(image, buffers.get("noise"), self.samples, self.std, self.antithetic)
-        each = network.at(points).pullback(network.seed(target.repeat(self.samples)))
-        apart: Tensor = each.unflatten(0, (self.samples, image.shape[0]))
-        return apart.mean(0)
+        inner = {
+            name.removeprefix("base_"): value for name, value in buffers.items() if name.startswith("base_")
+        }
+        points = self.copies(image, buffers)
+        each = self.apart(self.base.attribute(network, points, target.repeat(self.samples), inner))
+        if self.moment == "mean":
+            return each.mean(0)
+        squares = each.square().mean(0)
+        return squares if self.moment == "squared" else squares - each.mean(0).square()

@@ -1,6 +1,15 @@
 """Reverse rules: how each operation turns the gradient of its result into that of its inputs."""
 
 from . import attention, convolution, gates, max_pool, multilinear, resampling  # noqa: F401 - fills the registry
-from .registry import Call, Expectation, rule_for
+from .expectation import Expectation, FittedGaussian, PointWise, SampleMean, SoftenedSteps
+from .registry import Call, rule_for
 
-__all__ = ["Call", "Expectation", "rule_for"]
+__all__ = [
+    "Call",
+    "Expectation",
+    "FittedGaussian",
+    "PointWise",
+    "SampleMean",
+    "SoftenedSteps",
+    "rule_for",
+]

@@ -2,53 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from .registry import Call, Gradients, first_input_only, rule
+from .steps import Step, Steps
 
 aten = torch.ops.aten
 
 
-def _open(inside: Tensor, like: Tensor) -> Tensor:
-    return inside.to(like.dtype)
+@rule(aten.relu.default, aten.leaky_relu.default, when=first_input_only)
+def rectifier(call: Call, gradient: Tensor) -> Gradients:
+    """s(z) = max(z, 0) + slope * min(z, 0): s' = slope + (1 - slope) [z > 0]."""
+    slope = float(call.arguments().get("negative_slope", 0.0))
+    return _gate(call, gradient, Steps((Step(0.0, 1 - slope),), base=slope))
 
 
-@rule(aten.relu.default, when=first_input_only)
-def relu(call: Call, gradient: Tensor) -> Gradients:
-    """s(z) = max(z, 0): s' = [z > 0], so E[s'] is the share of samples that pass."""
-    z = call.point(0)
-    return [gradient * call.mean(_open(z > 0, z), 0)]
-
-
-@rule(aten.hardtanh.default, aten.clamp.default, aten.relu6.default, when=first_input_only)
-def clamp(call: Call, gradient: Tensor) -> Gradients:
-    """s(z) = min(max(z, lo), hi): s' = [lo < z < hi].
-
-    PyTorch's subgradient at a bound itself is 1 for clamp and 0 for hardtanh and ReLU6; kept so.
-    """
-    z = call.point(0)
+@rule(aten.hardtanh.default, aten.relu6.default, when=first_input_only)
+def hard_tanh(call: Call, gradient: Tensor) -> Gradients:
+    """s(z) = min(max(z, lo), hi): s' = [lo < z < hi], 0 at both bounds as in PyTorch."""
     arguments = call.arguments()
-    closed = call.target is aten.clamp.default
-    if call.target is aten.relu6.default:
-        low, high = 0.0, 6.0
-    else:
-        low = arguments["min" if closed else "min_val"]
-        high = arguments["max" if closed else "max_val"]
-    inside: Tensor | None = None
-    if low is not None:
-        inside = z >= low if closed else z > low
-    if high is not None:
-        below = z <= high if closed else z < high
-        inside = below if inside is None else inside & below
-    assert inside is not None
-    return [gradient * call.mean(_open(inside, z), 0)]
+    low, high = arguments.get("min_val", 0.0), arguments.get("max_val", 6.0)
+    return _gate(call, gradient, Steps((Step(low, 1.0), Step(high, -1.0, inclusive=True))))
+
+
+@rule(aten.clamp.default, when=first_input_only)
+def clamp(call: Call, gradient: Tensor) -> Gradients:
+    """s(z) = min(max(z, lo), hi), either bound optional: s' = [lo <= z <= hi], 1 at the bounds."""
+    arguments = call.arguments()
+    low, high = arguments["min"], arguments["max"]
+    if low is None:
+        return _gate(call, gradient, Steps((Step(high, -1.0),), base=1.0))
+    jumps = [Step(low, 1.0, inclusive=True)] + ([] if high is None else [Step(high, -1.0)])
+    return _gate(call, gradient, Steps(tuple(jumps)))
+
+
+@rule(aten.hardsigmoid.default, when=first_input_only)
+def hard_sigmoid(call: Call, gradient: Tensor) -> Gradients:
+    """s(z) = min(max(z/6 + 1/2, 0), 1): s' = [-3 < z < 3] / 6."""
+    sixth = 1 / 6
+    return _gate(call, gradient, Steps((Step(-3.0, sixth), Step(3.0, -sixth, inclusive=True))))
 
 
 @rule(
-    aten.leaky_relu.default, aten.elu.default, aten.celu.default, aten.selu.default, aten.gelu.default,
+    aten.elu.default, aten.celu.default, aten.selu.default, aten.gelu.default,
     aten.silu.default, aten.mish.default, aten.softplus.default, aten.sigmoid.default, aten.log_sigmoid.default,
-    aten.tanh.default, aten.hardswish.default, aten.hardsigmoid.default, aten.threshold.default,
+    aten.tanh.default, aten.hardswish.default, aten.threshold.default,
     aten.exp.default, aten.log.default, aten.sqrt.default, aten.rsqrt.default, aten.reciprocal.default,
     aten.square.default, aten.pow.Tensor_Scalar, aten.abs.default, aten.sin.default, aten.cos.default,
     aten.erf.default, aten.clamp_min.default, aten.clamp_max.default, aten.hardshrink.default,
@@ -56,8 +57,15 @@ def clamp(call: Call, gradient: Tensor) -> Gradients:
     when=first_input_only,
 )  # fmt: skip
 def elementwise(call: Call, gradient: Tensor) -> Gradients:
-    """Any other s: s'(z) is the operation's own VJP of ones, taken at every point."""
-    ones = torch.ones_like(call.point(0))
-    (derivative,) = call.vjp(call.target, call.points, ones)
-    assert derivative is not None
-    return [gradient * call.mean(derivative, 0)]
+    """Any other s: s'(z) is the operation's own VJP of ones."""
+
+    def derivative(z: Tensor) -> Tensor:
+        (result,) = call.vjp(call.target, {**call.points, call.leaves[0]: z}, torch.ones_like(z))
+        assert result is not None
+        return result
+
+    return _gate(call, gradient, derivative)
+
+
+def _gate(call: Call, gradient: Tensor, derivative: Steps | Callable[[Tensor], Tensor]) -> Gradients:
+    return [gradient * call.expectation.slope(derivative, call.point(0), call.layout(call.leaves[0]))]

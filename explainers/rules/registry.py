@@ -1,10 +1,10 @@
-"""What a reverse rule sees (a Call), how it averages (an Expectation), and which rule an operation has."""
+"""What a reverse rule sees (a Call), and which rule an operation has."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -12,48 +12,9 @@ from torch.utils import _pytree as pytree
 
 from ..errors import DifferentiationError
 from ..program import BatchLayout, Values, source_line
+from .expectation import Expectation
 
 Gradients = Sequence[Tensor | None]
-
-
-class Expectation(Protocol):
-    """E[.] over the noisy copies of an image, or the identity where there are none."""
-
-    def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        """Batch n*B -> B: the mean over samples, the slow index of the batch."""
-
-    def spread(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        """Batch B -> n*B: the same value for every sample."""
-
-
-class PointWise:
-    """No averaging: every point keeps its own Jacobian."""
-
-    def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        return value
-
-    def spread(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        return value
-
-
-@dataclass(frozen=True)
-class SampleMean:
-    """The mean over ``samples`` noisy copies, stacked as the slow index of the batch."""
-
-    samples: int
-
-    def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        axis, outer = layout
-        each = value.shape[axis] // (outer * self.samples)
-        apart: Tensor = value.unflatten(axis, (outer, self.samples, each))
-        return apart.mean(axis + 1).flatten(axis, axis + 1)
-
-    def spread(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        axis, outer = layout
-        apart: Tensor = value.unflatten(axis, (outer, 1, value.shape[axis] // outer))
-        repeats = [1] * apart.ndim
-        repeats[axis + 1] = self.samples
-        return apart.repeat(repeats).flatten(axis, axis + 2)
 
 
 @dataclass
@@ -102,7 +63,7 @@ class Call:
 
     def mean(self, value: Tensor, position: int) -> Tensor:
         """Average ``value``, laid out like the input at ``position``, over the samples."""
-        return self.expectation.mean(value, self._layout(self.leaves[position]))
+        return self.expectation.mean(value, self.layout(self.leaves[position]))
 
     def own_vjp(self, gradient: Any, function: Callable[..., Any] | None = None) -> list[Tensor | None]:
         """E[J^T] g: the operation's own VJP at every point, then the mean over samples.
@@ -110,9 +71,9 @@ class Call:
         ``function`` computes the same values as the operation by others whose VJP is wanted.
         """
         if isinstance(gradient, Tensor):
-            spread: Any = self.expectation.spread(gradient, self._layout(self.node))
+            spread: Any = self.expectation.spread(gradient, self.layout(self.node))
         else:
-            layouts = {user.args[1]: self._layout(user) for user in self.node.users}
+            layouts = {user.args[1]: self.layout(user) for user in self.node.users}
             spread = {
                 index: self.expectation.spread(part, layouts[index]) for index, part in gradient.items()
             }
@@ -154,7 +115,8 @@ class Call:
                 )
             )
 
-    def _layout(self, node: fx.Node) -> BatchLayout:
+    def layout(self, node: fx.Node) -> BatchLayout:
+        """Where the value of ``node``, which depends on the pixels, holds its batch."""
         layout = self.batch[node]
         assert layout is not None, f"{node} varies, so it has a batch"
         return layout

@@ -1,0 +1,43 @@
+"""BetaSmoothing: the kinks of ReLU and its kin rounded off in the reverse pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..errors import MethodError
+from ..rules import SoftenedSteps
+from ..tape import Network
+from .base import Method
+
+
+@dataclass(frozen=True)
+class BetaSmoothing(Method):
+    """J^T v at x with every step [z > t] in a slope replaced by sigmoid(beta (z - t)).
+
+    For ReLU that is the derivative of softplus (Dombrowski et al., NeurIPS 2019, arXiv
+    1906.07983). The forward pass, and so the prediction, stays that of the network.
+
+    Args:
+        beta: sharpness, > 0; large values approach the plain gradient.
+
+    Raises:
+        MethodError: beta is not a positive number.
+    """
+
+    beta: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta < float("inf"):
+            raise MethodError(f"beta={self.beta}, expected a finite number > 0.")
+
+    @property
+    def signed(self) -> bool:
+        return False
+
+    def attribute(
+        self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
+    ) -> Tensor:
+        return network.at(image).pullback(network.seed(target), SoftenedSteps(self.beta))

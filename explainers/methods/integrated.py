@@ -1,0 +1,109 @@
+"""Integrated gradients: the mean gradient on straight paths from baselines to the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import MethodError
+from ..tape import Network
+from .base import Method
+
+RULES = ("left", "right", "trapezoid", "gauss-legendre")
+
+
+@dataclass(frozen=True)
+class IntegratedGradients(Method):
+    """(x - b) * sum_k w_k J(b + a_k (x - b))^T v, the path integral by quadrature.
+
+    Sundararajan et al., arXiv 1703.01365. Completeness: the attribution sums to
+    logit(x) - logit(b), up to the quadrature's error, which the exported card reports.
+
+    Args:
+        steps: points on a path, >= 1 (trapezoid: >= 2).
+        rule: left, right, trapezoid or gauss-legendre.
+        baseline: one value for all pixels (0.0: the mean pixel of usual preprocessing), one for each
+            channel, or "noise": standard normal images.
+        baselines: how many noise baselines to average over.
+        seed: of the noise baselines, drawn once and stored.
+
+    Raises:
+        MethodError: a parameter is out of its range.
+    """
+
+    steps: int = 50
+    rule: str = "gauss-legendre"
+    baseline: float | tuple[float, ...] | str = 0.0
+    baselines: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = 2 if self.rule == "trapezoid" else 1
+        if self.rule not in RULES:
+            raise MethodError(f"rule={self.rule!r}, expected one of {', '.join(RULES)}.")
+        if self.steps < least:
+            raise MethodError(f"steps={self.steps}, expected at least {least} for rule={self.rule!r}.")
+        if isinstance(self.baseline, str) and self.baseline != "noise":
+            raise MethodError(
+                f"baseline={self.baseline!r}, expected a number, one for each channel, or 'noise'."
+            )
+        if self.baselines < 1 or (self.baselines > 1 and self.baseline != "noise"):
+            raise MethodError(f"baselines={self.baselines}, expected 1, or more with baseline='noise'.")
+
+    def quadrature(self) -> tuple[list[float], list[float]]:
+        """Nodes a_k in [0, 1] and weights w_k, which sum to 1."""
+        n = self.steps
+        if self.rule == "gauss-legendre":
+            nodes, weights = np.polynomial.legendre.leggauss(n)
+            return ((nodes + 1) / 2).tolist(), (weights / 2).tolist()
+        if self.rule == "trapezoid":
+            ends = [0.5, *[1.0] * (n - 2), 0.5]
+            return [k / (n - 1) for k in range(n)], [end / (n - 1) for end in ends]
+        first = 0 if self.rule == "left" else 1
+        return [(k + first) / n for k in range(n)], [1 / n] * n
+
+    def starting_points(self, image_shape: tuple[int, ...]) -> Tensor:
+        """The baselines ``[baselines, C, H, W]`` (H and W may be 1 where all pixels agree).
+
+        Raises:
+            MethodError: one value for each channel was given, but the number of channels differs.
+        """
+        if self.baseline == "noise":
+            generator = torch.Generator().manual_seed(self.seed)
+            shape = (self.baselines, *image_shape)
+            return torch.randn(shape, generator=generator, dtype=torch.float32)
+        values = self.baseline if isinstance(self.baseline, tuple) else (self.baseline,)
+        if len(values) not in (1, image_shape[0]):
+            raise MethodError(
+                f"baseline has {len(values)} values, expected 1 or one for each of {image_shape[0]} channels."
+            )
+        return torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1)
+
+    def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
+        nodes, weights = (torch.tensor(v).view(-1, 1, 1, 1, 1) for v in self.quadrature())
+        return {"baseline": self.starting_points(image_shape), "node": nodes, "weight": weights}
+
+    @property
+    def signed(self) -> bool:
+        return True
+
+    def attribute(
+        self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
+    ) -> Tensor:
+        kind = image.dtype
+        nodes, weights = buffers["node"].to(kind), buffers["weight"].to(kind)
+        total: Tensor | None = None
+        for index in range(self.baselines):
+            start = buffers["baseline"][index : index + 1].to(kind)
+            way = image - start
+            points = (start + nodes * way.unsqueeze(0)).flatten(0, 1)
+            slopes = network.at(points).pullback(network.seed(target.repeat(self.steps)))
+            apart: Tensor = slopes.unflatten(0, (self.steps, image.shape[0]))
+            part = way * (apart * weights).sum(0)
+            total = part if total is None else total + part
+        assert total is not None
+        return total / self.baselines

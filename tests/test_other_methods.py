@@ -1,0 +1,239 @@
+"""The rest of the family against formulas written out with plain autograd, in float64."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from smoothserve.explainers import (
+    BetaSmoothing,
+    Gradient,
+    InputTimesGradient,
+    IntegratedGradients,
+    Method,
+    MethodError,
+    SmoothDiff,
+    SmoothGrad,
+    SmoothTaylor,
+    explain,
+)
+from smoothserve.explainers.rules.steps import Step, Steps
+from torch import Tensor, nn
+
+from . import networks, reference
+
+TOLERANCE = 1e-6  # noise, baselines and quadrature nodes are stored in 32 bits or fewer
+IMAGES = torch.randn(3, 3, 12, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+
+
+def close(method: Method, wanted: Tensor, name: str = "squeeze-excite", tolerance: float = TOLERANCE) -> None:
+    model = networks.tiny(name)
+    explained = explain(model, IMAGES[:1], method)
+    got = explained(IMAGES).attribution
+    assert float((got - wanted).norm() / wanted.norm()) < tolerance
+    alone = explained(IMAGES[1:2]).attribution
+    torch.testing.assert_close(alone[0], got[1], rtol=1e-6, atol=1e-9)
+
+
+@pytest.fixture
+def target() -> Tensor:
+    return networks.tiny("squeeze-excite")(IMAGES).argmax(1)
+
+
+@pytest.mark.parametrize("rule", ["left", "right", "trapezoid", "gauss-legendre"])
+@pytest.mark.parametrize("baseline", [0.0, (0.1, -0.2, 0.3)])
+def test_integrated_gradients(rule: str, baseline: float | tuple[float, ...], target: Tensor) -> None:
+    """The formula of arXiv 1703.01365, section 5, and its left, trapezoid and Gauss variants."""
+    model, steps = networks.tiny("squeeze-excite"), 4
+    start = torch.tensor(baseline, dtype=torch.float64).view(-1, 1, 1).expand(3, 12, 12)
+    if rule == "gauss-legendre":
+        nodes, weights = (v.tolist() for v in np.polynomial.legendre.leggauss(steps))
+        nodes, weights = [(a + 1) / 2 for a in nodes], [w / 2 for w in weights]
+    elif rule == "trapezoid":
+        nodes, weights = [0, 1 / 3, 2 / 3, 1], [1 / 6, 1 / 3, 1 / 3, 1 / 6]
+    else:
+        shift = 0 if rule == "left" else 1
+        nodes, weights = [(k + shift) / steps for k in range(steps)], [1 / steps] * steps
+    way = IMAGES - start
+    slopes = sum(
+        w * reference.gradient(model, start + a * way, target) for a, w in zip(nodes, weights, strict=True)
+    )
+    close(IntegratedGradients(steps, rule, baseline), way * slopes)
+
+
+def test_integrated_gradients_from_several_noise_baselines(target: Tensor) -> None:
+    model = networks.tiny("squeeze-excite")
+    method = IntegratedGradients(4, "right", "noise", baselines=3, seed=8)
+    parts = []
+    for start in method.starting_points((3, 12, 12)).double():
+        way = IMAGES - start
+        slopes = sum(reference.gradient(model, start + k / 4 * way, target) for k in (1, 2, 3, 4)) / 4
+        parts.append(way * slopes)
+    close(method, torch.stack(parts).mean(0))
+
+
+def test_integrated_gradients_are_complete() -> None:
+    """Attributions sum to the difference of the logits between image and baseline."""
+    model = networks.tiny("token-attention")
+    out = explain(model, IMAGES, IntegratedGradients(steps=40))(IMAGES)
+    klass = out.explained_class[:, None]
+    difference = model(IMAGES).gather(1, klass) - model(torch.zeros_like(IMAGES)).gather(1, klass)
+    torch.testing.assert_close(
+        out.attribution.sum((1, 2, 3)), difference[:, 0].detach(), rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("moment", ["mean", "squared", "variance"])
+@pytest.mark.parametrize("base", [Gradient(), InputTimesGradient(), IntegratedGradients(3)], ids=str)
+def test_smoothgrad_over_any_method(moment: str, base: Method, target: Tensor) -> None:
+    model = networks.tiny("squeeze-excite")
+    method = SmoothGrad(5, 0.4, seed=3, moment=moment, base=base)
+    each = []
+    for e in reference.noise(method, IMAGES):
+        # At x + e the class is still that of the clean image.
+        each.append(explain(model, IMAGES, base)(IMAGES + e, target).attribution)
+    values = torch.stack(each)
+    wanted = {
+        "mean": values.mean(0),
+        "squared": (values**2).mean(0),
+        "variance": values.var(0, correction=0),
+    }[moment]
+    close(method, wanted)
+    assert method.signed is (moment == "mean" and base.signed)
+
+
+def test_smoothtaylor(target: Tensor) -> None:
+    model, method = networks.tiny("squeeze-excite"), SmoothTaylor(5, 0.4, seed=3)
+    each = [-e * reference.gradient(model, IMAGES + e, target) for e in reference.noise(method, IMAGES)]
+    close(method, torch.stack(each).mean(0))
+
+
+def test_defaults_are_the_papers() -> None:
+    assert (SmoothGrad().samples, IntegratedGradients().steps) == (50, 50)
+    assert (SmoothTaylor().samples, SmoothTaylor().std) == (150, 0.5)
+
+
+def test_betasmoothing_is_the_gradient_of_the_network_with_softplus_slopes() -> None:
+    class SoftSlope(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, z):  # type: ignore[no-untyped-def]
+            ctx.save_for_backward(z)
+            return z.clamp(min=0)
+
+        @staticmethod
+        def backward(ctx, g):  # type: ignore[no-untyped-def]
+            return g * torch.sigmoid(4.0 * ctx.saved_tensors[0])
+
+    model = networks.tiny("pool-ties")
+    leaf = IMAGES.clone().requires_grad_()
+    logits = model.head(model.pool(SoftSlope.apply(model.conv(leaf))).flatten(1))
+    (wanted,) = torch.autograd.grad(logits.amax(1).sum(), leaf)
+    close(BetaSmoothing(4.0), wanted, "pool-ties")
+    close(BetaSmoothing(1e9), reference.gradient(model, IMAGES, model(IMAGES).argmax(1)), "pool-ties")
+
+
+def test_relative_noise_scales_with_each_image() -> None:
+    model = networks.tiny("shared-relu")
+    spans = IMAGES.amax((1, 2, 3)) - IMAGES.amin((1, 2, 3))
+    relative = explain(model, IMAGES, SmoothGrad(4, 0.2, seed=1, relative=True))(IMAGES)
+    for index, span in enumerate(spans):
+        absolute = SmoothGrad(4, 0.2 * float(span), seed=1)
+        alone = explain(model, IMAGES, absolute)(
+            IMAGES[index : index + 1], relative.explained_class[index : index + 1]
+        )
+        torch.testing.assert_close(alone.attribution[0], relative.attribution[index])
+
+
+STEPS = {
+    "relu": Steps((Step(0.0, 1.0),)),
+    "relu6": Steps((Step(0.0, 1.0), Step(6.0, -1.0, inclusive=True))),
+    "leaky": Steps((Step(0.0, 0.9),), base=0.1),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_slopes_under_a_normal_distribution(name: str) -> None:
+    """The closed form against numerical integration of s'(z) over the density."""
+    mean, std = torch.tensor([-1.0, 0.0, 0.3, 5.5, 7.0]), torch.tensor([0.5, 1.0, 2.0, 0.8, 0.1])
+    grid = torch.linspace(-12, 12, 200_001, dtype=torch.float64)
+    density = torch.exp(-0.5 * grid**2) / math.sqrt(2 * math.pi) * (grid[1] - grid[0])
+    wanted = torch.stack(
+        [(STEPS[name].at(m + s * grid) * density).sum() for m, s in zip(mean, std, strict=True)]
+    )
+    got = STEPS[name].under_gaussian(mean.double(), std.double())
+    torch.testing.assert_close(got, wanted, atol=1e-4, rtol=0)
+    sure = STEPS[name].under_gaussian(torch.tensor([-1.0, 1.0]), torch.zeros(2))
+    torch.testing.assert_close(sure, STEPS[name].at(torch.tensor([-1.0, 1.0])))
+
+
+@pytest.mark.parametrize("antithetic", [True, False])
+@pytest.mark.parametrize("activation", [torch.relu, torch.nn.functional.gelu])
+def test_gaussian_estimator(antithetic: bool, activation: object) -> None:
+    """One gate behind one convolution, moments and expectation written out."""
+    torch.manual_seed(0)
+    conv, head = nn.Conv2d(3, 4, 3).double(), nn.Linear(400, 5).double()
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = conv, head
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(activation(self.conv(x)).flatten(1))  # type: ignore[operator]
+
+    method = SmoothDiff(6, 0.5, seed=2, antithetic=antithetic, estimator="gaussian")
+    out = explain(Net().eval(), IMAGES, method)(IMAGES)
+    z = torch.stack([conv(IMAGES + e) for e in reference.noise(method, IMAGES)]).detach()
+    mu = z.mean(0)
+    if antithetic:
+        odd, even = (z[:3] - z[3:]) / 2, (z[:3] + z[3:]) / 2
+        v = (odd**2).mean(0) + even.var(0)
+    else:
+        v = z.var(0)
+    grid = torch.linspace(-9, 9, 3001, dtype=torch.float64)
+    density = torch.exp(-0.5 * grid**2)
+    density = density / density.sum()
+    slope = torch.zeros_like(mu)
+    for t, p in zip(grid, density, strict=True):
+        leaf = (mu + v.sqrt() * t).requires_grad_()
+        (each,) = torch.autograd.grad(activation(leaf).sum(), leaf)  # type: ignore[operator]
+        slope += p * each
+    leaf = IMAGES.clone().requires_grad_()
+    g = head.weight[out.explained_class].view(3, 4, 10, 10) * slope
+    (wanted,) = torch.autograd.grad(conv(leaf), leaf, g)
+    assert float((out.attribution - wanted).norm() / wanted.norm()) < 2e-3  # of the 3001-point sum
+
+
+@pytest.mark.parametrize("name", networks.TINY)
+def test_gaussian_estimator_tends_to_the_count(name: str) -> None:
+    """Many samples: both estimators see (almost) the same distribution, on every network."""
+    model = networks.tiny(name)
+    counted = explain(model, IMAGES, SmoothDiff(512, 0.3))(IMAGES).attribution
+    for pool in (1, 3):
+        fitted = SmoothDiff(512, 0.3, estimator="gaussian", pool=pool)
+        got = explain(model, IMAGES, fitted)(IMAGES).attribution
+        assert torch.cosine_similarity(got.flatten(), counted.flatten(), 0) > 0.98
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: SmoothGrad(moment="median"), "median"),
+        (lambda: SmoothDiff(estimator="magic"), "magic"),
+        (lambda: SmoothDiff(pool=5), "gaussian"),
+        (lambda: SmoothDiff(pool=4, estimator="gaussian"), "odd"),
+        (lambda: SmoothDiff(1, antithetic=False, estimator="gaussian"), "variance"),
+        (lambda: IntegratedGradients(0), "steps=0"),
+        (lambda: IntegratedGradients(1, "trapezoid"), "at least 2"),
+        (lambda: IntegratedGradients(rule="simpson"), "simpson"),
+        (lambda: IntegratedGradients(baseline="black"), "black"),
+        (lambda: IntegratedGradients(baselines=2), "noise"),
+        (lambda: BetaSmoothing(0.0), "beta=0.0"),
+        (lambda: explain(networks.tiny("shared-relu"), IMAGES, IntegratedGradients(2, baseline=(1.0, 2.0))), "2 values"),
+    ],
+)  # fmt: skip
+def test_wrong_parameters_are_refused(build: object, words: str) -> None:
+    with pytest.raises(MethodError, match=words):
+        build()  # type: ignore[operator]
