@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
-from smoothserve.explainers import Explanation, ExplanationModel
+from smoothserve.explainers import Explanation, ExplanationModel, IntegratedGradients
 from torch import Tensor
 
 from .errors import MissingDependencyError, VerificationError
@@ -32,17 +32,21 @@ class Report:
         rounding: output name -> the same between the eager model at an image and at that image
             changed by float32 rounding; measured only where needed.
         classifier_error: of the logits, against the original classifier.
+        completeness: for methods that promise it, |sum of the attribution - (logit(x) - logit(baseline))|
+            over |logit(x) - logit(baseline)|, of each fresh image.
         batch_sizes: that were run.
     """
 
     errors: dict[str, list[float]]
     rounding: dict[str, list[float]] = field(default_factory=dict)
     classifier_error: float = 0.0
+    completeness: list[float] = field(default_factory=list)
     batch_sizes: tuple[int, ...] = _BATCH_SIZES
 
     def figures(self) -> dict[str, Any]:
         """For the card: median and largest error of every output."""
         return {
+            **({"completeness": float(np.median(self.completeness))} if self.completeness else {}),
             "relative_l2": {
                 name: {"median": float(np.median(values)), "max": float(max(values))}
                 for name, values in self.errors.items()
@@ -60,6 +64,7 @@ class Report:
         return (
             f"ONNX Runtime against eager, relative L2, median over {sum(self.batch_sizes)} images: {', '.join(parts)}; "
             f"logits against the classifier: {self.classifier_error:.1e}"
+            + (f"; completeness {np.median(self.completeness):.1e}" if self.completeness else "")
         )
 
 
@@ -86,6 +91,8 @@ def verify(path: str | Path, model: ExplanationModel) -> Report:
         expected = model(images.to(_device(model)), target.to(_device(model)))
         got = _run(session, images, target)
         _compare(report, model, images, target, expected, got)
+        if isinstance(model.method, IntegratedGradients):
+            report.completeness.extend(_incompleteness(session, model.method, images, got))
     _judge(report)
     return report
 
@@ -129,6 +136,17 @@ def fresh_images(model: ExplanationModel, batch: int, seed: int) -> Tensor:
     coarse = torch.nn.functional.interpolate(coarse, size=base.shape[-2:], mode="bicubic")
     fine = torch.randn((batch, *base.shape[1:]), generator=generator)
     return base.flip(-1) * 0.5 + (coarse + 0.3 * fine) * spread
+
+
+def _incompleteness(
+    session: Any, method: IntegratedGradients, images: Tensor, got: Explanation
+) -> list[float]:
+    starts = method.starting_points(tuple(images.shape[1:])).expand(-1, *images.shape[1:])
+    start_logits = _run(session, starts.contiguous(), torch.full((len(starts),), -1)).logits.mean(0)
+    rows = torch.arange(len(images))
+    difference = got.logits[rows, got.explained_class] - start_logits[got.explained_class]
+    missing = got.attribution.sum((1, 2, 3)) - difference
+    return (missing.abs() / difference.abs().clamp(min=1e-12)).tolist()
 
 
 def _device(model: ExplanationModel) -> torch.device:

@@ -15,6 +15,7 @@ from smoothserve.explainers import (
     ExplanationModel,
     Gradient,
     InputTimesGradient,
+    IntegratedGradients,
     Method,
     SmoothDiff,
     SmoothGrad,
@@ -251,6 +252,20 @@ def test_cards_that_contradict_the_model_are_refused(small: ExplanationModel, tm
     for broken in ("{", "{}", json.dumps({"format": 99})):
         with pytest.raises(CardError):
             Card.from_json(broken)
+
+
+def test_integrated_gradients_report_their_completeness(tmp_path: Path) -> None:
+    model = networks.tiny("squeeze-excite", torch.float32)
+    errors_ = []
+    for steps in (2, 40):
+        report = to_onnx(
+            explain(model, torch.randn(1, 3, 12, 12), IntegratedGradients(steps)), tmp_path / "m.onnx"
+        )
+        errors_.append(report.figures()["completeness"])
+        _, card = check_file(tmp_path / "m.onnx")
+        assert card.verification["completeness"] == errors_[-1]
+    assert errors_[1] < 1e-3
+    assert errors_[1] < errors_[0]
 
 
 def test_other_files_are_no_explanation_models(small: ExplanationModel, tmp_path: Path) -> None:

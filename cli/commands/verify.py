@@ -39,4 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(
             f"parity  {output}: median {figures['median']:.1e}, largest {figures['max']:.1e} (measured at export)"
         )
+    if "completeness" in card.verification:
+        print(
+            f"completeness  {card.verification['completeness']:.1e} of the logit difference is missing (median)"
+        )
     return 0

@@ -1,0 +1,1 @@
+"""Measurements that anybody can rerun; their results are in docs/."""

@@ -1,0 +1,185 @@
+"""How few samples are enough: similarity to a converged SmoothGrad over the number of samples.
+
+usage: python -m benchmarks.convergence [--reference 3000] [--seeds 3] [--out docs]
+
+Real weights, real photos. Writes convergence.json, convergence.md and convergence.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from skimage.metrics import structural_similarity
+from smoothserve.explainers import Method, SmoothDiff, SmoothGrad
+from smoothserve.explainers.capture import capture
+from smoothserve.explainers.heatmap import heatmap
+from smoothserve.explainers.tape import Network
+from torch import Tensor
+
+from .networks import NETWORKS, PHOTOS, network, photo
+
+SAMPLES = (2, 4, 8, 16, 32)
+STD = {"efficientnet-lite0": 0.3, "squeezenet1_1": 0.5}
+CHUNK = 20
+VARIANTS: dict[str, Method] = {
+    "SmoothGrad": SmoothGrad(2),
+    "SmoothGrad, antithetic": SmoothGrad(2, antithetic=True),
+    "SmoothDiff as published": SmoothDiff(2, antithetic=False),
+    "SmoothDiff, antithetic": SmoothDiff(2),
+    "+ gaussian": SmoothDiff(2, estimator="gaussian"),
+    "+ variance pooled 5x5": SmoothDiff(2, estimator="gaussian", pool=5),
+}
+
+
+def attribution(net: Network, image: Tensor, target: Tensor, method: Method) -> Tensor:
+    """One method on one image, eagerly; every call has tapes of its own."""
+    fresh = Network(net.program)
+    buffers = method.buffers(tuple(image.shape[1:]))
+    with torch.no_grad():
+        return method.attribute(fresh, image, target, buffers)
+
+
+def converged(net: Network, image: Tensor, target: Tensor, std: float, samples: int) -> Tensor:
+    """SmoothGrad with many antithetic samples, in chunks."""
+    total = torch.zeros_like(image)
+    chunks = -(-samples // CHUNK)
+    for index in range(chunks):
+        method = SmoothGrad(CHUNK, std, seed=10_000 + index, antithetic=True)
+        total += attribution(net, image, target, method)
+        if index % 25 == 0:
+            print(f"    reference: {index * CHUNK} of {samples} samples", file=sys.stderr, flush=True)
+    return total / chunks
+
+
+def similarity(one: Tensor, other: Tensor) -> tuple[float, float]:
+    """SSIM of the heatmaps (range 1, scikit-image's defaults) and cosine of the attributions."""
+    maps = [heatmap(a, signed=False)[0].numpy() for a in (one, other)]
+    cosine = torch.cosine_similarity(one.flatten(), other.flatten(), 0)
+    return float(structural_similarity(*maps, data_range=1.0)), float(cosine)
+
+
+def rows(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
+    for name in NETWORKS:
+        classifier, preprocessing = network(name)
+        for picture in PHOTOS:
+            image = photo(picture, preprocessing)
+            net = Network(capture(classifier, image))
+            with torch.no_grad():
+                target = classifier(image).argmax(1)
+            print(f"{name}, {picture}: class {int(target)}", file=sys.stderr, flush=True)
+            truth = converged(net, image, target, STD[name], arguments.reference)
+            for label, variant in VARIANTS.items():
+                for samples in SAMPLES:
+                    measured = []
+                    start = time.perf_counter()
+                    for seed in range(arguments.seeds):
+                        method = replace(variant, samples=samples, std=STD[name], seed=seed)
+                        measured.append(similarity(attribution(net, image, target, method), truth))
+                    seconds = (time.perf_counter() - start) / arguments.seeds
+                    ssim, cosine = np.mean(measured, axis=0).tolist()
+                    yield {
+                        "network": name, "photo": picture, "std": STD[name], "method": label,
+                        "samples": samples, "ssim": ssim, "cosine": cosine, "eager_seconds": seconds,
+                    }  # fmt: skip
+                    print(
+                        f"    {label}, n={samples}: SSIM {ssim:.2f}, cosine {cosine:.2f}",
+                        file=sys.stderr,
+                        flush=True,
+                    )
+
+
+def table(results: list[dict[str, object]], figure: str) -> str:
+    """Markdown: a row for each network, photo and number of samples."""
+    labels = list(VARIANTS)
+    lines = [f"| network, photo | n | {' | '.join(labels)} |", f"|---|---|{'---|' * len(labels)}"]
+    known = {(r["network"], r["photo"], r["samples"], r["method"]): r[figure] for r in results}
+    for name in NETWORKS:
+        for picture in PHOTOS:
+            for samples in SAMPLES:
+                cells = [f"{known[name, picture, samples, label]:.2f}" for label in labels]
+                title = f"{name}, {Path(picture).stem}" if samples == SAMPLES[0] else ""
+                lines.append(f"| {title} | {samples} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def draw(results: list[dict[str, object]], path: Path) -> None:
+    """SSIM over the number of samples, a panel for each network and photo."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(len(NETWORKS), len(PHOTOS), figsize=(11, 8), sharex=True, sharey=True)
+    for row, name in enumerate(NETWORKS):
+        for column, picture in enumerate(PHOTOS):
+            panel = axes[row][column]
+            for label in VARIANTS:
+                chosen = [
+                    r for r in results if (r["network"], r["photo"], r["method"]) == (name, picture, label)
+                ]
+                panel.plot(
+                    [r["samples"] for r in chosen], [r["ssim"] for r in chosen], marker="o", label=label
+                )
+            panel.set_xscale("log", base=2)
+            panel.set_title(f"{name}, {Path(picture).stem}, noise {STD[name]}")
+            panel.set_xlabel("samples")
+            panel.set_ylabel("SSIM to converged SmoothGrad")
+            panel.grid(alpha=0.3)
+    axes[0][0].legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--reference", type=int, default=3000, metavar="N", help="samples of the converged SmoothGrad"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="each figure is a mean over this many seeds")
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    arguments = parser.parse_args()
+    results = list(rows(arguments))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / "convergence.json").write_text(
+        json.dumps(
+            {
+                "reference_samples": arguments.reference,
+                "seeds": arguments.seeds,
+                "torch": torch.__version__,
+                "rows": results,
+            },
+            indent=1,
+        )
+    )
+    text = f"""# Convergence
+
+Similarity to SmoothGrad with {arguments.reference} samples, mean of {arguments.seeds} seeds; `python -m benchmarks.convergence` measures it again.
+EfficientNet-Lite0 with noise {STD["efficientnet-lite0"]}, SqueezeNet 1.1 with noise {STD["squeezenet1_1"]}, in units of the normalised input; real ImageNet
+weights, photos of scikit-image.
+
+![SSIM over samples](convergence.png)
+
+## SSIM of the heatmaps
+
+{table(results, "ssim")}
+
+## Cosine of the attributions
+
+{table(results, "cosine")}
+"""
+    (arguments.out / "convergence.md").write_text(text)
+    draw(results, arguments.out / "convergence.png")
+
+
+if __name__ == "__main__":
+    main()
