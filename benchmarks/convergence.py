@@ -10,19 +10,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import torch
 from skimage.metrics import structural_similarity
-from smoothserve.explainers import Method, SmoothDiff, SmoothGrad
+from smoothserve.explainers import Gradient, Method, SmoothDiff, SmoothGrad, explain
 from smoothserve.explainers.capture import capture
 from smoothserve.explainers.heatmap import heatmap
 from smoothserve.explainers.tape import Network
-from torch import Tensor
+from smoothserve.export import to_onnx
+from torch import Tensor, nn
 
 from .networks import NETWORKS, PHOTOS, network, photo
 
@@ -47,16 +50,29 @@ def attribution(net: Network, image: Tensor, target: Tensor, method: Method) -> 
         return method.attribute(fresh, image, target, buffers)
 
 
-def converged(net: Network, image: Tensor, target: Tensor, std: float, samples: int) -> Tensor:
+def gradient_session(classifier: nn.Module, image: Tensor) -> onnxruntime.InferenceSession:
+    """The plain gradient in ONNX Runtime, several times faster than eager PyTorch."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gradient.onnx"
+        to_onnx(explain(classifier, image, Gradient()), path)
+        return onnxruntime.InferenceSession(path.read_bytes())
+
+
+def converged(
+    session: onnxruntime.InferenceSession, image: Tensor, target: Tensor, std: float, samples: int
+) -> Tensor:
     """SmoothGrad with many antithetic samples, in chunks."""
-    total = torch.zeros_like(image)
+    total = np.zeros(image.shape[1:], dtype=np.float64)
     chunks = -(-samples // CHUNK)
+    classes = np.full(CHUNK, int(target), dtype=np.int64)
     for index in range(chunks):
         method = SmoothGrad(CHUNK, std, seed=10_000 + index, antithetic=True)
-        total += attribution(net, image, target, method)
+        points = method.copies(image, method.buffers(tuple(image.shape[1:])))
+        (each,) = session.run(["attribution"], {"image": points.numpy(), "target": classes})
+        total += np.asarray(each).sum(0, dtype=np.float64)
         if index % 25 == 0:
             print(f"    reference: {index * CHUNK} of {samples} samples", file=sys.stderr, flush=True)
-    return total / chunks
+    return torch.from_numpy(total / (chunks * CHUNK)).float()[None]
 
 
 def similarity(one: Tensor, other: Tensor) -> tuple[float, float]:
@@ -69,13 +85,14 @@ def similarity(one: Tensor, other: Tensor) -> tuple[float, float]:
 def rows(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     for name in NETWORKS:
         classifier, preprocessing = network(name)
+        session = gradient_session(classifier, photo(PHOTOS[0], preprocessing))
         for picture in PHOTOS:
             image = photo(picture, preprocessing)
             net = Network(capture(classifier, image))
             with torch.no_grad():
                 target = classifier(image).argmax(1)
             print(f"{name}, {picture}: class {int(target)}", file=sys.stderr, flush=True)
-            truth = converged(net, image, target, STD[name], arguments.reference)
+            truth = converged(session, image, target, STD[name], arguments.reference)
             for label, variant in VARIANTS.items():
                 for samples in SAMPLES:
                     measured = []

@@ -134,6 +134,10 @@ def _seed(text: str) -> int | str:
     return "random" if text == "random" else int(text)
 
 
+def _selector(text: str) -> int | str:
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
 def _baseline(text: str) -> float | tuple[float, ...] | str:
     if text == "noise":
         return text

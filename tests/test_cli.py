@@ -28,6 +28,11 @@ class Tiny(torch.nn.Module):
 def build():
     torch.manual_seed(0)
     return Tiny().train()
+class Pair(Tiny):
+    def forward(self, x):
+        return x, super().forward(x)
+def pair():
+    return Pair()
 def number():
     return 7
 def broken():
@@ -137,6 +142,12 @@ def test_weights_files(factory: str, tmp_path: Path, capsys: pytest.CaptureFixtu
         )
         outputs.append(path.read_bytes())
     assert outputs[0] == outputs[1]
+
+
+def test_a_model_with_several_outputs(factory: str, tmp_path: Path) -> None:
+    arguments = ["export", factory.replace(":build", ":pair"), "-o", str(tmp_path / "m.onnx"), "--size", "24"]
+    assert main(arguments) == 1
+    assert main([*arguments, "--logits", "1"]) == 0
 
 
 class Exploit:

@@ -54,7 +54,7 @@ def write_onnx(arguments: argparse.Namespace, output: Path) -> NamedModel:
             f"note: {arguments.model} without --weights has random weights; its predictions and heatmaps mean nothing."
         )
     with step(f"rewriting {model.name} for {chosen}"):
-        explained = explain(model.classifier, model.example(), chosen)
+        explained = explain(model.classifier, model.example(), chosen, output=arguments.logits)
     with step(f"writing and verifying {output}"):
         report = to_onnx(
             explained,
