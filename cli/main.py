@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     if not arguments.debug:
         warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
+        logging.disable(logging.CRITICAL)  # torch logs whole graphs beside its errors
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:

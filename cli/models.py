@@ -50,21 +50,28 @@ class NamedModel:
         return (pixels - mean) / std
 
 
-def load_model(spec: str, weights: Path | None, size: int | None, classes: int | None) -> NamedModel:
+def load_model(
+    spec: str,
+    weights: Path | None = None,
+    size: tuple[int, int] | None = None,
+    classes: int | None = None,
+) -> NamedModel:
     """Find, build and load a model.
 
     Args:
         spec: see ``HELP``.
         weights: a .safetensors, .pth or .pt file with a state dict.
-        size: height and width of the input in pixels; None: the model's own, else 224.
+        size: (height, width) of the input in pixels; None: the model's own, else 224.
         classes: for torchvision models that were fine-tuned to another number of classes.
 
     Raises:
         UsageError: the name, the file or the weights don't fit.
     """
     if spec in _BUNDLED:
-        if weights is not None or classes is not None:
-            raise UsageError(f"{spec} brings its own weights; leave out --weights and --classes.")
+        if weights is not None or classes is not None or size is not None:
+            raise UsageError(
+                f"{spec} brings its own weights and size; leave out --weights, --classes and --size."
+            )
         return _BUNDLED[spec]()
     if spec.startswith("torchvision:"):
         return _torchvision(spec.removeprefix("torchvision:"), weights, size, classes)
@@ -113,7 +120,9 @@ def _efficientnet_lite0() -> NamedModel:
 _BUNDLED: dict[str, Callable[[], NamedModel]] = {"efficientnet-lite0": _efficientnet_lite0}
 
 
-def _torchvision(name: str, weights: Path | None, size: int | None, classes: int | None) -> NamedModel:
+def _torchvision(
+    name: str, weights: Path | None, size: tuple[int, int] | None, classes: int | None
+) -> NamedModel:
     from torchvision import models
 
     known = models.list_models(module=models)
@@ -122,20 +131,23 @@ def _torchvision(name: str, weights: Path | None, size: int | None, classes: int
         raise UsageError(f"torchvision has no classifier {name!r}; it has {', '.join(near[:12])}, ...")
     options: dict[str, Any] = {} if classes is None else {"num_classes": classes}
     if name in ("googlenet", "inception_v3"):
-        options["init_weights"] = True
+        options["init_weights"] = weights is None
+        # ImageNet weights of these two expect the input shifted inside of the network, as torchvision
+        # itself arranges when it loads them.
+        options["transform_input"] = weights is not None
     classifier = models.get_model(name, weights=None, **options)
     if weights is not None:
         _load(classifier, weights)
     preset = models.get_model_weights(name).DEFAULT
     transform = preset.transforms()
-    crop = size or transform.crop_size[0]
-    resize = round(crop * transform.resize_size[0] / transform.crop_size[0])
+    crop = size or (transform.crop_size[0],) * 2
+    resize = round(max(crop) * transform.resize_size[0] / transform.crop_size[0])
     return NamedModel(
         classifier=classifier.eval(),
         name=name,
         preprocessing=Preprocessing(
             resize=resize,
-            crop=(crop, crop),
+            crop=crop,
             mean=tuple(transform.mean),
             std=tuple(transform.std),
             interpolation=transform.interpolation.value,
@@ -144,7 +156,7 @@ def _torchvision(name: str, weights: Path | None, size: int | None, classes: int
     )
 
 
-def _factory(spec: str, weights: Path | None, size: int | None) -> NamedModel:
+def _factory(spec: str, weights: Path | None, size: tuple[int, int] | None) -> NamedModel:
     file, function = spec.rsplit(":", 1)
     path = Path(file)
     if not path.is_file():
@@ -166,11 +178,10 @@ def _factory(spec: str, weights: Path | None, size: int | None) -> NamedModel:
         raise UsageError(f"{spec} returned {type(classifier).__name__}, expected a torch.nn.Module.")
     if weights is not None:
         _load(classifier, weights)
-    pixels = size or 224
     return NamedModel(
         classifier=classifier.eval(),
         name=function,
-        preprocessing=default_preprocessing((3, pixels, pixels)),
+        preprocessing=default_preprocessing((3, *(size or (224, 224)))),
         labels=None,
     )
 

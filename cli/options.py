@@ -22,13 +22,19 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the model")
     group.add_argument("--weights", type=Path, metavar="FILE", help="state dict: .safetensors, .pth or .pt")
     group.add_argument(
-        "--classes", type=int, metavar="K", help="number of classes of a fine-tuned torchvision model"
+        "--classes", type=positive, metavar="K", help="number of classes of a fine-tuned torchvision model"
     )
     group.add_argument(
         "--size",
-        type=int,
-        metavar="PX",
-        help="height and width of the input (default: the model's, else 224)",
+        type=_size,
+        metavar="PX|HxW",
+        help="height and width of the input, such as 192 or 192x256 (default: the model's, else 224)",
+    )
+    group.add_argument(
+        "--logits",
+        type=_selector,
+        metavar="NAME|N",
+        help="which output holds the logits, if the model has several",
     )
     group.add_argument("--labels", type=Path, metavar="FILE", help="class names: one a line, or a JSON list")
     group = parser.add_argument_group(
@@ -126,8 +132,23 @@ def read_labels(path: Path) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
+def positive(text: str) -> int:
+    """An argparse type: a whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number from 1")
+    return int(text)
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.lower().partition("x")
+    return positive(height), positive(width or height)
+
+
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected numbers such as 0.5,0.5,0.5") from None
 
 
 def _seed(text: str) -> int | str:

@@ -33,6 +33,8 @@ def post(url: str, fields: dict[str, bytes], accept: str = "application/json") -
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+    except OSError as error:
+        sys.exit(f"no answer from {url}: {error}. Does the server run (scripts/serve.sh NAME)?")
 
 
 def checked(answer: tuple[int, bytes]) -> bytes:
@@ -59,6 +61,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="where to write the overlay picture")
     arguments = parser.parse_args()
 
+    if not arguments.photo.is_file():
+        sys.exit(f"the photo {arguments.photo} does not exist")
     photo = {"data": arguments.photo.read_bytes()}
     aimed = photo if arguments.target is None else {**photo, "target": arguments.target.encode()}
     explanations = f"{arguments.url}/explanations/{arguments.model}"

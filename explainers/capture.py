@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import operator
+import re
+import traceback
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -56,11 +59,11 @@ def select_output(result: Any, output: int | str | None) -> Tensor:
             f"output={output!r} was given, but the classifier returns a single tensor; leave it out."
         )
     try:
-        if isinstance(output, str) and hasattr(result, output):
+        if isinstance(output, str) and not isinstance(result, Mapping):
             chosen = getattr(result, output)
         else:
             chosen = result[output]
-    except (LookupError, TypeError) as error:
+    except (LookupError, TypeError, AttributeError) as error:
         raise OutputError(
             f"The classifier returns {_describe(result)}; it has no output {output!r}."
         ) from error
@@ -95,8 +98,7 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
     _check_input(image)
     _check_mode(classifier)
     module = _OneOutput(classifier, output)
-    with torch.no_grad():
-        logits = module(image)
+    logits = _first_logits(module, image)
     _check_logits(logits, image)
     exported = _export(module, image)
     program = _program(exported, image, classes=int(logits.shape[1]))
@@ -141,6 +143,20 @@ def _check_input(image: Tensor) -> None:
         raise InputError(
             f"The example image is {image.dtype}, expected the preprocessed floating-point image."
         )
+
+
+def _first_logits(module: _OneOutput, image: Tensor) -> Tensor:
+    try:
+        with torch.no_grad():
+            return module(image)  # type: ignore[no-any-return]
+    except OutputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{type(module.classifier).__name__} itself fails on an image of shape {list(image.shape)}, {image.dtype} on "
+            f"{image.device}: {' '.join(str(error).split())[:300]} Give an example of the size, number of channels, type and "
+            "device that it takes."
+        ) from error
 
 
 def _check_mode(classifier: nn.Module) -> None:
@@ -191,7 +207,14 @@ def _reason(error: Exception) -> str:
         return "its code fixes the batch size (len(x) or int(x.shape[0]) do that; x.shape[0] does not)."
     if not lines:
         return repr(error)
-    return lines[0] if lines[0].endswith(".") else f"{lines[0]}."
+    own = [
+        line
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "/torch/" not in (line := f"{frame.filename}:{frame.lineno}") and __file__ not in line
+    ]
+    own += re.findall(r'File "(?!.*/torch/)([^"]+", line \d+)', str(error))
+    where = f" ({own[-1]})" if own else ""
+    return f"{lines[0].rstrip('.')}{where}."
 
 
 def _program(exported: torch.export.ExportedProgram, image: Tensor, classes: int) -> Program:

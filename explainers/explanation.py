@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -81,6 +82,16 @@ class ExplanationModel(nn.Module):
         with torch.no_grad():
             return Explanation(*self.traced(image, target))
 
+    def in_float64(self) -> ExplanationModel:
+        """A copy that computes in double precision: nearly exact arithmetic to compare with."""
+        twin = copy.deepcopy(self).double()
+        for node in twin.traced.graph.nodes:
+            node.args = fx.node.map_aggregate(node.args, _widened)
+            node.kwargs = fx.node.map_aggregate(node.kwargs, _widened)
+        twin.traced.recompile()
+        twin.dtype = torch.float64
+        return twin
+
     def _check(self, image: Tensor, target: Tensor) -> None:
         if tuple(image.shape[1:]) != self.image_shape or image.ndim != 4 or image.shape[0] < 1:
             raise InputError(
@@ -111,6 +122,10 @@ class ExplanationModel(nn.Module):
         return (
             f"{self.classifier_name}, {self.method}, image_shape={self.image_shape}, classes={self.classes}"
         )
+
+
+def _widened(argument: Any) -> Any:
+    return torch.float64 if argument is torch.float32 else argument
 
 
 def _move_factories(graph: fx.GraphModule, device: torch.device) -> None:

@@ -2,7 +2,7 @@
 
 from smoothserve.handlers.card import Card, Preprocessing
 
-from .archive import to_archive
+from .archive import check_name, to_archive
 from .contract import check_file
 from .errors import (
     ArchiveError,
@@ -24,6 +24,7 @@ __all__ = [
     "Report",
     "VerificationError",
     "check_file",
+    "check_name",
     "default_preprocessing",
     "to_archive",
     "to_onnx",

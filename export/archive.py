@@ -65,10 +65,7 @@ def to_archive(
         ArchiveError: a wrong name, no explanation model, or the archiver failed.
         MissingDependencyError: torch-model-archiver is not installed.
     """
-    if not _NAME.fullmatch(name):
-        raise ArchiveError(
-            f"name={name!r}, expected letters, digits, '_', '-' and '.', beginning with a letter or digit."
-        )
+    check_name(name)
     if find_spec("model_archiver") is None:
         raise MissingDependencyError(
             "torch-model-archiver is not installed: pip install 'smoothserve[serve]'."
@@ -94,6 +91,14 @@ def to_archive(
         target = store / f"{name}.mar"
         (Path(scratch) / f"{name}.mar").replace(target)
     return target
+
+
+def check_name(name: str) -> None:
+    """Raise ArchiveError unless TorchServe accepts ``name`` for a model."""
+    if not _NAME.fullmatch(name):
+        raise ArchiveError(
+            f"name={name!r}, expected letters, digits, '_', '-' and '.', beginning with a letter or digit."
+        )
 
 
 def write_graphs(onnx_path: Path, folder: Path) -> None:

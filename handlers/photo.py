@@ -13,6 +13,7 @@ from .card import Preprocessing
 from .errors import RequestError
 
 MAX_PIXELS = 50_000_000  # checked before decoding; a 50-megapixel photo takes 150 MB decoded
+MAX_ASPECT = 50  # a strip of 1 x 50,000 would be resized to 256 x 12,800,000 before the crop
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -69,6 +70,10 @@ def crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     if preprocessing.resize is None:
         return image.resize((width, height), resample)
     short = min(image.size)
+    if max(image.size) > MAX_ASPECT * short:
+        raise RequestError(
+            f"The image has {image.width} x {image.height} pixels; one side may be at most {MAX_ASPECT} times the other."
+        )
     size = tuple(max(int(preprocessing.resize * side / short), 1) for side in image.size)
     image = image.resize((size[0], size[1]), resample)
     left, top = round((image.width - width) / 2), round((image.height - height) / 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,15 @@ def read_request(fields: Mapping[str, Any], headers: Mapping[str, str], explain:
     )
 
 
+def _accepts_png(accept: str) -> bool:
+    """Whether PNG is asked for: named in Accept (RFC 9110) and not refused with q=0."""
+    for entry in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in entry.split(";"))
+        if kind in ("image/png", "image/*"):
+            return not any(re.fullmatch(r"q=0(\.0*)?", p) for p in parameters)
+    return False
+
+
 def _photo(given: Mapping[str, Any]) -> bytes:
     for name in _IMAGE_FIELDS:
         value = given.get(name)
@@ -80,9 +90,10 @@ def _photo(given: Mapping[str, Any]) -> bytes:
         raise RequestError(
             f"The field {name!r} holds {type(value).__name__}, expected image bytes or base64."
         )
+    names = ", ".join(repr(str(name)[:40]) for name in given) or "nothing"
     raise RequestError(
-        "The request holds no image. Send its bytes as the body, as the form field 'data', "
-        'or as base64 in JSON: {"data": "..."}.'
+        f"The request holds no image (it has: {names}). Send its bytes as the body, as the form field 'data', "
+        'or as base64 in JSON with Content-Type: application/json: {"data": "..."}.'
     )
 
 
@@ -99,13 +110,16 @@ def _text(value: Any) -> str | None:
 def _target(value: str | None, card: Card) -> int | None:
     if value is None:
         return None
-    try:
-        number = int(value)
-    except ValueError:
-        if card.labels and value in card.labels:
-            return card.labels.index(value)
+    if re.fullmatch(r"[+-]?\d+", value, re.ASCII):
+        number = int(value[:20])
+    else:
+        same = [index for index, label in enumerate(card.labels or ()) if label == value]
+        if len(same) > 1:
+            raise RequestError(f"target={value!r} is the label of classes {same}; give one of these numbers.")
+        if same:
+            return same[0]
         known = "one of its labels" if card.labels else "this model has no labels"
-        raise RequestError(f"target={value[:80]!r} is no class: expected a number or {known}.") from None
+        raise RequestError(f"target={value[:80]!r} is no class: expected a number or {known}.")
     if number >= card.classes:
         raise RequestError(
             f"target={number} is out of range: the model has classes 0 to {card.classes - 1} "
@@ -136,7 +150,7 @@ def _truth(name: str, value: str | None) -> bool:
 def _output(value: str | None, headers: Mapping[str, str]) -> str:
     if value is None:
         accept = next((v for k, v in headers.items() if k.lower() == "accept"), "")
-        return "overlay" if "image/png" in accept.lower() else "json"
+        return "overlay" if _accepts_png(accept) else "json"
     if value not in OUTPUTS:
         raise RequestError(f"output={value[:80]!r}, expected one of {', '.join(OUTPUTS)}.")
     return value

@@ -34,8 +34,8 @@ class SmoothserveHandler:
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[Any]:
         """Answer a batch; the list has one entry for each request, in order."""
         assert self.service is not None
-        if _header(context, 0, "describe") == "True":
-            return [self._describe() for _ in data]
+        if len(data) == 1 and not data[0] and _header(context, 0, "describe") == "True":
+            return [self._describe()]  # TorchServe asks this alone, without a body
         questions = [self._question(row, context, index) for index, row in enumerate(data)]
         answers = self.service.answer(questions)
         log.info("batch of %d answered: %s", len(answers), [answer.status for answer in answers])

@@ -5,6 +5,7 @@
 #
 # Writes demo_output/. The first run installs everything into .venv.
 set -euo pipefail
+[ $# -eq 0 ] || set -- "$(realpath "$1")"
 cd "$(dirname "$0")/.."
 
 extras=cpu,serve,demo

@@ -8,20 +8,21 @@
 #   SMOOTHSERVE_STORE    folder of the archives   (default: model_store)
 #   SMOOTHSERVE_RUN      folder for logs, sockets and the pid file (default: a fresh temporary one)
 set -euo pipefail
-cd "$(dirname "$0")/.."
+config=$(realpath "${SMOOTHSERVE_CONFIG:-"$(dirname "$0")/../config.properties"}")
+store=$(realpath "${SMOOTHSERVE_STORE:-"$(dirname "$0")/../model_store"}")
+[ -z "${SMOOTHSERVE_RUN:-}" ] || SMOOTHSERVE_RUN=$(realpath "$SMOOTHSERVE_RUN")
 
 if [ $# -eq 0 ] || [ "$1" = --help ] || [ "$1" = -h ]; then
   sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"
   [ $# -gt 0 ] && exit 0 || exit 2
 fi
 
-config=$(realpath "${SMOOTHSERVE_CONFIG:-config.properties}")
-store=$(realpath "${SMOOTHSERVE_STORE:-model_store}")
+cd "$(dirname "$0")/.."
 own_run=
 if [ -z "${SMOOTHSERVE_RUN:-}" ]; then
   own_run=$(mktemp -d)
 fi
-run=$(realpath "${SMOOTHSERVE_RUN:-$own_run}")
+run=${SMOOTHSERVE_RUN:-$own_run}
 [ -x .venv/bin/torchserve ] && PATH="$PWD/.venv/bin:$PATH"
 
 command -v torchserve >/dev/null || {
@@ -38,25 +39,44 @@ for name in "$@"; do
   models+=("$name=$name.mar")
 done
 
+# A second server would otherwise end without a word, or requests would go to a stranger.
+for address in $(sed -n 's/^\(inference\|management\|metrics\)_address=https\{0,1\}:\/\///p' "$config"); do
+  if (exec 3<>"/dev/tcp/${address%:*}/${address##*:}") 2>/dev/null; then
+    echo "serve: $address is taken: another server runs there. Stop it, or set SMOOTHSERVE_CONFIG to a file with other ports." >&2
+    exit 1
+  fi
+done
+
 # TMPDIR holds the pid file, TEMP the workers' sockets and unpacked archives: one server for each.
 export TMPDIR=$run TEMP=$run LOG_LOCATION=$run/logs METRICS_LOCATION=$run/logs
 
+server=
 stop() {
-  trap - EXIT INT TERM
-  torchserve --stop --foreground >/dev/null 2>&1 || true
-  [ -n "$own_run" ] && rm -rf "$own_run"
-  return 0
+  trap - EXIT
+  trap '' INT TERM HUP # finish what is begun
+  if [ -n "$server" ] && kill -0 -- "-$server" 2>/dev/null; then
+    torchserve --stop --foreground >/dev/null 2>&1 || true
+    # Whatever is left of the server's process group: TorchServe knows nothing of a start half done.
+    for signal in TERM KILL; do
+      for _ in 1 2 3 4 5 6 7 8 9 10; do
+        kill -0 -- "-$server" 2>/dev/null || break 2
+        sleep 0.2
+      done
+      kill "-$signal" -- "-$server" 2>/dev/null || true
+    done
+  fi
+  [ -z "$own_run" ] || rm -rf "$own_run"
 }
 trap stop EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
 echo "serve: logs in $run/logs" >&2
-torchserve --start --foreground --ncs --ts-config "$config" --model-store "$store" --models "${models[@]}" \
+setsid torchserve --start --foreground --ncs --ts-config "$config" --model-store "$store" --models "${models[@]}" \
   >"$run/torchserve.out" 2>&1 &
 server=$!
-wait "$server" || {
-  echo "serve: TorchServe ended by itself:" >&2
-  tail -n 20 "$run/torchserve.out" >&2
-  exit 1
-}
+wait "$server" || true
+echo "serve: TorchServe ended by itself:" >&2
+tail -n 20 "$run/torchserve.out" >&2
+exit 1

@@ -78,6 +78,8 @@ def test_limits(cat: Image.Image) -> None:
     with pytest.raises(RequestError, match="at most 1,000") as caught:
         decode(encoded(cat), max_pixels=1000)
     assert caught.value.status == 413
+    with pytest.raises(RequestError, match="50 times"):
+        crop(decode(encoded(Image.new("L", (1, 10_000)))), PRE)
     for content in (b"", b"garbage", encoded(cat)[:5000]):
         with pytest.raises(RequestError) as caught:
             decode(content)
@@ -112,6 +114,8 @@ def test_channel_order_and_grey(cat: Image.Image) -> None:
         ({"data": b"jpg", "target": b"cup"}, {}, Request(b"jpg", True, 2, 3)),
         ({"data": b"jpg", "target": b"-1"}, {}, Request(b"jpg", True, None, 3)),
         ({"image": b"jpg", "top_k": b"2"}, {"ACCEPT": "image/png"}, Request(b"jpg", True, None, 2, "overlay")),
+        ({"data": b"jpg"}, {"Accept": "text/html, image/*;q=0.8"}, Request(b"jpg", True, None, 3, "overlay")),
+        ({"data": b"jpg"}, {"Accept": "image/png;q=0, application/json"}, Request(b"jpg", True, None, 3)),
         ({"data": b"jpg", "output": b"heatmap", "array": b"true"}, {}, Request(b"jpg", True, None, 3, "heatmap", True)),
         ({"body": {"data": "anBn", "target": 0}}, {}, Request(b"jpg", True, 0, 3)),
         ({"body": {"data": "data:image/jpeg;base64,anBn", "array": True}}, {}, Request(b"jpg", True, None, 3, array=True)),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..models import HELP as MODEL_HELP
-from ..options import add_method_options, add_model_options
+from ..options import add_method_options, add_model_options, positive
 from ..progress import step
 from .export import write_onnx
 
@@ -35,9 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--store", type=Path, default=Path("model_store"), metavar="DIR", help="default: model_store"
     )
     group.add_argument("--model-version", default="1.0", metavar="V", help="default: 1.0")
-    group.add_argument("--workers", type=int, default=1, metavar="N", help="server processes (default 1)")
     group.add_argument(
-        "--batch-size", type=int, default=1, metavar="N", help="most requests in one batch (default 1)"
+        "--workers", type=positive, default=1, metavar="N", help="server processes (default 1)"
+    )
+    group.add_argument(
+        "--batch-size", type=positive, default=1, metavar="N", help="most requests in one batch (default 1)"
     )
     group.add_argument(
         "--max-batch-delay",
@@ -47,20 +49,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="wait for a batch to fill (default 10; only if --batch-size > 1)",
     )
     group.add_argument(
-        "--threads", type=int, metavar="N", help="of each ONNX Runtime session (default: as many as cores)"
+        "--threads",
+        type=positive,
+        metavar="N",
+        help="of each ONNX Runtime session (default: as many as cores)",
     )
     add_method_options(parser)
     add_model_options(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    from smoothserve.export import check_file, to_archive
+def _refuse_export_options(arguments: argparse.Namespace) -> None:
+    """An .onnx file is packed as it is: options for the export would be ignored, so they are mistakes."""
+    parser = argparse.ArgumentParser()
+    add_method_options(parser)
+    add_model_options(parser)
+    for name, default in vars(parser.parse_args([])).items():
+        if getattr(arguments, name) != default:
+            raise UsageError(
+                f"{arguments.model} is exported already, so options of model and method (here: {name}) have no effect. "
+                "Leave them out, or name a model instead of the .onnx file."
+            )
 
+
+def run(arguments: argparse.Namespace) -> int:
+    from smoothserve.export import check_file, check_name, to_archive
+
+    check_name(arguments.name)
     with tempfile.TemporaryDirectory() as folder:
         if arguments.model.endswith(".onnx"):
             path = Path(arguments.model)
             if not path.is_file():
                 raise UsageError(f"{path} does not exist.")
+            _refuse_export_options(arguments)
             with step(f"verifying {path}"):
                 check_file(path)
         else:

@@ -53,6 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
         content = arguments.photo.read_bytes()
     except OSError as error:
         raise UsageError(f"The photo {arguments.photo} cannot be read: {error.strerror}.") from error
+    for path, suffix in ((arguments.output, ".png"), (arguments.heatmap, ".png"), (arguments.array, ".npy")):
+        if path and path.suffix.lower() != suffix and not path.is_dir():
+            raise UsageError(
+                f"{path} would be a {suffix[1:].upper()} file; give it a name that ends in {suffix}."
+            )
     service = ExplanationService(arguments.model)
     question = _question(content, arguments, service.card)
     (result,) = service.run([question])
@@ -91,6 +96,8 @@ def _question(content: bytes, arguments: argparse.Namespace, card: Card) -> Requ
 
 def _write(path: Path, content: bytes) -> None:
     """Write aside, then rename: a failure leaves the old file."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; give the name of a file in it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:

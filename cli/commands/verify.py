@@ -35,9 +35,14 @@ def run(arguments: argparse.Namespace) -> int:
     name = method.pop("name")
     print(f"model   {card.name}, input {list(card.image_shape)}, {card.classes} classes")
     print(f"method  {name} {', '.join(f'{key}={value}' for key, value in method.items())}")
+    exact = card.verification.get("eager_against_float64", {})
     for output, figures in card.verification.get("relative_l2", {}).items():
         print(
             f"parity  {output}: median {figures['median']:.1e}, largest {figures['max']:.1e} (measured at export)"
+        )
+    for output, figures in exact.items():
+        print(
+            f"kinks   {output}: eager float32 against float64: median {figures['median']:.1e}, largest {figures['max']:.1e}"
         )
     if "completeness" in card.verification:
         print(
