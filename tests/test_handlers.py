@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 from smoothserve.handlers.card import Card, Preprocessing
 from smoothserve.handlers.core import ExplanationService
@@ -176,14 +177,16 @@ def test_a_mixed_batch_is_answered_one_by_one(lite0_onnx: Path, photos: dict[str
 
 
 def test_the_heatmap_lies_on_the_cats_face(lite0_onnx: Path, photos: dict[str, Path]) -> None:
-    """Chelsea's eyes, as they lie in the cropped photo, against everything else."""
+    """The hottest spots of the blurred heatmap lie on eyes and nose twice as often as chance would have it (n=4; n=8: 4.5 times)."""
     service = ExplanationService(lite0_onnx)
     (result,) = service.run([Request(photos["chelsea"].read_bytes(), explain=True)])
     assert not isinstance(result, Exception)
     assert result.heatmap is not None
-    eyes = np.zeros((224, 224), dtype=bool)
-    eyes[50:105, 35:105] = eyes[70:125, 165:215] = True
-    assert result.heatmap[eyes].mean() > 1.3 * result.heatmap[~eyes].mean()
+    blurred = sliding_window_view(np.pad(result.heatmap, 4), (9, 9)).mean((2, 3))
+    face = np.zeros((224, 224), dtype=bool)
+    face[50:105, 35:105] = face[70:125, 165:215] = face[170:224, 110:170] = True
+    assert face.mean() < 0.2
+    assert face[blurred > np.quantile(blurred, 0.98)].mean() > 2 * face.mean()
 
 
 def test_pictures() -> None:

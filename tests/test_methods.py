@@ -23,8 +23,8 @@ METHODS = [
     InputTimesGradient(),
     SmoothGrad(samples=3, std=0.4, seed=5),
     SmoothGrad(samples=4, std=0.4, seed=5, antithetic=True),
-    SmoothDiff(samples=3, std=0.4, seed=5, antithetic=False),
-    SmoothDiff(samples=6, std=0.4, seed=5, antithetic=True),
+    SmoothDiff(samples=3, std=0.4, seed=5, antithetic=False, estimator="count"),
+    SmoothDiff(samples=6, std=0.4, seed=5, antithetic=True, estimator="count"),
 ]
 
 
@@ -59,7 +59,7 @@ def test_no_noise_makes_smoothing_the_gradient(name: str) -> None:
     model = networks.tiny(name)
     images = torch.randn(2, 3, 12, 12, dtype=torch.float64)
     plain = explain(model, images, Gradient())(images).attribution
-    for method in (SmoothGrad(2, std=0.0), SmoothDiff(2, std=0.0)):
+    for method in (SmoothGrad(2, std=0.0), SmoothDiff(2, std=0.0), SmoothDiff(2, std=0.0, estimator="count")):
         assert relative(explain(model, images, method)(images).attribution, plain) < TOLERANCE
 
 
@@ -71,7 +71,7 @@ def test_smoothdiff_converges_to_smoothgrad() -> None:
     )
     model = model.double().eval()
     images = torch.randn(2, 3, 12, 12, dtype=torch.float64)
-    ours = explain(model, images, SmoothDiff(16, 0.5, seed=2))(images).attribution
+    ours = explain(model, images, SmoothDiff(16, 0.5, seed=2, estimator="count"))(images).attribution
     theirs = explain(model, images, SmoothGrad(16, 0.5, seed=2, antithetic=True))(images).attribution
     assert relative(ours, theirs) < TOLERANCE
 

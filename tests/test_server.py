@@ -49,8 +49,8 @@ def test_explanation_is_that_of_the_file(
     assert answer["target_given"] is False
     assert answer["probability"] == pytest.approx(float(local.probabilities.max()), abs=1e-4)
     heat = np.frombuffer(base64.b64decode(answer["heatmap"]["float16"]), "<f2").reshape(224, 224)
-    # Other threads round differently: a few ReLU6 gates of 4 samples may flip; 16 bits keep 3 digits.
-    assert np.linalg.norm(heat - local.heatmap) / np.linalg.norm(local.heatmap) < 2e-2
+    error = np.linalg.norm(heat.astype(np.float64) - local.heatmap) / np.linalg.norm(local.heatmap)
+    assert error < 1e-3  # 16 bits keep 3 digits
     grey = np.asarray(Image.open(io.BytesIO(base64.b64decode(answer["heatmap"]["png"]))))
     assert grey.shape == (224, 224)
     assert np.abs(grey / 255 - heat.astype(np.float32)).max() < 0.01
