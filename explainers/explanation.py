@@ -82,6 +82,11 @@ class ExplanationModel(nn.Module):
         with torch.no_grad():
             return Explanation(*self.traced(image, target))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and where images must be."""
+        return next(self.buffers(), self.probe_images).device
+
     def in_float64(self) -> ExplanationModel:
         """A copy that computes in double precision: nearly exact arithmetic to compare with."""
         twin = copy.deepcopy(self).double()

@@ -103,9 +103,8 @@ def _convert(model: ExplanationModel) -> onnx.ModelProto:
         raise ConversionError(
             f"The model computes in {model.dtype}, expected torch.float32: explain classifier.float() instead."
         )
-    device = next(model.buffers()).device if any(True for _ in model.buffers()) else torch.device("cpu")
-    image = torch.zeros((_TRACE_BATCH, *model.image_shape), device=device)
-    target = torch.full((_TRACE_BATCH,), -1, dtype=torch.int64, device=device)
+    image = torch.zeros((_TRACE_BATCH, *model.image_shape), device=model.device)
+    target = torch.full((_TRACE_BATCH,), -1, dtype=torch.int64, device=model.device)
     batch = torch.export.Dim.DYNAMIC
     try:
         with warnings.catch_warnings():

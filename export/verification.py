@@ -155,10 +155,6 @@ def _incompleteness(
     return (missing.abs() / difference.abs().clamp(min=1e-12)).tolist()
 
 
-def _device(model: ExplanationModel) -> torch.device:
-    return model.probe_images.device
-
-
 def _run(session: Any, images: Tensor, target: Tensor) -> Explanation:
     names = list(Explanation._fields)
     values = session.run(names, {"image": images.numpy(), "target": target.numpy()})
@@ -184,8 +180,7 @@ def _case(model: ExplanationModel, batch: int, seed: int) -> tuple[Tensor, Tenso
 
 
 def _eager(model: ExplanationModel, images: Tensor, target: Tensor) -> Explanation:
-    device = _device(model)
-    out = model(images.to(device, model.dtype), target.to(device))
+    out = model(images.to(model.device, model.dtype), target.to(model.device))
     return Explanation(*(value.cpu() for value in out))
 
 

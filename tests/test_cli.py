@@ -111,6 +111,13 @@ def test_a_model_of_ones_own(factory: str, tmp_path: Path, capsys: pytest.Captur
     assert "[3, 24, 24], 3 classes" in text
 
 
+def test_non_square_input(factory: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "m.onnx"
+    assert main(["export", factory, "-o", str(path), "--size", "20x28"]) == 0
+    assert main(["verify", str(path)]) == 0
+    assert "[3, 20, 28]" in capsys.readouterr().out
+
+
 def test_weights_files(factory: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     state = {
         "conv.weight": torch.randn(4, 3, 3, 3),
@@ -172,6 +179,9 @@ class Exploit:
         (["export", "nets.py:build", "-o", "m.onnx", "--samples", "3"], "even number"),
         (["export", "nets.py:build", "-o", "m.onnx", "--method", "gradient", "--noise", "1"], "no parameter --noise"),
         (["export", "nets.py:build", "-o", "m.onnx", "--size", "24", "--labels", "text.pth"], "1 labels for 3 classes"),
+        (["archive", "text.onnx", "name", "--samples", "4"], "exported already"),
+        (["archive", "text.onnx", "bad/name"], "letters, digits"),
+        (["export", "nets.py:build", "-o", "m.onnx", "--channels", "L"], "shape [1, 1, 224, 224]"),
         (["explain", "none.onnx", "photo.png"], "cannot be read"),
         (["explain", "text.pth", "text.pth"], "cannot be loaded"),
         (["verify", "text.pth"], "refuses"),
@@ -191,6 +201,7 @@ def test_mistakes_get_one_line(
     torch.save({"x": torch.zeros(1)}, "other.pth")
     Path("text.pth").write_text("hello")
     Path("text.safetensors").write_text("hello")
+    Path("text.onnx").write_text("hello")
     assert main(arguments) == 1
     message = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
     assert len(message) == 1

@@ -137,6 +137,7 @@ def test_requests_are_understood(fields: dict[str, object], headers: dict[str, s
         ({"data": b"x", "target": b"3"}, "0 to 2"),
         ({"data": b"x", "target": b"9" * 30}, "out of range"),
         ({"data": b"x", "target": b"bird"}, "one of its labels"),
+        ({"data": b"x", "target": b"1_0"}, "no class"),
         ({"body": {"data": "anBn", "target": {"a": 1}}}, "dict"),
         ({"body": {"data": "anBn", "target": 1.5}}, "float"),
         ({"data": b"x", "top_k": b"4"}, "1 to 3"),

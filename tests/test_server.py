@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from PIL import Image
 from smoothserve.handlers.core import ExplanationService
 from smoothserve.handlers.request import Request
 
-from .server import TorchServe
+from .server import ROOT, TorchServe
 
 CATS = range(281, 286)
 PREDICT, EXPLAIN = "/predictions/lite0", "/explanations/lite0"
@@ -141,6 +143,31 @@ def test_one_bad_among_good_in_one_mixed_batch(
         assert json.loads(explained[2])["class"] == 967
         assert picture[:2] == (200, "image/png")
     assert max(server.batch_sizes()) == 4, "the requests never met in one batch"
+
+
+def test_a_clients_describe_header_changes_nothing(server: TorchServe, cat_jpeg: bytes) -> None:
+    def ask(headers: dict[str, str]) -> tuple[int, str, bytes]:
+        return server.post(PREDICT, cat_jpeg, **headers)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask, [{"describe": "True"}, {}, {"explain": "True"}, {}]))
+    for status, _, body in answers:
+        assert status == 200
+        assert json.loads(body)["predictions"][0]["class"] in CATS
+
+
+def test_a_second_server_on_the_same_ports_is_refused(server: TorchServe) -> None:
+    environment = {
+        **os.environ,
+        "SMOOTHSERVE_CONFIG": str(server.config),
+        "SMOOTHSERVE_STORE": str(server.folder / "store"),
+    }
+    done = subprocess.run(
+        [ROOT / "scripts/serve.sh", "lite0"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "is taken" in done.stderr
+    assert [worker["status"] for worker in server.workers()] == ["READY"]
 
 
 def test_describe(server: TorchServe) -> None:
