@@ -39,6 +39,7 @@ def check(
     size: tuple[int, int] = (9, 11),
     channels: int = 4,
     scale: float = 1.0,
+    tolerance: float = TOLERANCE,
 ) -> None:
     """The pullback through f equals autograd, and averaging identical samples changes nothing."""
     model = Through(f, *parts).double().eval()
@@ -53,7 +54,7 @@ def check(
         got = clean.pullback(seed)
         copies = network.at(image.repeat(4, 1, 1, 1))
         averaged = copies.smoothed_pullback(seed, clean, SampleMean(4))
-    bound = TOLERANCE * float(wanted.norm()) + 1e-12
+    bound = tolerance * float(wanted.norm()) + 1e-12
     assert float((got - wanted).norm()) <= bound
     assert float((averaged - wanted).norm()) <= bound
 
@@ -171,7 +172,8 @@ GATES: dict[str, Callable[[Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("name", GATES)
 def test_operation(name: str) -> None:
-    check(GATES[name])
+    # PyTorch's hardsigmoid multiplies doubles by a single-precision 1/6, which is 3e-8 off.
+    check(GATES[name], tolerance=1e-7 if name == "hardsigmoid" else TOLERANCE)
 
 
 @pytest.mark.parametrize("name", ["relu", "relu6", "hardtanh", "leaky", "clamp", "hardswish", "hardsigmoid"])
