@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .registry import Call, Gradients, first_input_only, rule
+from .registry import Call, Gradients, first_input_only, per_axis, rule
 
 aten = torch.ops.aten
 
@@ -32,13 +30,13 @@ def convolution(call: Call, gradient: Tensor) -> Gradients:
     weight: Tensor = a["weight"]
     size = a["input"].shape[2:]
     dims = weight.ndim - 2
-    stride, dilation = _per_axis(a["stride"], dims), _per_axis(a["dilation"], dims)
+    stride, dilation = per_axis(a["stride"], dims), per_axis(a["dilation"], dims)
     reach = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
     if isinstance(a["padding"], str):
         low = [r // 2 if a["padding"] == "same" else 0 for r in reach]
         high = [r - p if a["padding"] == "same" else 0 for r, p in zip(reach, low, strict=True)]
     else:
-        low = high = _per_axis(a["padding"], dims)
+        low = high = per_axis(a["padding"], dims)
     if all(s == 1 for s in stride) and low == high and all(r >= p for r, p in zip(reach, low, strict=True)):
         flipped = _exchange(weight, a["groups"]).flip(list(range(2, weight.ndim)))
         back = [r - p for r, p in zip(reach, low, strict=True)]
@@ -73,11 +71,6 @@ def transposed_convolution(call: Call, gradient: Tensor) -> Gradients:
         if result.shape[axis] != n:  # output padding may leave room for one more window
             result = result.narrow(axis, 0, n)
     return [result]
-
-
-def _per_axis(value: Any, dims: int) -> list[int]:
-    values = list(value) if isinstance(value, (list, tuple)) else [value]
-    return values * dims if len(values) == 1 else values
 
 
 def _exchange(weight: Tensor, groups: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .registry import Call, Gradients, first_input_only, rule
+from .registry import Call, Gradients, first_input_only, per_axis, rule
 
 aten = torch.ops.aten
 
@@ -26,8 +26,8 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
     if isinstance(gradient, dict):
         gradient = gradient[0]
     a = call.arguments()
-    kernel, padding, dilation = (_pair(a[name]) for name in ("kernel_size", "padding", "dilation"))
-    stride = _pair(a["stride"]) if a["stride"] else kernel
+    kernel, padding, dilation = (per_axis(a[name], 2) for name in ("kernel_size", "padding", "dilation"))
+    stride = per_axis(a["stride"], 2) if a["stride"] else kernel
     z = call.point(0)
     pooled = call.points[call.node]
     pooled = pooled if isinstance(pooled, Tensor) else pooled[0]
@@ -73,8 +73,3 @@ def _place(shares: Tensor, kernel: list[int], stride: list[int], dilation: list[
     )
     unfolded: Tensor = canvas.unflatten(0, (-1, channels))
     return unfolded.squeeze(2)
-
-
-def _pair(value: Any) -> list[int]:
-    values = list(value)
-    return values * 2 if len(values) == 1 else values

@@ -15,10 +15,6 @@ def _at_most_two(call: Call) -> bool:
     return len(call.active) <= 2 and call.only_active_inputs_vary()
 
 
-def _jointly(call: Call) -> bool:
-    return call.only_active_inputs_vary()
-
-
 def expected_vjp(call: Call, gradient: Any) -> Gradients:
     """E[J^T] g = J(E[inputs])^T g, exact because the Jacobian is linear in the other input.
 
@@ -44,14 +40,14 @@ rule(
     aten.pixel_shuffle.default, aten.pixel_unshuffle.default, aten.channel_shuffle.default,
     aten.unfold.default, aten.im2col.default, aten.col2im.default, aten.cumsum.default,
     aten._to_copy.default, aten.to.dtype,
-    when=_jointly,
+    when=Call.only_active_inputs_vary,
 )(expected_vjp)  # fmt: skip
 
 # Linear in the first input where the others are constants.
 rule(
-    aten.div.Tensor, aten.masked_fill.Scalar, aten.masked_fill.Tensor, aten.index.Tensor, aten.linear.default,
-    aten.lerp.Scalar, aten.bilinear.default, aten.prelu.default,
-    when=lambda call: first_input_only(call) and call.target is not aten.prelu.default,
+    aten.div.Tensor, aten.masked_fill.Scalar, aten.masked_fill.Tensor, aten.index.Tensor,
+    aten.lerp.Scalar, aten.bilinear.default,
+    when=first_input_only,
 )(expected_vjp)  # fmt: skip
 
 # Linear in each of two inputs.

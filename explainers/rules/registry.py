@@ -163,3 +163,9 @@ def rule_for(call: Call) -> Rule:
 def first_input_only(call: Call) -> bool:
     """Only the first argument depends on the pixels; everything else is constant."""
     return call.active == [0] and call.only_active_inputs_vary()
+
+
+def per_axis(value: Any, dims: int) -> list[int]:
+    """A stride, padding or the like as one number for each of ``dims`` axes; ATen may give just one."""
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    return values * dims if len(values) == 1 else values

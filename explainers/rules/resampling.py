@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .registry import Call, Gradients, first_input_only, rule
+from .registry import Call, Gradients, first_input_only, per_axis, rule
 
 aten = torch.ops.aten
 
@@ -51,7 +51,7 @@ def average_pool(call: Call, gradient: Tensor) -> Gradients:
     """
     a = call.arguments()
     height, width, _, _ = _sizes(call, gradient)
-    kernel, stride, padding = (_pair(a[name]) for name in ("kernel_size", "stride", "padding"))
+    kernel, stride, padding = (per_axis(a[name], 2) for name in ("kernel_size", "stride", "padding"))
     stride = stride or kernel
     override = a["divisor_override"]
 
@@ -91,8 +91,3 @@ def upsample(call: Call, gradient: Tensor) -> Gradients:
         return interpolate
 
     return [_transpose(gradient, _matrix(height, along(0, out_h)), _matrix(width, along(1, out_w)))]
-
-
-def _pair(value: Any) -> list[int]:
-    values = list(value)
-    return values * 2 if len(values) == 1 else values
