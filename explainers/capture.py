@@ -15,7 +15,7 @@ from torch.export.graph_signature import InputKind
 from .batching import locate_batch
 from .errors import CaptureError, InputError, OutputError, TrainingModeError
 from .program import Program, source_line
-from .simplify import fold_batch_norm, fold_constants
+from .simplify import fold_batch_norm, fold_constants, global_pools_to_means
 
 _LIVE_IN_TRAINING = (
     nn.modules.dropout._DropoutNd,
@@ -106,6 +106,7 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
     with torch.no_grad():
         fold_constants(program)
         fold_batch_norm(program)
+        global_pools_to_means(program)
         locate_batch(program, image)
     return program
 

@@ -63,6 +63,20 @@ def _has_fixed_result(node: fx.Node) -> bool:
     )
 
 
+def global_pools_to_means(program: Program) -> None:
+    """Write adaptive average pooling to one cell as the mean over height and width, which it is.
+
+    PyTorch's own decomposition sets strides in place for channels-last maps; a mean needs none.
+    """
+    for node in program.calls:
+        if node.target is not aten.adaptive_avg_pool2d.default:
+            continue
+        source, size = node.args
+        if list(cast(Any, size)) == [1, 1]:
+            node.target = aten.mean.dim
+            node.args = (source, [-2, -1], True)
+
+
 def fold_batch_norm(program: Program) -> None:
     """Merge inference-time BatchNorm into the convolution before it, else into one scale and shift.
 

@@ -5,26 +5,19 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import onnx
-import torch
 from smoothserve.explainers import ExplanationModel
 from smoothserve.handlers.card import METADATA_KEY, Card, Preprocessing
 
-from .errors import ConversionError
+from .conversion import convert
 from .verification import Report, verify
 
 log = logging.getLogger(__name__)
-
-OPSET = 18
-INPUTS = ("image", "target")
-OUTPUTS = ("logits", "explained_class", "attribution", "heatmap")
-_TRACE_BATCH = 2
 
 
 def to_onnx(
@@ -72,7 +65,7 @@ def to_onnx(
         versions={package: version(package) for package in ("smoothserve", "torch", "onnx", "onnxscript")},
     )
     start = time.perf_counter()
-    proto = _convert(model)
+    proto = convert(model)
     log.info("converted to ONNX in %.1f s", time.perf_counter() - start)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
@@ -96,57 +89,6 @@ def default_preprocessing(image_shape: tuple[int, ...]) -> Preprocessing:
     if channels == 1:
         return Preprocessing(resize, (height, width), mean=(0.5,), std=(0.5,), channels="L")
     return Preprocessing(resize, (height, width))
-
-
-def _convert(model: ExplanationModel) -> onnx.ModelProto:
-    if model.dtype is not torch.float32:
-        raise ConversionError(
-            f"The model computes in {model.dtype}, expected torch.float32: explain classifier.float() instead."
-        )
-    image = torch.zeros((_TRACE_BATCH, *model.image_shape), device=model.device)
-    target = torch.full((_TRACE_BATCH,), -1, dtype=torch.int64, device=model.device)
-    batch = torch.export.Dim.DYNAMIC
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter's notes about itself
-            program = torch.onnx.export(
-                model.traced,
-                (image, target),
-                dynamo=True,
-                dynamic_shapes=({0: batch}, {0: batch}),
-                input_names=INPUTS,
-                output_names=OUTPUTS,
-                opset_version=OPSET,
-                verbose=False,
-            )
-    except Exception as error:
-        cause = next((line for line in str(error).splitlines() if "No ONNX function found" in line), None)
-        cause = cause or next((line for line in str(error).splitlines() if line.strip()), repr(error))
-        raise ConversionError(
-            f"The explanation graph of {model.classifier_name} cannot be written to ONNX: {cause}"
-        ) from error
-    assert program is not None
-    proto = program.model_proto
-    _tidy(proto)
-    return proto
-
-
-def _tidy(proto: onnx.ModelProto) -> None:
-    """Name the batch, drop what only this machine's exporter knows (traces, paths, sizes)."""
-    for value in [*proto.graph.input, *proto.graph.output]:
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
-        del value.metadata_props[:]
-    del proto.graph.value_info[:]
-    del proto.graph.metadata_props[:]
-    del proto.metadata_props[:]
-    for node in proto.graph.node:
-        node.doc_string = ""
-        del node.metadata_props[:]
-    for tensor in proto.graph.initializer:
-        tensor.doc_string = ""
-        del tensor.metadata_props[:]
-    proto.producer_name = "smoothserve"
-    proto.producer_version = version("smoothserve")
 
 
 def _attach(path: Path, card: Card) -> None:

@@ -35,8 +35,6 @@ def _sizes(call: Call, gradient: Tensor) -> tuple[int, int, int, int]:
 def adaptive_average_pool(call: Call, gradient: Tensor) -> Gradients:
     """Output cell (i, j) is the mean of its window; each pixel of it receives g / window size."""
     height, width, out_h, out_w = _sizes(call, gradient)
-    if out_h == out_w == 1:
-        return [(gradient / (height * width)).expand(*gradient.shape[:-2], height, width)]
     rows = _matrix(height, lambda x: F.adaptive_avg_pool2d(x, (out_h, 1)))
     columns = _matrix(width, lambda x: F.adaptive_avg_pool2d(x, (out_w, 1)))
     return [_transpose(gradient, rows, columns)]
