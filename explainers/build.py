@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
-from .capture import capture, check_logits
+from .capture import capture
 from .decompositions import backward_decompositions
 from .errors import BatchError
 from .explanation import ExplanationModel
@@ -47,20 +47,24 @@ def explain(
     Raises:
         ExplainerError: one of its subclasses, naming cause and remedy.
     """
-    start = time.perf_counter()
     program = capture(classifier, example_image, output)
-    probe_images, probe_logits = check_logits(program, classifier, example_image, output)
+    return explain_program(program, method)
+
+
+def explain_program(program: Program, method: Method) -> ExplanationModel:
+    """The second half of :func:`explain`: several methods can share one captured program."""
+    start = time.perf_counter()
     traced = _trace(program, method)
-    log.info("traced %s in %.1f s", type(classifier).__name__, time.perf_counter() - start)
+    log.info("traced %s in %.1f s", program.name, time.perf_counter() - start)
     return ExplanationModel(
         traced=traced,
         method=method,
         image_shape=program.image_shape,
         classes=program.classes,
         dtype=program.dtype,
-        classifier_name=type(classifier).__name__,
-        probe_images=probe_images,
-        probe_logits=probe_logits,
+        classifier_name=program.name,
+        probe_images=program.probe_images,
+        probe_logits=program.probe_logits,
     )
 
 

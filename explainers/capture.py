@@ -100,37 +100,30 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
     module = _OneOutput(classifier, output)
     logits = _first_logits(module, image)
     _check_logits(logits, image)
-    exported = _export(module, image)
-    program = _program(exported, image, classes=int(logits.shape[1]))
+    first = image[:1].detach().clone()
+    probes = torch.cat([first, first.flip(-2)])
+    program = _program(
+        _export(module, image), type(classifier).__name__, probes, _first_logits(module, probes)
+    )
     _check_graph(program.graph)
     with torch.no_grad():
         fold_constants(program)
         fold_batch_norm(program)
         global_pools_to_means(program)
         locate_batch(program, image)
+        _check_parity(program)
     return program
 
 
-def check_logits(
-    program: Program, classifier: nn.Module, image: Tensor, output: int | str | None
-) -> tuple[Tensor, Tensor]:
-    """Hold the captured program against the classifier; returns probe images and their logits.
-
-    Raises:
-        CaptureError: the logits differ by more than rounding.
-    """
-    first = image[:1].detach().clone()
-    probes = torch.cat([first, first.flip(-2)])
-    with torch.no_grad():
-        expected = select_output(classifier(probes), output)
-        got = program.run(probes)[program.logits]
+def _check_parity(program: Program) -> None:
+    """Raise CaptureError where the program's logits differ from the classifier's by more than rounding."""
+    expected, got = program.probe_logits, program.run(program.probe_images)[program.logits]
     error = float((got - expected).norm() / expected.norm().clamp(min=1e-30))
     if not error <= _LOGITS_TOLERANCE:
         raise CaptureError(
             f"The captured graph's logits differ from the classifier's by {error:.1e} (relative L2), tolerance "
             f"{_LOGITS_TOLERANCE:.0e}. Does the classifier keep state between calls, or draw random numbers?"
         )
-    return probes, expected
 
 
 def _check_input(image: Tensor) -> None:
@@ -218,7 +211,9 @@ def _reason(error: Exception) -> str:
     return f"{lines[0].rstrip('.')}{where}."
 
 
-def _program(exported: torch.export.ExportedProgram, image: Tensor, classes: int) -> Program:
+def _program(
+    exported: torch.export.ExportedProgram, name: str, probes: Tensor, probe_logits: Tensor
+) -> Program:
     graph = exported.graph
     placeholders = {node.name: node for node in graph.find_nodes(op="placeholder")}
     tensors: dict[str, Any] = {**exported.state_dict, **exported.constants}
@@ -240,10 +235,13 @@ def _program(exported: torch.export.ExportedProgram, image: Tensor, classes: int
         graph=graph,
         image=image_node,
         weights=weights,
-        image_shape=tuple(image.shape[1:]),
-        classes=classes,
-        dtype=image.dtype,
-        device=image.device,
+        image_shape=tuple(probes.shape[1:]),
+        classes=int(probe_logits.shape[1]),
+        dtype=probes.dtype,
+        device=probes.device,
+        name=name,
+        probe_images=probes,
+        probe_logits=probe_logits,
     )
 
 

@@ -45,6 +45,9 @@ class Program:
         classes: K, the number of logits.
         dtype: of the image.
         device: of image and weights.
+        name: of the classifier's class.
+        probe_images, probe_logits: a few images ``[P, C, H, W]`` and what the classifier itself said
+            about them ``[P, K]``.
         batch: for each node with a tensor value, where that holds the batch, or None.
             Filled by :func:`smoothserve.explainers.batching.locate_batch`.
     """
@@ -56,6 +59,9 @@ class Program:
     classes: int
     dtype: torch.dtype
     device: torch.device
+    name: str
+    probe_images: Tensor
+    probe_logits: Tensor
     batch: dict[fx.Node, BatchLayout | None] = field(default_factory=dict)
 
     @property
