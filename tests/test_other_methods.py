@@ -19,7 +19,7 @@ from smoothserve.explainers import (
     SmoothTaylor,
     explain,
 )
-from smoothserve.explainers.rules.steps import Step, Steps
+from smoothserve.explainers.rules.slopes import Bend, GeluSlope, SmoothSlope, Step, Steps
 from torch import Tensor, nn
 
 from . import networks, reference
@@ -150,6 +150,8 @@ STEPS = {
     "relu": Steps((Step(0.0, 1.0),)),
     "relu6": Steps((Step(0.0, 1.0), Step(6.0, -1.0, inclusive=True))),
     "leaky": Steps((Step(0.0, 0.9),), base=0.1),
+    "hardswish": Steps((Step(-3.0, -0.5), Step(3.0, -0.5)), bends=(Bend(-3.0, 1 / 3), Bend(3.0, -1 / 3))),
+    "gelu": GeluSlope(),
 }
 
 
@@ -166,6 +168,13 @@ def test_slopes_under_a_normal_distribution(name: str) -> None:
     torch.testing.assert_close(got, wanted, atol=1e-4, rtol=0)
     sure = STEPS[name].under_gaussian(torch.tensor([-1.0, 1.0]), torch.zeros(2))
     torch.testing.assert_close(sure, STEPS[name].at(torch.tensor([-1.0, 1.0])))
+
+
+def test_quadrature_of_smooth_slopes() -> None:
+    """Seven nodes on GELU's slope, whose closed form is known, for spreads that activations have."""
+    mean, std = torch.linspace(-3, 3, 13).double(), torch.full((13,), 0.7).double()
+    got = SmoothSlope(GeluSlope().at).under_gaussian(mean, std)
+    torch.testing.assert_close(got, GeluSlope().under_gaussian(mean, std), atol=2e-4, rtol=0)
 
 
 @pytest.mark.parametrize("antithetic", [True, False])

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..program import BatchLayout
-from .steps import Steps
-
-Derivative = Steps | Callable[[Tensor], Tensor]
-_NODES = 7  # of Gauss-Hermite quadrature: exact for polynomials up to degree 13
+from .slopes import Slope
 
 
 class Expectation(Protocol):
@@ -28,7 +21,7 @@ class Expectation(Protocol):
     def spread(self, value: Tensor, layout: BatchLayout) -> Tensor:
         """Batch B -> n*B: the same value for every sample."""
 
-    def slope(self, derivative: Derivative, z: Tensor, layout: BatchLayout) -> Tensor:
+    def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
         """E[s'(z)] of an element-wise function s, batch n*B -> B."""
 
 
@@ -41,20 +34,18 @@ class PointWise:
     def spread(self, value: Tensor, layout: BatchLayout) -> Tensor:
         return value
 
-    def slope(self, derivative: Derivative, z: Tensor, layout: BatchLayout) -> Tensor:
-        return derivative.at(z) if isinstance(derivative, Steps) else derivative(z)
+    def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
+        return slope.at(z)
 
 
 @dataclass(frozen=True)
 class SoftenedSteps(PointWise):
-    """No averaging, but every step of a derivative is a sigmoid of sharpness ``beta``."""
+    """No averaging, but every jump of a slope is a sigmoid of sharpness ``beta``."""
 
     beta: float
 
-    def slope(self, derivative: Derivative, z: Tensor, layout: BatchLayout) -> Tensor:
-        if isinstance(derivative, Steps):
-            return derivative.softened(z, self.beta)
-        return derivative(z)
+    def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
+        return slope.softened(z, self.beta)
 
 
 @dataclass(frozen=True)
@@ -73,9 +64,8 @@ class SampleMean:
         repeats[axis + 1] = self.samples
         return apart.repeat(repeats).flatten(axis, axis + 2)
 
-    def slope(self, derivative: Derivative, z: Tensor, layout: BatchLayout) -> Tensor:
-        each = derivative.at(z) if isinstance(derivative, Steps) else derivative(z)
-        return self.mean(each, layout)
+    def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
+        return self.mean(slope.at(z), layout)
 
     def _apart(self, value: Tensor, layout: BatchLayout) -> Tensor:
         """[.., outer*n*k, ..] -> [.., outer, n, k, ..]."""
@@ -91,7 +81,7 @@ class FittedGaussian(SampleMean):
 
     For antithetic pairs z+, z- with odd part o = (z+ - z-)/2 and even part m = (z+ + z-)/2, v is
     mean(o^2) + var(m): the odd parts have mean 0 exactly, so their square needs no correction.
-    Steps have a closed form (Phi); other slopes use Gauss-Hermite quadrature.
+    Piecewise slopes and GELU's have a closed form; others use Gauss-Hermite quadrature.
 
     Attributes:
         antithetic: whether samples i and i + n/2 are a pair.
@@ -101,16 +91,9 @@ class FittedGaussian(SampleMean):
     antithetic: bool
     pool: int
 
-    def slope(self, derivative: Derivative, z: Tensor, layout: BatchLayout) -> Tensor:
+    def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
         mean, variance = self._moments(z, layout)
-        std = variance.clamp(min=0).sqrt()
-        if isinstance(derivative, Steps):
-            return derivative.under_gaussian(mean, std)
-        nodes, weights = np.polynomial.hermite.hermgauss(_NODES)
-        total = torch.zeros_like(mean)
-        for node, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
-            total = total + derivative(mean + std * (math.sqrt(2.0) * node)) * (weight / math.sqrt(math.pi))
-        return total
+        return slope.under_gaussian(mean, variance.clamp(min=0).sqrt())
 
     def _moments(self, z: Tensor, layout: BatchLayout) -> tuple[Tensor, Tensor]:
         axis = layout.axis + 1

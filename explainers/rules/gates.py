@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from .registry import Call, Gradients, first_input_only, rule
-from .steps import Step, Steps
+from .slopes import Bend, GeluSlope, Slope, SmoothSlope, Step, Steps
 
 aten = torch.ops.aten
 
@@ -46,10 +44,25 @@ def hard_sigmoid(call: Call, gradient: Tensor) -> Gradients:
     return _gate(call, gradient, Steps((Step(-3.0, sixth), Step(3.0, -sixth, inclusive=True))))
 
 
+@rule(aten.hardswish.default, when=first_input_only)
+def hard_swish(call: Call, gradient: Tensor) -> Gradients:
+    """s(z) = z min(max(z/6 + 1/2, 0), 1): s' is 0, then z/3 + 1/2 from -3 to 3, then 1."""
+    jumps = (Step(-3.0, -0.5), Step(3.0, -0.5, inclusive=True))
+    return _gate(call, gradient, Steps(jumps, bends=(Bend(-3.0, 1 / 3), Bend(3.0, -1 / 3))))
+
+
+@rule(aten.gelu.default, when=first_input_only)
+def gelu(call: Call, gradient: Tensor) -> Gradients:
+    """z Phi(z); with ``approximate='tanh'`` another, similar function, treated as any other."""
+    if call.arguments()["approximate"] == "none":
+        return _gate(call, gradient, GeluSlope())
+    return elementwise(call, gradient)
+
+
 @rule(
-    aten.elu.default, aten.celu.default, aten.selu.default, aten.gelu.default,
+    aten.elu.default, aten.celu.default, aten.selu.default,
     aten.silu.default, aten.mish.default, aten.softplus.default, aten.sigmoid.default, aten.log_sigmoid.default,
-    aten.tanh.default, aten.hardswish.default, aten.threshold.default,
+    aten.tanh.default, aten.threshold.default,
     aten.exp.default, aten.log.default, aten.sqrt.default, aten.rsqrt.default, aten.reciprocal.default,
     aten.square.default, aten.pow.Tensor_Scalar, aten.abs.default, aten.sin.default, aten.cos.default,
     aten.erf.default, aten.clamp_min.default, aten.clamp_max.default, aten.hardshrink.default,
@@ -64,8 +77,8 @@ def elementwise(call: Call, gradient: Tensor) -> Gradients:
         assert result is not None
         return result
 
-    return _gate(call, gradient, derivative)
+    return _gate(call, gradient, SmoothSlope(derivative))
 
 
-def _gate(call: Call, gradient: Tensor, derivative: Steps | Callable[[Tensor], Tensor]) -> Gradients:
-    return [gradient * call.expectation.slope(derivative, call.point(0), call.layout(call.leaves[0]))]
+def _gate(call: Call, gradient: Tensor, slope: Slope) -> Gradients:
+    return [gradient * call.expectation.slope(slope, call.point(0), call.layout(call.leaves[0]))]
