@@ -47,7 +47,8 @@ def attribution(net: Network, image: Tensor, target: Tensor, method: Method) -> 
     fresh = Network(net.program)
     buffers = method.buffers(tuple(image.shape[1:]))
     with torch.no_grad():
-        return method.attribute(fresh, image, target, buffers)
+        seeds = fresh.objective.seeds(fresh.at(image).logits, target.unsqueeze(1))
+        return method.attribute(fresh, image, seeds, buffers)[0]
 
 
 def gradient_session(classifier: nn.Module, image: Tensor) -> onnxruntime.InferenceSession:

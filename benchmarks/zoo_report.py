@@ -6,9 +6,8 @@ from datetime import date
 from importlib.metadata import version
 from typing import Any
 
-from .zoo_one import METHODS
+from .zoo_one import LIMIT, METHODS
 
-LIMIT = 1e-3  # relative L2 error against autograd in float64
 SECONDS = 60  # for capture, explanation, export and verification
 Row = dict[str, Any]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from smoothserve.explainers import METHODS, Method
+from smoothserve.explainers import METHODS, Method, MethodError, Objective
 from smoothserve.handlers.card import CHANNELS, INTERPOLATIONS, Preprocessing
 
 from .errors import UsageError
@@ -67,6 +67,31 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
             )
         else:
             group.add_argument(flag, dest=parameter, type=kind, metavar=metavar, help=text)
+    _add_objective_options(parser)
+
+
+def _add_objective_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what is explained")
+    group.add_argument(
+        "--objective", type=objective, default=Objective(), metavar="NAME",
+        help="of a class: logit (default), probability, log-probability, contrast (its logit minus that of the runner-up) or "
+        "contrast:N (minus that of class N)",
+    )  # fmt: skip
+    group.add_argument(
+        "--top-k", type=positive, default=1, metavar="K",
+        help="explain the K most probable classes in one call (default 1); forward passes are shared",
+    )  # fmt: skip
+
+
+def objective(text: str) -> Objective:
+    """An argparse type: ``probability``, ``contrast:281``, ..."""
+    kind, colon, against = text.partition(":")
+    if colon and not against.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a class number after the colon")
+    try:
+        return Objective(kind, int(against) if colon else None)
+    except MethodError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def named_model(arguments: argparse.Namespace) -> NamedModel:
@@ -182,6 +207,7 @@ _PARAMETERS: tuple[tuple[str, str, str | None, Callable[[str], Any], str], ...] 
     ("antithetic", "--antithetic", None, bool, "draw the noise in pairs +e, -e"),
     ("estimator", "--estimator", "NAME", str, "SmoothDiff: count or gaussian"),
     ("pool", "--pool", "PX", int, "SmoothDiff, gaussian: average the variance over PX x PX neighbours"),
+    ("squared", "--squared", None, bool, "SmoothDiff: return the squares"),
     ("moment", "--moment", "NAME", str, "SmoothGrad: mean, squared or variance"),
     ("base", "--base", "METHOD", _base, "SmoothGrad: the method that is smoothed (default: Gradient)"),
     ("steps", "--steps", "N", int, "IntegratedGradients: points on the path"),

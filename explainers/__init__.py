@@ -23,6 +23,7 @@ from .methods import (
     SmoothGrad,
     SmoothTaylor,
 )
+from .objective import Objective
 
 __all__ = [
     "METHODS",
@@ -39,6 +40,7 @@ __all__ = [
     "IntegratedGradients",
     "Method",
     "MethodError",
+    "Objective",
     "OutputError",
     "SmoothDiff",
     "SmoothGrad",

@@ -53,12 +53,14 @@ def _layout(node: fx.Node, apart: list[Tensor], together: Tensor, varies: bool) 
     axis = grown[0]
     if not varies or not together.is_floating_point():
         return BatchLayout(axis, 1)
-    scale = together.abs().max().clamp(min=torch.finfo(together.dtype).tiny)
+    finite = together.where(together.isfinite(), 0)  # padding and masks may be infinite
+    scale = finite.abs().max().clamp(min=torch.finfo(together.dtype).tiny)
     outers = [outer for outer in range(1, single[axis] + 1) if single[axis] % outer == 0]
     errors = []
     for outer in outers:
         parts = [one.unflatten(axis, (outer, 1, -1)) for one in apart]
-        error = (torch.cat(parts, axis + 1).reshape(together.shape) - together).abs().max() / scale
+        expected = torch.cat(parts, axis + 1).reshape(together.shape)
+        error = (expected - together).where(expected != together, 0).abs().max() / scale
         if error <= _TOLERANCE:
             return BatchLayout(axis, outer)
         errors.append(float(error))

@@ -15,11 +15,13 @@ from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, Stateles
 
 from .capture import capture
 from .decompositions import backward_decompositions
-from .errors import BatchError
+from .errors import BatchError, MethodError
 from .explanation import ExplanationModel
 from .heatmap import heatmap
 from .methods import Method
+from .objective import Objective
 from .program import Program
+from .simplify import views_to_reshapes
 from .sizes import root_sizes
 from .tape import Network
 
@@ -32,6 +34,8 @@ def explain(
     example_image: Tensor,
     method: Method,
     *,
+    objective: Objective | str = "logit",
+    top_k: int = 1,
     output: int | str | None = None,
 ) -> ExplanationModel:
     """Rewrite a trained classifier into a model that predicts and explains in one graph.
@@ -42,23 +46,35 @@ def explain(
         example_image: ``[batch >= 1, C, H, W]``, of the model's dtype, on its device. Only its shape
             and rough scale matter; H and W become fixed, the batch size stays free.
         method: such as ``SmoothDiff(samples=8, std=0.3)``.
+        objective: what is explained of a class: its logit, its probability, ...; see :class:`Objective`.
+        top_k: how many classes to explain in each image, the most probable ones. All share the forward
+            passes; see :class:`Explanation` for the shapes.
         output: index or name of the output that holds the logits, if the classifier has several.
 
     Raises:
         ExplainerError: one of its subclasses, naming cause and remedy.
     """
     program = capture(classifier, example_image, output)
-    return explain_program(program, method)
+    return explain_program(program, method, objective, top_k)
 
 
-def explain_program(program: Program, method: Method) -> ExplanationModel:
+def explain_program(
+    program: Program, method: Method, objective: Objective | str = "logit", top_k: int = 1
+) -> ExplanationModel:
     """The second half of :func:`explain`: several methods can share one captured program."""
     start = time.perf_counter()
-    traced = _trace(program, method)
+    if isinstance(objective, str):
+        objective = Objective(objective)
+    objective.check(program.classes)
+    if not 1 <= top_k <= program.classes:
+        raise MethodError(f"top_k={top_k}, expected from 1 to the number of classes, {program.classes}.")
+    traced = _trace(program, method, objective, top_k)
     log.info("traced %s in %.1f s", program.name, time.perf_counter() - start)
     return ExplanationModel(
         traced=traced,
         method=method,
+        objective=objective,
+        top_k=top_k,
         image_shape=program.image_shape,
         classes=program.classes,
         dtype=program.dtype,
@@ -68,7 +84,7 @@ def explain_program(program: Program, method: Method) -> ExplanationModel:
     )
 
 
-def _trace(program: Program, method: Method) -> fx.GraphModule:
+def _trace(program: Program, method: Method, objective: Objective, top_k: int) -> fx.GraphModule:
     weight_nodes = list(program.weights)
     buffers = {
         name: tensor.to(program.device) for name, tensor in method.buffers(program.image_shape).items()
@@ -77,14 +93,17 @@ def _trace(program: Program, method: Method) -> fx.GraphModule:
     def explained(
         weights: list[Tensor], buffer_list: list[Tensor], image: Tensor, target: Tensor
     ) -> tuple[Tensor, ...]:
-        network = Network(program, dict(zip(weight_nodes, weights, strict=True)))
+        network = Network(program, dict(zip(weight_nodes, weights, strict=True)), objective)
         with torch.no_grad():
             logits = network.at(image).logits
-            explained_class = torch.where(target < 0, logits.argmax(1), target)
-            attribution = method.attribute(
-                network, image, explained_class, dict(zip(buffers, buffer_list, strict=True))
-            )
-            return logits, explained_class, attribution, heatmap(attribution, method.signed)
+            explained_class = _explained(logits, target, top_k)
+            seeds = objective.seeds(logits, explained_class)
+            stored = dict(zip(buffers, buffer_list, strict=True))
+            attribution = method.attribute(network, image, seeds, stored)
+            maps = heatmap(attribution.flatten(0, 1), method.signed).unflatten(0, (top_k, image.shape[0]))
+            if top_k == 1:
+                return logits, explained_class.squeeze(1), attribution.squeeze(0), maps.squeeze(0)
+            return logits, explained_class, attribution.transpose(0, 1), maps.transpose(0, 1)
 
     example = torch.empty((_TRACE_BATCH, *program.image_shape), dtype=program.dtype, device=program.device)
     shape_env = ShapeEnv()
@@ -112,6 +131,15 @@ def _trace(program: Program, method: Method) -> fx.GraphModule:
     return _bind(traced, stored)
 
 
+def _explained(logits: Tensor, target: Tensor, top_k: int) -> Tensor:
+    """The classes to explain ``[B, top_k]``: the target where one is given, then the most probable others."""
+    if top_k == 1:
+        return torch.where(target < 0, logits.argmax(1), target).unsqueeze(1)
+    classes = torch.arange(logits.shape[1], device=logits.device)
+    first = target.unsqueeze(1) == classes
+    return logits.masked_fill(first, float("inf")).topk(top_k, dim=1).indices
+
+
 def _bind(traced: fx.GraphModule, stored: dict[str, Tensor]) -> fx.GraphModule:
     """Turn the first placeholders into buffers of the module and tidy the graph."""
     graph = fx_graph_cse(traced.graph)
@@ -137,6 +165,7 @@ def _bind(traced: fx.GraphModule, stored: dict[str, Tensor]) -> fx.GraphModule:
             module.register_buffer(node.target, constant)
     for node, name in ((image, "image"), (target, "target")):
         node.target = node.name = name
+    views_to_reshapes(graph)
     _drop_unused(graph)
     graph.lint()
     module.recompile()

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export.graph_signature import InputKind
 
+from .attention import write_attention_out
 from .batching import locate_batch
 from .errors import CaptureError, InputError, OutputError, TrainingModeError
 from .program import Program, source_line
-from .simplify import fold_batch_norm, fold_constants, global_pools_to_means
+from .simplify import fold_batch_norm, fold_constants, global_pools_to_means, views_to_reshapes
 
 _LIVE_IN_TRAINING = (
     nn.modules.dropout._DropoutNd,
@@ -106,6 +107,8 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
         _export(module, image), type(classifier).__name__, probes, _first_logits(module, probes)
     )
     _check_graph(program.graph)
+    views_to_reshapes(program.graph)
+    write_attention_out(program)
     with torch.no_grad():
         fold_constants(program)
         fold_batch_norm(program)

@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 
 from .errors import InputError
 from .methods import Method
+from .objective import Objective
 
 
 class Explanation(NamedTuple):
@@ -19,8 +20,11 @@ class Explanation(NamedTuple):
     Attributes:
         logits: ``[B, K]``, those of the clean image, equal to the classifier's.
         explained_class: int64 ``[B]``: the target, or the predicted class where it was negative.
-        attribution: ``[B, C, H, W]``, in units of the logit (per input unit for sensitivities).
+        attribution: ``[B, C, H, W]``, in units of the objective (per input unit for sensitivities).
         heatmap: float32 ``[B, H, W]`` in [0, 1].
+
+    With ``top_k > 1`` the last three are ``[B, top_k]``, ``[B, top_k, C, H, W]`` and ``[B, top_k, H, W]``:
+    the target first where one was given, then the most probable other classes in falling order.
     """
 
     logits: Tensor
@@ -35,6 +39,8 @@ class ExplanationModel(nn.Module):
     Attributes:
         traced: the graph: ``(image, target)`` to the four parts of an :class:`Explanation`.
         method: the explanation method.
+        objective: what of a class is explained.
+        top_k: how many classes are explained in each image.
         image_shape: ``(C, H, W)`` of one image; the batch size is free.
         classes: K.
         classifier_name: of the class it was made from.
@@ -46,6 +52,8 @@ class ExplanationModel(nn.Module):
         self,
         traced: fx.GraphModule,
         method: Method,
+        objective: Objective,
+        top_k: int,
         image_shape: tuple[int, ...],
         classes: int,
         dtype: torch.dtype,
@@ -56,6 +64,8 @@ class ExplanationModel(nn.Module):
         super().__init__()
         self.traced = traced
         self.method = method
+        self.objective = objective
+        self.top_k = top_k
         self.image_shape = image_shape
         self.classes = classes
         self.dtype = dtype
@@ -125,7 +135,8 @@ class ExplanationModel(nn.Module):
 
     def extra_repr(self) -> str:
         return (
-            f"{self.classifier_name}, {self.method}, image_shape={self.image_shape}, classes={self.classes}"
+            f"{self.classifier_name}, {self.method}, {self.objective}, top_k={self.top_k}, "
+            f"image_shape={self.image_shape}, classes={self.classes}"
         )
 
 

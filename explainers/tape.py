@@ -10,15 +10,22 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from .errors import DifferentiationError
+from .objective import Objective
 from .program import Program, Values, is_selection, source_line
 from .rules import Call, Expectation, PointWise, rule_for
 
 
 class Network:
-    """A Program with the weights to use: evaluates it and differentiates it."""
+    """A Program with the weights to use: evaluates it and differentiates an objective of its logits."""
 
-    def __init__(self, program: Program, weights: Mapping[fx.Node, Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        weights: Mapping[fx.Node, Tensor] | None = None,
+        objective: Objective | None = None,
+    ) -> None:
         self.program = program
+        self.objective = objective or Objective()
         self.weights = program.weights if weights is None else weights
         self._tapes: list[tuple[Tensor, Tape]] = []
 
@@ -27,21 +34,17 @@ class Network:
         for seen, tape in self._tapes:
             if seen is points:
                 return tape
-        tape = Tape(self, self.program.run(points, self.weights))
+        tape = Tape(self, points, self.program.run(points, self.weights))
         self._tapes.append((points, tape))
         return tape
-
-    def seed(self, target: Tensor) -> Tensor:
-        """The one-hot rows ``[N, K]`` that start the reverse pass at logit ``target`` ``[N]``."""
-        classes = torch.arange(self.program.classes, device=target.device)
-        return (target.unsqueeze(1) == classes).to(self.program.dtype)
 
 
 class Tape:
     """All values of one forward pass."""
 
-    def __init__(self, network: Network, values: Values) -> None:
+    def __init__(self, network: Network, image: Tensor, values: Values) -> None:
         self._network = network
+        self._image = image
         self.values = values
 
     @property
@@ -51,22 +54,38 @@ class Tape:
         assert isinstance(logits, Tensor)
         return logits
 
-    def pullback(self, gradient: Tensor, expectation: Expectation | None = None) -> Tensor:
-        """J^T g at every point of this tape: ``[N, K] -> [N, C, H, W]``.
+    def pullback(self, seeds: Tensor, expectation: Expectation | None = None) -> Tensor:
+        """J^T v at every point of this tape, for k vectors v: ``[k, N, K] -> [k, N, C, H, W]``.
 
-        ``expectation`` may bend the slopes of gates (:class:`SoftenedSteps`); none by default.
+        v weighs the objective's values. ``expectation`` may bend the slopes of gates
+        (:class:`SoftenedSteps`); none by default.
         """
-        return self._reverse(gradient, self, expectation or PointWise())
+        return self._reverse(seeds, self, expectation or PointWise())
 
-    def smoothed_pullback(self, gradient: Tensor, clean: Tape, expectation: Expectation) -> Tensor:
-        """The product of E[J_l]^T over the operations l: ``[B, K] -> [B, C, H, W]``.
+    def smoothed_pullback(self, seeds: Tensor, clean: Tape, expectation: Expectation) -> Tensor:
+        """The product of E[J_l]^T over the operations l: ``[k, B, K] -> [k, B, C, H, W]``.
 
         This tape holds noisy copies of the batch of ``clean``, stacked with the sample as the slow
         index; ``expectation`` averages over them. (SmoothDiff, NeurIPS 2025.)
         """
-        return self._reverse(gradient, clean, expectation)
+        return self._reverse(seeds, clean, expectation)
 
-    def _reverse(self, gradient: Tensor, single: Tape, expectation: Expectation) -> Tensor:
+    def _reverse(self, seeds: Tensor, single: Tape, expectation: Expectation) -> Tensor:
+        classes = seeds.shape[0]
+        stacked = self
+        if classes > 1:
+            expectation = expectation.explaining(classes)
+            single, stacked = single._repeated(classes), self._repeated(classes)
+        gradient = self._network.objective.pull(self.logits, seeds.flatten(0, 1), expectation)
+        result = self._walk(gradient, single.values, stacked.values, expectation)
+        apart: Tensor = result.unflatten(0, (classes, result.shape[0] // classes))
+        return apart
+
+    def _repeated(self, times: int) -> Tape:
+        """The tape of a batch ``times`` as large; what asks for it uses sizes only."""
+        return self._network.at(self._image.repeat(times, 1, 1, 1))
+
+    def _walk(self, gradient: Tensor, single: Values, stacked: Values, expectation: Expectation) -> Tensor:
         program = self._network.program
         varying = program.varying()
         active = _differentiable(program, varying, self.values)
@@ -80,7 +99,7 @@ class Tape:
                 assert isinstance(source, fx.Node)
                 gradients.setdefault(source, {})[index] = arriving
                 continue
-            call = self._call(node, active, varying, single, expectation)
+            call = self._call(node, active, varying, single, stacked, expectation)
             for position, part in zip(call.active, rule_for(call)(call, arriving), strict=True):
                 if part is None:
                     continue
@@ -101,7 +120,8 @@ class Tape:
         node: fx.Node,
         active: set[fx.Node],
         varying: set[fx.Node],
-        single: Tape,
+        single: Values,
+        stacked: Values,
         expectation: Expectation,
     ) -> Call:
         leaves, spec = pytree.tree_flatten((node.args, dict(node.kwargs)))
@@ -116,7 +136,8 @@ class Tape:
             spec=spec,
             active=positions,
             points=self.values,
-            single=single.values,
+            single=single,
+            stacked=stacked,
             varying=varying,
             batch=self._network.program.batch,
             expectation=expectation,

@@ -77,7 +77,8 @@ class _Flat(ExportedProgram):
             left = decomp_table is None or node.target in decomp_table
             mutates = isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
             if node.op == "call_function" and (left or mutates):
-                return super().run_decompositions(decomp_table, *args, **kwargs)
+                decomposed: ExportedProgram = super().run_decompositions(decomp_table, *args, **kwargs)
+                return decomposed
         return self
 
 

@@ -60,6 +60,8 @@ def to_onnx(
         classes=model.classes,
         method=model.method.describe(),
         signed=model.method.signed,
+        objective=model.objective.describe(),
+        top_k=model.top_k,
         preprocessing=preprocessing or default_preprocessing(model.image_shape),
         labels=None if labels is None else tuple(labels),
         versions={package: version(package) for package in ("smoothserve", "torch", "onnx", "onnxscript")},

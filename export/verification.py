@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
-from smoothserve.explainers import Explanation, ExplanationModel, IntegratedGradients
+from smoothserve.explainers import Explanation, ExplanationModel, IntegratedGradients, Objective
 from torch import Tensor
 
 from .errors import MissingDependencyError, VerificationError
@@ -145,14 +145,15 @@ def fresh_images(model: ExplanationModel, batch: int, seed: int) -> Tensor:
 
 
 def _incompleteness(
-    session: Any, method: IntegratedGradients, images: Tensor, got: Explanation
+    session: Any, method: IntegratedGradients, objective: Objective, images: Tensor, got: Explanation
 ) -> list[float]:
     starts = method.starting_points(tuple(images.shape[1:])).expand(-1, *images.shape[1:])
-    start_logits = _run(session, starts.contiguous(), torch.full((len(starts),), -1)).logits.mean(0)
-    rows = torch.arange(len(images))
-    difference = got.logits[rows, got.explained_class] - start_logits[got.explained_class]
-    missing = got.attribution.sum((1, 2, 3)) - difference
-    return (missing.abs() / difference.abs().clamp(min=1e-12)).tolist()
+    start_logits = _run(session, starts.contiguous(), torch.full((len(starts),), -1)).logits
+    seeds = objective.seeds(got.logits, got.explained_class.view(len(images), -1))
+    at_start = torch.stack([objective.value(row, seeds) for row in start_logits]).mean(0)
+    difference = (objective.value(got.logits, seeds) - at_start).T
+    missing = got.attribution.sum((-3, -2, -1)).view(difference.shape) - difference
+    return [float(v) for v in (missing.abs() / difference.abs().clamp(min=1e-12)).flatten()]
 
 
 def _run(session: Any, images: Tensor, target: Tensor) -> Explanation:
@@ -201,7 +202,7 @@ def _compare(report: Report, session: Any, model: ExplanationModel, batch: int, 
         errors = _relative(getattr(got, name), getattr(expected, name))
         report.errors.setdefault(name, []).extend(errors)
     if isinstance(model.method, IntegratedGradients):
-        report.completeness.extend(_incompleteness(session, model.method, images, got))
+        report.completeness.extend(_incompleteness(session, model.method, model.objective, images, got))
 
 
 def _measure_rounding(
@@ -210,18 +211,17 @@ def _measure_rounding(
     images, target = _case(model, batch, seed)
     single = _eager(model, images, target)
     # The same class, even where rounding decides which one is predicted.
-    double = _eager(exact, images, single.explained_class)
+    double = _eager(exact, images, single.explained_class.view(len(images), -1)[:, 0])
     for name in ("attribution", "heatmap"):
         errors = _relative(getattr(single, name), getattr(double, name))
         report.rounding.setdefault(name, []).extend(errors)
 
 
 def _check_class(got: Explanation, expected: Explanation) -> None:
-    rows = torch.arange(len(got.logits))
-    at_own = expected.logits[rows, got.explained_class]
-    at_expected = expected.logits[rows, expected.explained_class]
-    near = (at_own - at_expected).abs() <= TOLERANCE * expected.logits.abs().amax(1)
-    if not bool((near | (got.explained_class == expected.explained_class)).all()):
+    own, wanted = (out.explained_class.view(len(out.logits), -1) for out in (got, expected))
+    difference = expected.logits.gather(1, own) - expected.logits.gather(1, wanted)
+    near = difference.abs().amax(1) <= TOLERANCE * expected.logits.abs().amax(1)
+    if not bool((near | (own == wanted).all(1)).all()):
         raise VerificationError(
             f"explained_class is {got.explained_class.tolist()}, expected {expected.explained_class.tolist()}."
         )

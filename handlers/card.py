@@ -68,6 +68,8 @@ class Card:
         signed: whether heatmap values below 0.5 speak against the class.
         preprocessing: photo -> input.
         labels: K class names, or None.
+        objective: what of a class is explained, such as {"kind": "logit"}.
+        top_k: how many classes are explained in each image; more than 1 adds an axis to the outputs.
         versions: of the tools that made the file.
         verification: the errors measured at export.
     """
@@ -79,6 +81,8 @@ class Card:
     signed: bool
     preprocessing: Preprocessing
     labels: tuple[str, ...] | None = None
+    objective: dict[str, Any] = field(default_factory=lambda: {"kind": "logit"})
+    top_k: int = 1
     versions: dict[str, str] = field(default_factory=dict)
     verification: dict[str, Any] = field(default_factory=dict)
 

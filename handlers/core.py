@@ -40,14 +40,13 @@ class Result:
 
     Attributes:
         probabilities: softmax of the logits, float32 ``[K]``.
-        explained_class: of the heatmap; the predicted class for plain predictions.
-        heatmap: float32 ``[H, W]`` in [0, 1], or None for plain predictions.
+        heatmaps: class -> float32 ``[H, W]`` in [0, 1], the target or predicted class first; empty for plain
+            predictions.
         picture: the part of the photo that the network saw, RGB.
     """
 
     probabilities: Array
-    explained_class: int
-    heatmap: Array | None
+    heatmaps: dict[int, Array]
     picture: Image.Image
 
 
@@ -121,52 +120,65 @@ class ExplanationService:
                 batch = np.stack([ready[index].array for index in chosen])
                 targets = [ready[index].question.target for index in chosen]
                 rows = self._explain(batch, targets) if explain else self._predict(batch)
-                for index, (probabilities, explained, heat) in zip(chosen, rows, strict=True):
-                    results[index] = Result(probabilities, explained, heat, ready[index].picture)
+                for index, (probabilities, heatmaps) in zip(chosen, rows, strict=True):
+                    results[index] = Result(probabilities, heatmaps, ready[index].picture)
             except Exception as error:
                 results.update(dict.fromkeys(chosen, error))
         return [results[index] for index in range(len(questions))]
 
-    def _predict(self, batch: Array) -> list[tuple[Array, int, Array | None]]:
+    def _predict(self, batch: Array) -> list[tuple[Array, dict[int, Array]]]:
         if self._prediction is None:
-            return [(p, int(p.argmax()), None) for p, _, _ in self._explain(batch, [None] * len(batch))]
+            return [(p, {}) for p, _ in self._explain(batch, [None] * len(batch))]
         (logits,) = self._prediction.run(["logits"], {"image": batch})
-        return [(_softmax(row), int(row.argmax()), None) for row in np.asarray(logits)]
+        return [(_softmax(row), {}) for row in np.asarray(logits)]
 
-    def _explain(self, batch: Array, targets: Sequence[int | None]) -> list[tuple[Array, int, Array | None]]:
+    def _explain(self, batch: Array, targets: Sequence[int | None]) -> list[tuple[Array, dict[int, Array]]]:
         target = np.array([-1 if t is None else t for t in targets], dtype=np.int64)
         names = ["logits", "explained_class", "heatmap"]
         logits, explained, heat = (
             np.asarray(value) for value in self._explanation.run(names, {"image": batch, "target": target})
         )
+        classes = explained.reshape(len(batch), -1).tolist()
+        maps = heat.reshape(len(batch), -1, *heat.shape[-2:])
         return [
-            (_softmax(row), int(chosen), picture)
-            for row, chosen, picture in zip(logits, explained, heat, strict=True)
+            (_softmax(row), dict(zip(chosen, pictures, strict=True)))
+            for row, chosen, pictures in zip(logits, classes, maps, strict=True)
         ]
 
     def _render(self, question: Request, result: Result) -> Answer:
-        heat = result.heatmap
-        if heat is None or not question.explain:
+        if not question.explain:
             return _json(200, {"predictions": self.top(result.probabilities, question.top_k)})
+        heat = next(iter(result.heatmaps.values()))
         if question.output == "heatmap":
             return Answer(200, "image/png", grey_png(heat))
         if question.output == "overlay":
             picture = overlay(heat, result.picture, self.card.signed)
             return Answer(200, "image/png", to_png(picture))
-        body: dict[str, Any] = {
-            **self.describe_class(result.explained_class, result.probabilities),
+        explanations = [
+            {
+                **self.describe_class(index, result.probabilities),
+                "heatmap": self._describe_heatmap(heat, question.array),
+            }
+            for index, heat in result.heatmaps.items()
+        ]
+        body = {
+            **explanations[0],
             "target_given": question.target is not None,
             "predictions": self.top(result.probabilities, question.top_k),
-            "heatmap": {
-                "shape": list(heat.shape),
-                "signed": self.card.signed,
-                "png": base64.b64encode(grey_png(heat)).decode(),
-            },
+            **({"explanations": explanations} if self.card.top_k > 1 else {}),
         }
-        if question.array:
-            half = heat.astype("<f2")
-            body["heatmap"]["float16"] = base64.b64encode(half.tobytes()).decode()
         return _json(200, body)
+
+    def _describe_heatmap(self, heat: Array, array: bool) -> dict[str, Any]:
+        """A heatmap ready for JSON: a grey PNG, with ``array`` also its float16 values."""
+        body: dict[str, Any] = {
+            "shape": list(heat.shape),
+            "signed": self.card.signed,
+            "png": base64.b64encode(grey_png(heat)).decode(),
+        }
+        if array:
+            body["float16"] = base64.b64encode(heat.astype("<f2").tobytes()).decode()
+        return body
 
     def describe_class(self, index: int, probabilities: Array) -> dict[str, Any]:
         """Number, label and probability of a class, ready for JSON."""

@@ -51,12 +51,17 @@ def check(
     (wanted,) = torch.autograd.grad(model(leaf), leaf, seed)
     with torch.no_grad():
         clean = network.at(image)
-        got = clean.pullback(seed)
+        got = clean.pullback(seed[None])[0]
         copies = network.at(image.repeat(4, 1, 1, 1))
-        averaged = copies.smoothed_pullback(seed, clean, SampleMean(4))
+        averaged = copies.smoothed_pullback(seed[None], clean, SampleMean(4))[0]
+        both = network.at(image).pullback(torch.stack([seed, 2 * seed.flip(0)]))
+        several = copies.smoothed_pullback(torch.stack([seed, 2 * seed.flip(0)]), clean, SampleMean(4))
     bound = tolerance * float(wanted.norm()) + 1e-12
     assert float((got - wanted).norm()) <= bound
     assert float((averaged - wanted).norm()) <= bound
+    (other,) = torch.autograd.grad(model(leaf), leaf, 2 * seed.flip(0))
+    for pair in (both, several):
+        assert float((pair - torch.stack([wanted, other])).norm()) <= bound + tolerance * float(other.norm())
 
 
 @QUICK
@@ -93,6 +98,10 @@ def test_transposed_convolution(
     extra = min(extra, max(stride, dilation) - 1)
     conv = nn.ConvTranspose2d(4, 6, kernel, stride, padding, extra, groups, dilation=dilation)
     check(conv, conv)
+
+
+def test_max_pooling_behind_an_explicit_padding_with_minus_infinity() -> None:
+    check(lambda x: F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=-float("inf")), 3, 2))
 
 
 @QUICK

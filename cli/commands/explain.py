@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from smoothserve.handlers.card import Card
 from smoothserve.handlers.core import ExplanationService
 from smoothserve.handlers.picture import grey_png, overlay, to_png
@@ -63,29 +64,31 @@ def run(arguments: argparse.Namespace) -> int:
     (result,) = service.run([question])
     if isinstance(result, Exception):
         raise result
-    assert result.heatmap is not None
+    heatmaps = list(result.heatmaps.values())
     if arguments.output:
-        picture = overlay(result.heatmap, result.picture, service.card.signed)
-        _write(arguments.output, to_png(picture))
+        pictures = [np.asarray(overlay(heat, result.picture, service.card.signed)) for heat in heatmaps]
+        _write(arguments.output, to_png(Image.fromarray(np.hstack(pictures))))
     if arguments.heatmap:
-        _write(arguments.heatmap, grey_png(result.heatmap))
+        _write(arguments.heatmap, grey_png(np.hstack(heatmaps)))
     if arguments.array:
         with tempfile.TemporaryFile() as file:
-            np.save(file, result.heatmap)
+            np.save(file, heatmaps[0] if len(heatmaps) == 1 else np.stack(heatmaps))
             file.seek(0)
             _write(arguments.array, file.read())
     top = service.top(result.probabilities, question.top_k)
+    explained = [service.describe_class(index, result.probabilities) for index in result.heatmaps]
     if arguments.json:
-        explained = service.describe_class(result.explained_class, result.probabilities)
-        print(json.dumps({"explained": explained, "predictions": top}))
+        several = {"all_explained": explained} if len(explained) > 1 else {}
+        print(json.dumps({"explained": explained[0], **several, "predictions": top}))
         return 0
-    for entry in top:
-        marker = "*" if entry["class"] == result.explained_class else " "
+    for entry in [*top, *(entry for entry in explained if entry not in top)]:
+        marker = "*" if entry in explained else " "
         print(f"{marker} {entry['probability']:7.4f}  {entry['class']:5d}  {entry['label']}")
-    if all(entry["class"] != result.explained_class for entry in top):
-        entry = service.describe_class(result.explained_class, result.probabilities)
-        print(f"* {entry['probability']:7.4f}  {entry['class']:5d}  {entry['label']}")
-    print("* is the class that the heatmap explains")
+    if len(explained) == 1:
+        print("* is the class that the heatmap explains")
+    else:
+        order = ", ".join(str(entry["class"]) for entry in explained)
+        print(f"* are the classes that the heatmaps explain, from left to right: {order}")
     return 0
 
 

@@ -21,6 +21,7 @@ EXAMPLES = """\
 examples:
   smoothserve export efficientnet-lite0 -o model.onnx
   smoothserve export torchvision:resnet50 --weights resnet50.safetensors -o model.onnx
+  smoothserve export efficientnet-lite0 --objective contrast --top-k 3 -o model.onnx
   smoothserve export nets/mine.py:build --size 192 --labels names.txt -o model.onnx
   smoothserve export efficientnet-lite0 --method smoothgrad --samples 16 --noise 0.3 -o model.onnx
 """
@@ -54,7 +55,14 @@ def write_onnx(arguments: argparse.Namespace, output: Path) -> NamedModel:
             f"note: {arguments.model} without --weights has random weights; its predictions and heatmaps mean nothing."
         )
     with step(f"rewriting {model.name} for {chosen}"):
-        explained = explain(model.classifier, model.example(), chosen, output=arguments.logits)
+        explained = explain(
+            model.classifier,
+            model.example(),
+            chosen,
+            objective=arguments.objective,
+            top_k=arguments.top_k,
+            output=arguments.logits,
+        )
     with step(f"writing and verifying {output}"):
         report = to_onnx(
             explained,

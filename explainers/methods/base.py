@@ -27,9 +27,13 @@ class Method(ABC):
 
     @abstractmethod
     def attribute(
-        self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
+        self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        """The attribution ``[B, C, H, W]`` of logit ``target`` ``[B]`` (>= 0) to ``image``."""
+        """The attributions ``[k, B, C, H, W]`` of k objectives to ``image`` ``[B, C, H, W]``.
+
+        ``seeds`` ``[k, B, K]`` weighs the scores of an objective, a row for each of the k explained classes;
+        see :meth:`Objective.seeds`.
+        """
 
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
         """Tensors to store with the model, by name; they come back in :meth:`attribute`."""

@@ -38,6 +38,6 @@ class BetaSmoothing(Method):
         return False
 
     def attribute(
-        self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
+        self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        return network.at(image).pullback(network.seed(target), SoftenedSteps(self.beta))
+        return network.at(image).pullback(seeds, SoftenedSteps(beta=self.beta))

@@ -20,9 +20,9 @@ class Gradient(Method):
         return False
 
     def attribute(
-        self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
+        self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        return network.at(image).pullback(network.seed(target))
+        return network.at(image).pullback(seeds)
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,6 @@ class InputTimesGradient(Method):
         return True
 
     def attribute(
-        self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
+        self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        return image * network.at(image).pullback(network.seed(target))
+        return image * network.at(image).pullback(seeds)

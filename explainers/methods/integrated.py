@@ -92,7 +92,7 @@ class IntegratedGradients(Method):
         return True
 
     def attribute(
-        self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
+        self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
         kind = image.dtype
         nodes, weights = buffers["node"].to(kind), buffers["weight"].to(kind)
@@ -101,9 +101,9 @@ class IntegratedGradients(Method):
             start = buffers["baseline"][index : index + 1].to(kind)
             way = image - start
             points = (start + nodes * way.unsqueeze(0)).flatten(0, 1)
-            slopes = network.at(points).pullback(network.seed(target.repeat(self.steps)))
-            apart: Tensor = slopes.unflatten(0, (self.steps, image.shape[0]))
-            part = way * (apart * weights).sum(0)
+            slopes = network.at(points).pullback(seeds.repeat(1, self.steps, 1))
+            apart: Tensor = slopes.unflatten(1, (self.steps, image.shape[0]))
+            part = way * (apart * weights).sum(1)
             total = part if total is None else total + part
         assert total is not None
         return total / self.baselines

@@ -74,9 +74,9 @@ class NoisyMethod(Method):
             offsets = torch.cat([offsets, -offsets])
         return (image.unsqueeze(0) + offsets).flatten(0, 1)
 
-    def apart(self, value: Tensor) -> Tensor:
-        """``[samples*B, ...] -> [samples, B, ...]``."""
-        result: Tensor = value.unflatten(0, (self.samples, value.shape[0] // self.samples))
+    def apart(self, value: Tensor, axis: int = 0) -> Tensor:
+        """``[.., samples*B, ..] -> [.., samples, B, ..]`` at ``axis``."""
+        result: Tensor = value.unflatten(axis, (self.samples, value.shape[axis] // self.samples))
         return result
 
     @property

@@ -27,7 +27,8 @@ class SmoothDiff(NoisyMethod):
         estimator: of E[s'(z)] at a gate s: ``gaussian``, the slope under a normal distribution
             fitted to the samples of each element; or ``count``, the mean over samples, as published.
         pool: for ``gaussian``: the variance of feature maps is averaged over pool x pool neighbours
-            (odd; 1: not at all). Others: see NoisyMethod.
+            (odd; 1: not at all).
+        squared: return the squares, as SmoothGrad's squared moment does. Others: see NoisyMethod.
 
     The defaults are what docs/convergence.md shows to be best at few samples. The gaussian slopes are
     smooth in z, so results do not depend on how a runtime rounds; counts have kinks.
@@ -37,6 +38,7 @@ class SmoothDiff(NoisyMethod):
     antithetic: bool = True
     estimator: str = "gaussian"
     pool: int = 5
+    squared: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,12 +56,13 @@ class SmoothDiff(NoisyMethod):
         return False
 
     def attribute(
-        self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
+        self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
         expectation = (
             SampleMean(self.samples)
             if self.estimator == "count"
-            else FittedGaussian(self.samples, self.antithetic, self.pool)
+            else FittedGaussian(self.samples, antithetic=self.antithetic, pool=self.pool)
         )
         points = network.at(self.copies(image, buffers))
-        return points.smoothed_pullback(network.seed(target), network.at(image), expectation)
+        result = points.smoothed_pullback(seeds, network.at(image), expectation)
+        return result.square() if self.squared else result

@@ -45,14 +45,16 @@ class SmoothGrad(NoisyMethod):
         return {**super().buffers(image_shape), **inner}
 
     def attribute(
-        self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
+        self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
         inner = {
             name.removeprefix("base_"): value for name, value in buffers.items() if name.startswith("base_")
         }
         points = self.copies(image, buffers)
-        each = self.apart(self.base.attribute(network, points, target.repeat(self.samples), inner))
+        each = self.apart(
+            self.base.attribute(network, points, seeds.repeat(1, self.samples, 1), inner), axis=1
+        )
         if self.moment == "mean":
-            return each.mean(0)
-        squares = each.square().mean(0)
-        return squares if self.moment == "squared" else squares - each.mean(0).square()
+            return each.mean(1)
+        squares = each.square().mean(1)
+        return squares if self.moment == "squared" else squares - each.mean(1).square()

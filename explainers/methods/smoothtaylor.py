@@ -27,8 +27,8 @@ class SmoothTaylor(NoisyMethod):
         return True
 
     def attribute(
-        self, network: Network, image: Tensor, target: Tensor, buffers: Mapping[str, Tensor]
+        self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
         roots = self.copies(image, buffers)
-        slopes = network.at(roots).pullback(network.seed(target.repeat(self.samples)))
-        return ((image.unsqueeze(0) - self.apart(roots)) * self.apart(slopes)).mean(0)
+        slopes = network.at(roots).pullback(seeds.repeat(1, self.samples, 1))
+        return ((image.unsqueeze(0) - self.apart(roots)) * self.apart(slopes, axis=1)).mean(1)

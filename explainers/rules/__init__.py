@@ -1,6 +1,6 @@
 """Reverse rules: how each operation turns the gradient of its result into that of its inputs."""
 
-from . import attention, convolution, gates, max_pool, multilinear, resampling  # noqa: F401 - fills the registry
+from . import convolution, gates, max_pool, multilinear, resampling  # noqa: F401 - fills the registry
 from .expectation import Expectation, FittedGaussian, PointWise, SampleMean, SoftenedSteps
 from .registry import Call, rule_for
 

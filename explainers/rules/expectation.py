@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch.nn.functional as F
@@ -13,39 +13,65 @@ from .slopes import Slope
 
 
 class Expectation(Protocol):
-    """E[.] over the noisy copies of an image, or the identity where there are none."""
+    """E[.] over the noisy copies of an image, or the identity where there are none.
+
+    Three batches meet in a reverse pass for k explained classes of B images, from n noisy copies each:
+    *points* ``[n, B]``, where the network was evaluated; *gradients* ``[k, B]``; and the *stack*
+    ``[n, k, B]``, where each gradient meets each point. The last index is the fastest.
+    """
 
     def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        """Batch n*B -> B: the mean over samples, the slow index of the batch."""
-
-    def spread(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        """Batch B -> n*B: the same value for every sample."""
+        """Points -> gradients: the mean over samples, the same for every class."""
 
     def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
-        """E[s'(z)] of an element-wise function s, batch n*B -> B."""
+        """E[s'(z)] of an element-wise function s, points -> gradients."""
+
+    def spread(self, gradient: Tensor, layout: BatchLayout) -> Tensor:
+        """Gradients -> stack: the same for every sample."""
+
+    def stack(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        """Points -> stack: the same for every class."""
+
+    def fold(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        """Stack -> gradients: the mean over samples."""
+
+    def explaining(self, classes: int) -> Expectation:
+        """The same expectation in a reverse pass for ``classes`` (k) classes at once."""
 
 
+@dataclass(frozen=True)
 class PointWise:
-    """No averaging: every point keeps its own Jacobian."""
+    """No averaging: every point keeps its own Jacobian (n = 1)."""
+
+    classes: int = 1
 
     def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        return value
-
-    def spread(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        return value
+        return _repeat(value, layout, self.classes)
 
     def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
-        return slope.at(z)
+        return _repeat(slope.at(z), layout, self.classes)
+
+    def spread(self, gradient: Tensor, layout: BatchLayout) -> Tensor:
+        return gradient
+
+    def stack(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        return _repeat(value, layout, self.classes)
+
+    def fold(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        return value
+
+    def explaining(self, classes: int) -> Expectation:
+        return replace(self, classes=classes)
 
 
 @dataclass(frozen=True)
 class SoftenedSteps(PointWise):
     """No averaging, but every jump of a slope is a sigmoid of sharpness ``beta``."""
 
-    beta: float
+    beta: float = 10.0
 
     def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
-        return slope.softened(z, self.beta)
+        return _repeat(slope.softened(z, self.beta), layout, self.classes)
 
 
 @dataclass(frozen=True)
@@ -53,26 +79,25 @@ class SampleMean:
     """The mean over ``samples`` noisy copies, stacked as the slow index of the batch."""
 
     samples: int
+    classes: int = 1
 
     def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        return self._apart(value, layout).mean(layout.axis + 1).flatten(layout.axis, layout.axis + 1)
-
-    def spread(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        axis, outer = layout
-        apart: Tensor = value.unflatten(axis, (outer, 1, value.shape[axis] // outer))
-        repeats = [1] * apart.ndim
-        repeats[axis + 1] = self.samples
-        return apart.repeat(repeats).flatten(axis, axis + 2)
+        return _repeat(_average(value, layout, self.samples), layout, self.classes)
 
     def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
         return self.mean(slope.at(z), layout)
 
-    def _apart(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        """[.., outer*n*k, ..] -> [.., outer, n, k, ..]."""
-        axis, outer = layout
-        each = value.shape[axis] // (outer * self.samples)
-        apart: Tensor = value.unflatten(axis, (outer, self.samples, each))
-        return apart
+    def spread(self, gradient: Tensor, layout: BatchLayout) -> Tensor:
+        return _repeat(gradient, layout, self.samples)
+
+    def stack(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        return _repeat(value, BatchLayout(layout.axis, layout.outer * self.samples), self.classes)
+
+    def fold(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        return _average(value, layout, self.samples)
+
+    def explaining(self, classes: int) -> Expectation:
+        return replace(self, classes=classes)
 
 
 @dataclass(frozen=True)
@@ -88,16 +113,17 @@ class FittedGaussian(SampleMean):
         pool: v of feature maps is averaged over ``pool x pool`` neighbours; 1 leaves it alone.
     """
 
-    antithetic: bool
-    pool: int
+    antithetic: bool = False
+    pool: int = 1
 
     def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
         mean, variance = self._moments(z, layout)
-        return slope.under_gaussian(mean, variance.clamp(min=0).sqrt())
+        expected = slope.under_gaussian(mean, variance.clamp(min=0).sqrt())
+        return _repeat(expected, layout, self.classes)
 
     def _moments(self, z: Tensor, layout: BatchLayout) -> tuple[Tensor, Tensor]:
         axis = layout.axis + 1
-        apart = self._apart(z, layout)
+        apart = _apart(z, layout, self.samples)
         mean = apart.mean(axis)
         if self.antithetic:
             plus, minus = apart.chunk(2, axis)
@@ -116,3 +142,25 @@ def _unbiased(values: Tensor, mean: Tensor, axis: int) -> Tensor:
     count = values.shape[axis]
     squares = (values - mean.unsqueeze(axis)).square().sum(axis)
     return squares / max(count - 1, 1)
+
+
+def _apart(value: Tensor, layout: BatchLayout, samples: int) -> Tensor:
+    """[.., outer*n*B, ..] -> [.., outer, n, B, ..]."""
+    axis, outer = layout
+    apart: Tensor = value.unflatten(axis, (outer, samples, value.shape[axis] // (outer * samples)))
+    return apart
+
+
+def _average(value: Tensor, layout: BatchLayout, samples: int) -> Tensor:
+    """[.., outer*n*B, ..] -> [.., outer*B, ..]: the mean over n."""
+    return _apart(value, layout, samples).mean(layout.axis + 1).flatten(layout.axis, layout.axis + 1)
+
+
+def _repeat(value: Tensor, layout: BatchLayout, times: int) -> Tensor:
+    """[.., outer*B, ..] -> [.., outer*times*B, ..]: the same values, ``times`` times."""
+    if times == 1:
+        return value
+    apart = _apart(value, layout, 1)
+    repeats = [1] * apart.ndim
+    repeats[layout.axis + 1] = times
+    return apart.repeat(repeats).flatten(layout.axis, layout.axis + 2)

@@ -11,7 +11,7 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from ..errors import DifferentiationError
-from ..program import BatchLayout, Values, source_line
+from ..program import BatchLayout, Values, operation, source_line
 from .expectation import Expectation
 
 Gradients = Sequence[Tensor | None]
@@ -26,7 +26,9 @@ class Call:
         leaves: its flattened arguments; graph values appear as nodes.
         active: positions in ``leaves`` whose gradient is wanted.
         points: the values at the evaluated points, batch n*B (noisy copies) or B.
-        single: the values at the clean images, batch B; the same as ``points`` without averaging.
+        single: values of the batch that gradients have, k*B for k explained classes; only their sizes and
+            what does not depend on the pixels are used.
+        stacked: the same for the stack of n*k*B, see :class:`Expectation`.
         varying: the nodes whose value depends on the pixels.
         batch: node -> where its value holds the batch.
         expectation: averages over the noisy copies.
@@ -38,6 +40,7 @@ class Call:
     active: list[int]
     points: Values
     single: Values
+    stacked: Values
     varying: set[fx.Node]
     batch: dict[fx.Node, BatchLayout | None]
     expectation: Expectation
@@ -53,7 +56,7 @@ class Call:
         return value
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments by their schema names with defaults filled in; inputs at batch B."""
+        """The arguments by their schema names with defaults filled in; inputs at the gradients' batch."""
         args, kwargs = self._build(self.single)
         schema = self.target._schema.arguments
         named = {a.name: a.default_value for a in schema if a.has_default_value()}
@@ -62,14 +65,11 @@ class Call:
         return named
 
     def mean(self, value: Tensor, position: int) -> Tensor:
-        """Average ``value``, laid out like the input at ``position``, over the samples."""
+        """Average ``value``, laid out like the input at ``position``, over the samples: points -> gradients."""
         return self.expectation.mean(value, self.layout(self.leaves[position]))
 
-    def own_vjp(self, gradient: Any, function: Callable[..., Any] | None = None) -> list[Tensor | None]:
-        """E[J^T] g: the operation's own VJP at every point, then the mean over samples.
-
-        ``function`` computes the same values as the operation by others whose VJP is wanted.
-        """
+    def own_vjp(self, gradient: Any) -> list[Tensor | None]:
+        """E[J^T] g: the operation's own VJP at every point, then the mean over samples."""
         if isinstance(gradient, Tensor):
             spread: Any = self.expectation.spread(gradient, self.layout(self.node))
         else:
@@ -77,27 +77,32 @@ class Call:
             spread = {
                 index: self.expectation.spread(part, layouts[index]) for index, part in gradient.items()
             }
-        each = self.vjp(function or self.target, self.points, spread)
+        inputs = {
+            leaf: self.expectation.stack(self.points[leaf], self.layout(leaf))
+            for leaf in self.leaves
+            if isinstance(leaf, fx.Node) and leaf in self.varying
+        }
+        each = self.vjp({**self.stacked, **inputs}, spread)
         return [
-            None if g is None else self.mean(g, position)
+            None if g is None else self.expectation.fold(g, self.layout(self.leaves[position]))
             for g, position in zip(each, self.active, strict=True)
         ]
 
     def expected_vjp(self, gradient: Any) -> list[Tensor | None]:
-        """The VJP at batch B with every active input replaced by its mean over the samples."""
+        """The VJP at the gradients' batch with every active input replaced by its mean over the samples."""
         inputs = {
             self.leaves[position]: self.mean(self.point(position), position) for position in self.active
         }
-        return self.vjp(self.target, {**self.single, **inputs}, gradient)
+        return self.vjp({**self.single, **inputs}, gradient)
 
-    def vjp(self, function: Callable[..., Any], values: Values, gradient: Any) -> list[Tensor | None]:
-        """The VJP of ``function``, which stands for this operation, at ``values``."""
+    def vjp(self, values: Values, gradient: Any) -> list[Tensor | None]:
+        """The operation's VJP at ``values``."""
         leaves = [values[leaf] if isinstance(leaf, fx.Node) else leaf for leaf in self.leaves]
         with torch.enable_grad():
             for position in self.active:
                 leaves[position] = leaves[position].detach().requires_grad_()
             args, kwargs = pytree.tree_unflatten(leaves, self.spec)
-            result = function(*args, **kwargs)
+            result = operation(self.node)(*args, **kwargs)
             parts = {0: gradient} if isinstance(gradient, Tensor) else gradient
             results = (result,) if isinstance(result, Tensor) else result
             outputs = [results[index] for index in parts]

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention, written out so that its VJP needs no fused kernel."""
+"""Scaled dot-product attention, written out in operations that every runtime has."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ import math
 import torch
 from torch import Tensor
 
-from .registry import Call, Gradients, rule
+from .program import Program
 
-aten = torch.ops.aten
+
+def write_attention_out(program: Program) -> None:
+    """Replace fused attention by :func:`attention` everywhere.
+
+    Fused kernels rely on strides that fake tensors promise and other devices don't keep (PyTorch's CPU
+    kernel then reads foreign memory), and the written-out scores serve forward and reverse pass. It stays
+    one operation of the program: SmoothDiff takes the mean of its exact VJPs.
+    """
+    target = torch.ops.aten.scaled_dot_product_attention.default
+    for node in program.graph.find_nodes(op="call_function", target=target):
+        node.target = attention
 
 
 def attention(
@@ -37,9 +47,3 @@ def attention(
         else:
             scores = scores + attn_mask
     return scores.softmax(-1) @ value
-
-
-@rule(aten.scaled_dot_product_attention.default, when=lambda call: True)
-def scaled_dot_product_attention(call: Call, gradient: Tensor) -> Gradients:
-    """One operation: the mean of the exact VJPs over the samples, not a product of finer means."""
-    return call.own_vjp(gradient, attention)

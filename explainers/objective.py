@@ -1,0 +1,93 @@
+"""What is explained: a logit, a probability, its logarithm, or the difference to another class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .errors import MethodError
+from .program import BatchLayout
+from .rules import Expectation
+
+KINDS = ("logit", "probability", "log-probability", "contrast")
+_ROWS = BatchLayout(axis=0, outer=1)  # of logits [N, K]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The number of each image whose derivative an attribution is.
+
+    Args:
+        kind: ``logit``: the class's own score, the field's habit. ``probability``: its softmax, which weighs how
+            much the other classes would lose; near 1 its derivative vanishes. ``log-probability``: the logarithm of
+            that, which keeps the weighing and does not vanish so. ``contrast``: the logit minus that of another class,
+            why this one *rather than* that one (Prabhushankar et al., arXiv 2008.00178).
+        against: the other class of ``contrast``; None: the most probable one besides the explained class (so too
+            for images where ``against`` itself is explained).
+
+    Raises:
+        MethodError: an unknown kind, or ``against`` without ``contrast``.
+    """
+
+    kind: str = "logit"
+    against: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise MethodError(f"objective={self.kind!r}, expected one of {', '.join(KINDS)}.")
+        if self.against is not None and (self.kind != "contrast" or self.against < 0):
+            raise MethodError(
+                f"against={self.against} with objective={self.kind!r}: it is the number (>= 0) of the other class of 'contrast'."
+            )
+
+    def check(self, classes: int) -> None:
+        """Raise MethodError where a classifier with so many classes cannot have this objective."""
+        if classes < 2 and self.kind != "logit":
+            raise MethodError(
+                f"objective={self.kind!r} compares classes, but the classifier has {classes} output; explain its 'logit'."
+            )
+        if self.against is not None and self.against >= classes:
+            raise MethodError(f"against={self.against}, expected a class below {classes}.")
+
+    def seeds(self, logits: Tensor, explained: Tensor) -> Tensor:
+        """v ``[k, B, K]`` for the classes ``explained`` ``[B, k]``: one-hot, or +1 and -1 in ``contrast``."""
+        chosen = self._one_hot(explained.T, logits)
+        if self.kind != "contrast":
+            return chosen
+        other = logits.masked_fill(chosen.bool(), float("-inf")).argmax(-1)
+        if self.against is not None:
+            other = torch.where(explained.T.eq(self.against), other, self.against)
+        return chosen - self._one_hot(other, logits)
+
+    def value(self, logits: Tensor, seeds: Tensor) -> Tensor:
+        """The explained number: ``[B, K]``, ``[k, B, K] -> [k, B]``."""
+        return (self._scores(logits) * seeds).sum(-1)
+
+    def pull(self, logits: Tensor, v: Tensor, expectation: Expectation) -> Tensor:
+        """v at the scores -> v at the logits, ``[k*B, K]``; the mean of the exact VJPs over noisy copies.
+
+        With p = softmax(logits): p * (v - sum(p v)) for a probability, v - p sum(v) for its logarithm.
+        """
+        if self.kind in ("logit", "contrast"):
+            return v
+        p = expectation.stack(logits, _ROWS).softmax(1)
+        v = expectation.spread(v, _ROWS)
+        if self.kind == "probability":
+            return expectation.fold(p * (v - (p * v).sum(1, keepdim=True)), _ROWS)
+        return expectation.fold(v - p * v.sum(1, keepdim=True), _ROWS)
+
+    def describe(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {"kind": self.kind, **({} if self.against is None else {"against": self.against})}
+
+    def _scores(self, logits: Tensor) -> Tensor:
+        if self.kind == "probability":
+            return logits.softmax(-1)
+        return logits.log_softmax(-1) if self.kind == "log-probability" else logits
+
+    def _one_hot(self, classes: Tensor, logits: Tensor) -> Tensor:
+        every = torch.arange(logits.shape[-1], device=logits.device)
+        return (classes.unsqueeze(-1) == every).to(logits.dtype)
