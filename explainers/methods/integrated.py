@@ -84,7 +84,9 @@ class IntegratedGradients(Method):
         return torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1)
 
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
-        nodes, weights = (torch.tensor(v).view(-1, 1, 1, 1, 1) for v in self.quadrature())
+        nodes, weights = (
+            torch.tensor(v, dtype=torch.float64).view(-1, 1, 1, 1, 1) for v in self.quadrature()
+        )
         return {"baseline": self.starting_points(image_shape), "node": nodes, "weight": weights}
 
     @property
