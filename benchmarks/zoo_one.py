@@ -80,7 +80,7 @@ def randomise(model: nn.Module) -> None:
             if parameter.numel() and not bool(parameter.any()):
                 parameter.normal_(0, 0.02, generator=generator)
             elif parameter.numel() > 1 and float(parameter.abs().max()) < 1e-4:
-                parameter.fill_(0.1)
+                parameter.normal_(0.1, 0.1, generator=generator)
         for name, buffer in model.named_buffers():
             if name.endswith("running_mean"):
                 buffer.normal_(0, 0.05, generator=generator)

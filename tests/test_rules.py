@@ -175,6 +175,7 @@ GATES: dict[str, Callable[[Tensor], Tensor]] = {
     "prelu": lambda x: F.prelu(x, torch.tensor([0.2], dtype=x.dtype)), "maximum": lambda x: torch.maximum(x, x.roll(1, 3)),
     "std": lambda x: x.std((2, 3)), "cumsum": lambda x: x.cumsum(2), "tokens-first": lambda x: (x.flatten(2).permute(2, 0, 1).reshape(-1, 4).tanh().view(99, -1, 4).permute(1, 0, 2)),
     "attention": lambda x: F.scaled_dot_product_attention(x, x.flip(2), x + 1), "causal": lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True),
+    "windows": lambda x: x.unfold(2, 3, 2).unfold(3, 4, 1), "channel-windows": lambda x: x.unfold(-3, 2, 1),
     "pixel-shuffle": lambda x: F.pixel_shuffle(x, 2), "lp-pool": lambda x: F.lp_pool2d(x.abs() + 0.1, 2, 3),
 }  # fmt: skip
 

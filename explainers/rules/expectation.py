@@ -126,7 +126,7 @@ class FittedGaussian(SampleMean):
         apart = _apart(z, layout, self.samples)
         mean = apart.mean(axis)
         if self.antithetic:
-            plus, minus = apart.chunk(2, axis)
+            plus, minus = (apart.narrow(axis, start, self.samples // 2) for start in (0, self.samples // 2))
             odd, even = (plus - minus) / 2, (plus + minus) / 2
             variance = odd.square().mean(axis) + _unbiased(even, mean, axis)
         else:

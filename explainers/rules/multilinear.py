@@ -38,7 +38,7 @@ rule(
     aten.reflection_pad2d.default, aten.replication_pad2d.default,
     aten.sum.default, aten.sum.dim_IntList, aten.mean.default, aten.mean.dim,
     aten.pixel_shuffle.default, aten.pixel_unshuffle.default, aten.channel_shuffle.default,
-    aten.unfold.default, aten.im2col.default, aten.col2im.default, aten.cumsum.default,
+    aten.im2col.default, aten.col2im.default, aten.cumsum.default,
     aten._to_copy.default, aten.to.dtype,
     when=Call.only_active_inputs_vary,
 )(expected_vjp)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Average pooling and interpolation: separable linear maps, transposed as two small matrices."""
+"""Average pooling, interpolation, sliding windows: linear maps along axes, transposed as small matrices."""
 
 from __future__ import annotations
 
@@ -89,3 +89,19 @@ def upsample(call: Call, gradient: Tensor) -> Gradients:
         return interpolate
 
     return [_transpose(gradient, _matrix(height, along(0, out_h)), _matrix(width, along(1, out_w)))]
+
+
+@rule(aten.unfold.default, when=first_input_only)
+def unfold(call: Call, gradient: Tensor) -> Gradients:
+    """Windows along one axis ``[.., n, ..] -> [.., windows, .., size]``; each element adds up its copies.
+
+    That is a product with the 0/1 matrix ``[windows * size, n]`` that says what was copied where.
+    """
+    a = call.arguments()
+    shape = a["self"].shape
+    axis = int(a["dimension"]) % len(shape)
+    elements, size, step = int(shape[axis]), int(a["size"]), int(a["step"])
+    with torch.utils._python_dispatch._disable_current_modes():
+        copied = torch.eye(elements).unfold(0, size, step).transpose(1, 2).reshape(-1, elements).contiguous()
+    windows = gradient.movedim(axis, -2).flatten(-2)
+    return [(windows @ copied.to(windows)).movedim(-1, axis)]

@@ -126,12 +126,10 @@ class SmoothSlope:
         """sum_k w_k s'(mean + std sqrt(2) t_k), all nodes in one evaluation, stacked along the first axis."""
         nodes, weights = np.polynomial.hermite.hermgauss(_NODES)
         points = torch.cat([mean + std * (math.sqrt(2.0) * node) for node in nodes.tolist()])
-        values = self.derivative(points).chunk(_NODES)
-        total: Tensor | None = None
-        for value, weight in zip(values, (weights / math.sqrt(math.pi)).tolist(), strict=True):
-            total = value * weight if total is None else total + value * weight
-        assert total is not None
-        return total
+        values = self.derivative(points).unflatten(0, (_NODES, mean.shape[0]))
+        with torch.utils._python_dispatch._disable_current_modes():
+            column = torch.tensor(weights / math.sqrt(math.pi)).view(-1, *[1] * mean.ndim)
+        return (values * column.to(mean)).sum(0)
 
     def softened(self, z: Tensor, beta: float) -> Tensor:
         return self.derivative(z)
