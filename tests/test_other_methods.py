@@ -63,6 +63,23 @@ def test_integrated_gradients(rule: str, baseline: float | tuple[float, ...], ta
     close(IntegratedGradients(steps, rule, baseline), way * slopes)
 
 
+def test_integrated_gradients_from_given_baselines(target: Tensor) -> None:
+    model = networks.tiny("squeeze-excite")
+    starts = torch.randn(2, 3, 12, 12)
+    method = IntegratedGradients(4, "left", starts)
+    assert method == IntegratedGradients(4, "left", starts.clone())
+    assert method != IntegratedGradients(4, "left", starts + 1)
+    assert method.describe()["baseline"]["shape"] == [2, 3, 12, 12]
+    parts = []
+    for start in starts.double():
+        way = IMAGES - start
+        slopes = sum(reference.gradient(model, start + k / 4 * way, target) for k in (0, 1, 2, 3)) / 4
+        parts.append(way * slopes)
+    close(method, torch.stack(parts).mean(0))
+    single = explain(model, IMAGES, IntegratedGradients(4, "left", starts[0]))(IMAGES).attribution
+    torch.testing.assert_close(single, parts[0], rtol=1e-5, atol=1e-8)
+
+
 def test_integrated_gradients_from_several_noise_baselines(target: Tensor) -> None:
     model = networks.tiny("squeeze-excite")
     method = IntegratedGradients(4, "right", "noise", baselines=3, seed=8)
@@ -177,6 +194,23 @@ def test_quadrature_of_smooth_slopes() -> None:
     torch.testing.assert_close(got, GeluSlope().under_gaussian(mean, std), atol=2e-4, rtol=0)
 
 
+@pytest.mark.parametrize("function", [torch.sqrt, torch.log, torch.rsqrt, torch.reciprocal])
+def test_functions_of_positive_numbers_are_averaged_over_samples(function: object) -> None:
+    """A normal distribution fitted to small positive numbers would reach below zero."""
+
+    class Net(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return function(x.square() + 1e-3).flatten(1)[:, :5]  # type: ignore[operator]
+
+    fitted, counted = (
+        explain(Net().eval(), IMAGES, SmoothDiff(8, 0.5, estimator=kind, pool=1))(IMAGES)
+        for kind in ("gaussian", "count")
+    )
+    assert bool(fitted.attribution.isfinite().all())
+    # The square's own slope is linear, so both estimators agree on it.
+    torch.testing.assert_close(fitted.attribution, counted.attribution, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("antithetic", [True, False])
 @pytest.mark.parametrize("activation", [torch.relu, torch.nn.functional.gelu])
 def test_gaussian_estimator(antithetic: bool, activation: object) -> None:
@@ -238,6 +272,9 @@ def test_gaussian_estimator_tends_to_the_count(name: str) -> None:
         (lambda: IntegratedGradients(rule="simpson"), "simpson"),
         (lambda: IntegratedGradients(baseline="black"), "black"),
         (lambda: IntegratedGradients(baselines=2), "noise"),
+        (lambda: IntegratedGradients(baseline=torch.zeros(12, 12)), "shape"),
+        (lambda: IntegratedGradients(baseline=torch.full((3, 2, 2), torch.nan)), "finite"),
+        (lambda: explain(networks.tiny("shared-relu"), IMAGES, IntegratedGradients(2, baseline=torch.zeros(3, 9, 9))), "9, 9"),
         (lambda: BetaSmoothing(0.0), "beta=0.0"),
         (lambda: explain(networks.tiny("shared-relu"), IMAGES, IntegratedGradients(2, baseline=(1.0, 2.0))), "2 values"),
     ],

@@ -50,7 +50,7 @@ class Method(ABC):
         return {
             "name": type(self).__name__,
             **{
-                name: value.describe() if isinstance(value, Method) else value
+                name: value.describe() if hasattr(value, "describe") else value
                 for name, value in parameters.items()
             },
         }

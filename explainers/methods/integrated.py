@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from ..errors import MethodError
 from ..tape import Network
 from .base import Method
+from .baseline import GivenImages
 
 RULES = ("left", "right", "trapezoid", "gauss-legendre")
 
@@ -27,7 +29,8 @@ class IntegratedGradients(Method):
         steps: points on a path, >= 1 (trapezoid: >= 2).
         rule: left, right, trapezoid or gauss-legendre.
         baseline: one value for all pixels (0.0: the mean pixel of usual preprocessing), one for each
-            channel, or "noise": standard normal images.
+            channel, "noise": standard normal images, or your own: a preprocessed image ``[C, H, W]`` or several
+            ``[N, C, H, W]``, whose attributions are averaged.
         baselines: how many noise baselines to average over.
         seed: of the noise baselines, drawn once and stored.
 
@@ -37,7 +40,7 @@ class IntegratedGradients(Method):
 
     steps: int = 50
     rule: str = "gauss-legendre"
-    baseline: float | tuple[float, ...] | str = 0.0
+    baseline: float | tuple[float, ...] | str | Tensor | GivenImages = 0.0
     baselines: int = 1
     seed: int = 0
 
@@ -51,6 +54,8 @@ class IntegratedGradients(Method):
             raise MethodError(
                 f"baseline={self.baseline!r}, expected a number, one for each channel, or 'noise'."
             )
+        if isinstance(self.baseline, Tensor):
+            object.__setattr__(self, "baseline", GivenImages(self.baseline))
         if self.baselines < 1 or (self.baselines > 1 and self.baseline != "noise"):
             raise MethodError(f"baselines={self.baselines}, expected 1, or more with baseline='noise'.")
 
@@ -70,13 +75,19 @@ class IntegratedGradients(Method):
         """The baselines ``[baselines, C, H, W]`` (H and W may be 1 where all pixels agree).
 
         Raises:
-            MethodError: one value for each channel was given, but the number of channels differs.
+            MethodError: given values or images don't fit the classifier's images.
         """
         if self.baseline == "noise":
             generator = torch.Generator().manual_seed(self.seed)
             shape = (self.baselines, *image_shape)
             return torch.randn(shape, generator=generator, dtype=torch.float32)
-        values = self.baseline if isinstance(self.baseline, tuple) else (self.baseline,)
+        if isinstance(self.baseline, GivenImages):
+            if tuple(self.baseline.images.shape[1:]) != tuple(image_shape):
+                raise MethodError(
+                    f"baseline has images of shape {list(self.baseline.images.shape[1:])}, expected {list(image_shape)}."
+                )
+            return self.baseline.images
+        values: Any = self.baseline if isinstance(self.baseline, tuple) else (self.baseline,)
         if len(values) not in (1, image_shape[0]):
             raise MethodError(
                 f"baseline has {len(values)} values, expected 1 or one for each of {image_shape[0]} channels."
@@ -99,7 +110,7 @@ class IntegratedGradients(Method):
         kind = image.dtype
         nodes, weights = buffers["node"].to(kind), buffers["weight"].to(kind)
         total: Tensor | None = None
-        for index in range(self.baselines):
+        for index in range(len(buffers["baseline"])):
             start = buffers["baseline"][index : index + 1].to(kind)
             way = image - start
             points = (start + nodes * way.unsqueeze(0)).flatten(0, 1)
@@ -108,4 +119,4 @@ class IntegratedGradients(Method):
             part = way * (apart * weights).sum(1)
             total = part if total is None else total + part
         assert total is not None
-        return total / self.baselines
+        return total / len(buffers["baseline"])

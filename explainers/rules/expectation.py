@@ -117,6 +117,8 @@ class FittedGaussian(SampleMean):
     pool: int = 1
 
     def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
+        if not slope.everywhere:
+            return super().slope(slope, z, layout)
         mean, variance = self._moments(z, layout)
         expected = slope.under_gaussian(mean, variance.clamp(min=0).sqrt())
         return _repeat(expected, layout, self.classes)

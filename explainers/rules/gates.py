@@ -59,6 +59,11 @@ def gelu(call: Call, gradient: Tensor) -> Gradients:
     return elementwise(call, gradient)
 
 
+_OF_POSITIVE_NUMBERS = frozenset(
+    {aten.log.default, aten.sqrt.default, aten.rsqrt.default, aten.reciprocal.default, aten.pow.Tensor_Scalar}
+)
+
+
 @rule(
     aten.elu.default, aten.celu.default, aten.selu.default,
     aten.silu.default, aten.mish.default, aten.softplus.default, aten.sigmoid.default, aten.log_sigmoid.default,
@@ -77,7 +82,7 @@ def elementwise(call: Call, gradient: Tensor) -> Gradients:
         assert result is not None
         return result
 
-    return _gate(call, gradient, SmoothSlope(derivative))
+    return _gate(call, gradient, SmoothSlope(derivative, everywhere=call.target not in _OF_POSITIVE_NUMBERS))
 
 
 def _gate(call: Call, gradient: Tensor, slope: Slope) -> Gradients:

@@ -107,18 +107,18 @@ class Call:
             results = (result,) if isinstance(result, Tensor) else result
             outputs = [results[index] for index in parts]
             if not all(output.requires_grad for output in outputs):
-                raise DifferentiationError(
-                    f"{self.target} has no derivative with respect to its input ({source_line(self.node)}). "
-                    "Replace it in the classifier by a differentiable operation."
-                )
-            return list(
-                torch.autograd.grad(
-                    outputs,
-                    [leaves[position] for position in self.active],
-                    list(parts.values()),
-                    allow_unused=True,
-                )
-            )
+                raise self._not_differentiable("")
+            inputs = [leaves[position] for position in self.active]
+            try:
+                return list(torch.autograd.grad(outputs, inputs, list(parts.values()), allow_unused=True))
+            except (RuntimeError, NotImplementedError) as error:
+                raise self._not_differentiable(f": {' '.join(str(error).split())[:200]}") from error
+
+    def _not_differentiable(self, reason: str) -> DifferentiationError:
+        return DifferentiationError(
+            f"{self.target} has no derivative with respect to its input ({source_line(self.node)}){reason}. "
+            "Replace it in the classifier by a differentiable operation, or add a rule (docs/adding-a-rule.md)."
+        )
 
     def layout(self, node: fx.Node) -> BatchLayout:
         """Where the value of ``node``, which depends on the pixels, holds its batch."""

@@ -15,7 +15,15 @@ _NODES = 7  # of Gauss-Hermite quadrature: exact for polynomials up to degree 13
 
 
 class Slope(Protocol):
-    """The derivative of one function."""
+    """The derivative of one function.
+
+    Attributes:
+        everywhere: whether it exists for all z, so that a normal distribution may be put under it. Functions of
+            positive numbers (logarithm, roots, 1/z) are averaged over their samples instead.
+    """
+
+    @property
+    def everywhere(self) -> bool: ...
 
     def at(self, z: Tensor) -> Tensor:
         """s'(z)."""
@@ -51,6 +59,7 @@ class Steps:
     jumps: tuple[Step, ...]
     base: float = 0.0
     bends: tuple[Bend, ...] = ()
+    everywhere: bool = True
 
     def at(self, z: Tensor) -> Tensor:
         """With PyTorch's choice of subgradient at the thresholds."""
@@ -96,6 +105,8 @@ class Steps:
 class GeluSlope:
     """s(z) = z Phi(z): s'(z) = Phi(z) + z phi(z)."""
 
+    everywhere: bool = True
+
     def at(self, z: Tensor) -> Tensor:
         return _normal_cdf(z) + z * _normal_density(z)
 
@@ -118,6 +129,7 @@ class SmoothSlope:
     """Any other derivative, given as a function of z; under a normal distribution by Gauss-Hermite quadrature."""
 
     derivative: Callable[[Tensor], Tensor]
+    everywhere: bool = True
 
     def at(self, z: Tensor) -> Tensor:
         return self.derivative(z)
@@ -129,7 +141,8 @@ class SmoothSlope:
         values = self.derivative(points).unflatten(0, (_NODES, mean.shape[0]))
         with torch.utils._python_dispatch._disable_current_modes():
             column = torch.tensor(weights / math.sqrt(math.pi)).view(-1, *[1] * mean.ndim)
-        return (values * column.to(mean)).sum(0)
+        total: Tensor = (values * column.to(mean)).sum(0)
+        return total
 
     def softened(self, z: Tensor, beta: float) -> Tensor:
         return self.derivative(z)
