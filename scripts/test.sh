@@ -15,4 +15,4 @@ ruff check .
 ruff format --check .
 scripts/types.sh
 scripts/wheel.sh
-pytest -n 2 --dist loadfile
+pytest -n 2 --dist loadgroup

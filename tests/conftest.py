@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import torch
 from PIL import Image
 
 from .server import TorchServe
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # workers side by side would fight for the cores
 
 SAMPLES = 4
 
@@ -54,3 +58,10 @@ def server(lite0_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(autouse=True)
 def _fixed_seed() -> None:
     torch.manual_seed(0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With ``--dist loadgroup`` a file's tests stay together, except the sweep's: those are long and alone."""
+    for item in items:
+        if item.path.name != "test_zoo.py":
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
