@@ -33,9 +33,13 @@ def report(rows: list[Row], library: str, known: list[str]) -> str:
     versions = ", ".join(f"{p} {version(p)}" for p in (library, "torch", "onnx", "onnxruntime"))
     unmeasured = [name.partition(":")[2] for name in known if name not in by_model]
     slow = [row for row in rows if row.get("seconds", 0) > SECONDS]
+    complete = sum(len(by_method) == len(METHODS) for by_method in by_model.values())
     kind = "classifiers" if library == "torchvision" else "families"
     lines = [
-        f"# {library}: {len(good)} of {len(models)} measured {kind} work with every method",
+        f"# {library}: {len(good)} of {len(models)} measured {kind} work",
+        "",
+        f"{len(models)} of {len(models) + len(unmeasured)} {kind} measured, {complete} of them with all of {', '.join(METHODS)}, the others "
+        "with Gradient at least; one works where every measured method does.",
         "",
         f"{date.today()}, {versions}. `python -m benchmarks.zoo --library {library}` measures it again. Random weights, small "
         "images. *autograd*: the largest relative L2 error of Gradient, SmoothGrad and IntegratedGradients against plain "
@@ -76,9 +80,9 @@ def _line(name: str, by_method: dict[str, Row]) -> str:
     def pair(key: str) -> str:
         return " / ".join(str(by_method.get(m, {}).get(key, "-")) for m in ("Gradient", "SmoothDiff"))
 
-    works = sum(verdict(row) == "ok" for row in rows)
+    works = f"{sum(verdict(row) == 'ok' for row in rows)} of {len(rows)}"
     cells = [
-        name.partition(":")[2], str(rows[0].get("size", "-")), f"{works} of {len(METHODS)}",
+        name.partition(":")[2], str(rows[0].get("size", "-")), works,
         largest("autograd_error", ".0e"), largest("onnx_error", ".0e"), pair("nodes"), pair("mb"), largest("seconds", ".0f"),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"

@@ -62,6 +62,7 @@ def test_a_prediction_pays_for_no_explanation(model: Path, tmp_path: Path) -> No
         "Gemm",
         "Shape",
         "Concat",
+        "Squeeze",
     }
 
 

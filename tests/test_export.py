@@ -156,7 +156,7 @@ def test_contract(small: ExplanationModel, tmp_path: Path) -> None:
     }  # fmt: skip
     assert card.method == {
         "name": "SmoothDiff", "samples": 4, "std": 0.3, "seed": 0, "antithetic": True,
-        "relative": False, "estimator": "gaussian", "pool": 5,
+        "relative": False, "estimator": "gaussian", "pool": 5, "squared": False,
     }  # fmt: skip
     assert (card.name, card.labels, card.preprocessing) == ("pools", tuple("abcde"), PRE)
     assert set(card.versions) == {"smoothserve", "torch", "onnx", "onnxscript"}
@@ -194,7 +194,7 @@ def test_a_wrong_file_is_found_out_and_never_replaces_a_good_one(
         onnx.save(proto, tmp_path / "broken.onnx")
         with pytest.raises(VerificationError, match=word):
             verify(tmp_path / "broken.onnx", small)
-        monkeypatch.setattr("smoothserve.export.onnx_file._convert", lambda model, p=proto: p)
+        monkeypatch.setattr("smoothserve.export.onnx_file.convert", lambda model, p=proto: p)
         with pytest.raises(VerificationError, match=word):
             to_onnx(small, path)
         monkeypatch.undo()
