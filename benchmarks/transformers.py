@@ -79,17 +79,38 @@ def main() -> None:
             print({k: round(v, 3) for k, v in row.items() if isinstance(v, float | int)}, flush=True)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "transformers.json").write_text(json.dumps(rows, indent=1))
-    names = [
-        "SmoothGrad 8",
-        "SmoothGrad 32",
-        "SmoothGrad 256",
-        *(f"{k} {n}" for k in ("count", "gaussian") for n in SAMPLES),
-    ]
-    print(f"| blocks | accuracy | noise | {' | '.join(names)} |")
-    print(f"|---|---|---|{'---|' * len(names)}")
+    (arguments.out / "transformers.md").write_text(page(rows, arguments.reference, arguments.images))
+
+
+def page(rows: list[dict[str, object]], reference: int, images: int) -> str:
+    """The table as Markdown, with what it shows."""
+    names = ["SmoothGrad 4", "SmoothGrad 8", "SmoothGrad 32", "SmoothGrad 256"]
+    names += [f"{kind} {n}" for kind in ("count", "gaussian") for n in SAMPLES]
+    lines = [f"| blocks | accuracy | noise | {' | '.join(names)} |", f"|---|---|---|{'---|' * len(names)}"]
     for row in rows:
         cells = [f"{row[name]:.2f}" for name in names]
-        print(f"| {row['depth']} | {row['accuracy']:.2f} | {row['std']} | {' | '.join(cells)} |")
+        lines.append(f"| {row['depth']} | {row['accuracy']:.2f} | {row['std']} | {' | '.join(cells)} |")
+    table = "\n".join(lines)
+    return f"""# Transformers
+
+Cosine of the attributions to SmoothGrad with {reference} antithetic samples, mean over {images} test digits. The networks are small vision
+transformers (patches, pre-norm attention and GELU blocks, 32 wide) trained on scikit-learn's digits; noise is in units of the pixels'
+deviation. `python -m benchmarks.transformers` measures it again. Columns: method (SmoothDiff's estimator) and samples.
+
+{table}
+
+## What it shows, and where the factorisation hurts
+
+SmoothDiff replaces the mean of a product of Jacobians by the product of their means. Its error is the correlation between the
+Jacobians of different operations, so it does not vanish with more samples: the last columns level off below 1 while SmoothGrad goes on.
+
+* The bias grows with the noise. At noise 0.1 there is none to see; at 0.6 SmoothGrad has the larger cosine from 32 samples on. With
+  depth it grows too, if less steadily: .98 with one block, .95 to .97 with two to eight.
+* Attention, layer norm and softmax are averaged whole (the mean of their exact VJPs). Splitting them further would factorise more.
+* These transformers' gradients are smooth already: plain SmoothGrad reaches .95 with 32 samples, which ReLU networks on photos do not with
+  many more ([convergence](convergence.md)). So SmoothDiff pays at 4 to 8 samples; with more at hand, `SmoothGrad` is the better choice here.
+* `count` and `gaussian` agree: there are no steps whose slope would need a fitted distribution.
+"""
 
 
 if __name__ == "__main__":
