@@ -23,10 +23,10 @@ from skimage.metrics import structural_similarity
 from smoothserve.explainers import Gradient, Method, SmoothDiff, SmoothGrad, explain
 from smoothserve.explainers.capture import capture
 from smoothserve.explainers.heatmap import heatmap
-from smoothserve.explainers.tape import Network
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 
+from .eager import attribution
 from .networks import NETWORKS, PHOTOS, network, photo
 
 SAMPLES = (2, 4, 8, 16, 32)
@@ -40,15 +40,6 @@ VARIANTS: dict[str, Method] = {
     "+ gaussian": SmoothDiff(2, pool=1),
     "+ variance pooled 5x5": SmoothDiff(2),
 }
-
-
-def attribution(net: Network, image: Tensor, target: Tensor, method: Method) -> Tensor:
-    """One method on one image, eagerly; every call has tapes of its own."""
-    fresh = Network(net.program)
-    buffers = method.buffers(tuple(image.shape[1:]))
-    with torch.no_grad():
-        seeds = fresh.objective.seeds(fresh.at(image).logits, target.unsqueeze(1))
-        return method.attribute(fresh, image, seeds, buffers)[0]
 
 
 def gradient_session(classifier: nn.Module, image: Tensor) -> onnxruntime.InferenceSession:
@@ -89,7 +80,7 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
         session = gradient_session(classifier, photo(PHOTOS[0], preprocessing))
         for picture in PHOTOS:
             image = photo(picture, preprocessing)
-            net = Network(capture(classifier, image))
+            program = capture(classifier, image)
             with torch.no_grad():
                 target = classifier(image).argmax(1)
             print(f"{name}, {picture}: class {int(target)}", file=sys.stderr, flush=True)
@@ -100,7 +91,7 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
                     start = time.perf_counter()
                     for seed in range(arguments.seeds):
                         method = replace(variant, samples=samples, std=STD[name], seed=seed)
-                        measured.append(similarity(attribution(net, image, target, method), truth))
+                        measured.append(similarity(attribution(program, image, target, method), truth))
                     seconds = (time.perf_counter() - start) / arguments.seeds
                     ssim, cosine = np.mean(measured, axis=0).tolist()
                     yield {

@@ -12,12 +12,13 @@ import json
 from pathlib import Path
 
 import torch
-from smoothserve.explainers import Method, SmoothDiff, SmoothGrad
+from smoothserve.explainers import SmoothDiff, SmoothGrad
 from smoothserve.explainers.capture import capture
-from smoothserve.explainers.tape import Network
+from smoothserve.explainers.program import Program
 from torch import Tensor
 
 from .digits_vit import digits, trained_vit
+from .eager import attribution
 
 DEPTHS = (1, 2, 4, 8)
 STDS = (0.1, 0.3, 0.6)
@@ -25,21 +26,13 @@ SAMPLES = (4, 8, 32, 256)
 CHUNK = 500
 
 
-def attribution(network: Network, images: Tensor, target: Tensor, method: Method) -> Tensor:
-    """One method, eagerly; every call has tapes of its own."""
-    fresh = Network(network.program)
-    with torch.no_grad():
-        seeds = fresh.objective.seeds(fresh.at(images).logits, target[:, None])
-        return method.attribute(fresh, images, seeds, method.buffers(tuple(images.shape[1:])))[0]
-
-
 def converged(
-    network: Network, images: Tensor, target: Tensor, std: float, samples: int, seed: int
+    program: Program, images: Tensor, target: Tensor, std: float, samples: int, seed: int
 ) -> Tensor:
     """SmoothGrad with many antithetic samples, in chunks with a seed each."""
     chunks = -(-samples // CHUNK)
     return sum(
-        attribution(network, images, target, SmoothGrad(CHUNK, std, seed=seed + i, antithetic=True))
+        attribution(program, images, target, SmoothGrad(CHUNK, std, seed=seed + i, antithetic=True))
         for i in range(chunks)
     ) / chunks  # fmt: skip
 
@@ -61,20 +54,20 @@ def main() -> None:
     for depth in DEPTHS:
         model, accuracy = trained_vit(depth)
         images, target = digits()[2][: arguments.images], digits()[3][: arguments.images]
-        network = Network(capture(model, images[:1]))
+        program = capture(model, images[:1])
         for std in STDS:
-            truth = converged(network, images, target, std, arguments.reference, 1000)
-            again = converged(network, images, target, std, arguments.reference, 900_000)
+            truth = converged(program, images, target, std, arguments.reference, 1000)
+            again = converged(program, images, target, std, arguments.reference, 900_000)
             row: dict[str, object] = {
                 "depth": depth, "accuracy": accuracy, "std": std, "two references": cosine(truth, again),
             }  # fmt: skip
             for n in SAMPLES:
                 row[f"SmoothGrad {n}"] = cosine(
-                    attribution(network, images, target, SmoothGrad(n, std)), truth
+                    attribution(program, images, target, SmoothGrad(n, std)), truth
                 )
                 for kind in ("count", "gaussian"):
                     method = SmoothDiff(n, std, estimator=kind, pool=1)
-                    row[f"{kind} {n}"] = cosine(attribution(network, images, target, method), truth)
+                    row[f"{kind} {n}"] = cosine(attribution(program, images, target, method), truth)
             rows.append(row)
             print({k: round(v, 3) for k, v in row.items() if isinstance(v, float | int)}, flush=True)
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -19,8 +19,8 @@ from pathlib import Path
 from threading import Lock
 
 from .zoo_models import timm_models, torchvision_models
-from .zoo_one import METHODS
-from .zoo_report import Row, report, verdict
+from .zoo_one import METHODS, Row
+from .zoo_report import report, verdict
 
 TIME_LIMIT = 3600  # s, for a model
 

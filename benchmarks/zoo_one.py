@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import resource
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -30,6 +32,7 @@ from smoothserve.explainers.program import Program
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 
+Row = dict[str, Any]
 METHODS: dict[str, Method] = {
     "Gradient": Gradient(),
     "SmoothGrad": SmoothGrad(2, 0.2),
@@ -106,9 +109,9 @@ def autograd(model: nn.Module, method: Method, image: Tensor, target: Tensor) ->
     return None
 
 
-def measure(program: Program, model: nn.Module, method: Method, images: Tensor) -> dict[str, object]:
+def measure(program: Program, model: nn.Module, method: Method, images: Tensor) -> Row:
     """Errors, sizes and seconds of one method; the seconds leave the shared capture out."""
-    row: dict[str, object] = {}
+    row: Row = {}
     start = time.perf_counter()
     explained = explain_program(program, method)
     with tempfile.TemporaryDirectory() as folder:
@@ -135,7 +138,7 @@ def _autograd_error(explained: ExplanationModel, model: nn.Module, images: Tenso
     return float((out.attribution - wanted).norm() / wanted.norm().clamp(min=1e-300))
 
 
-def rows(name: str, methods: list[str]) -> Iterator[dict[str, object]]:
+def rows(name: str, methods: list[str]) -> Iterator[Row]:
     """A row for each method; what goes wrong is in the row."""
     try:
         model, shape = build(name)
@@ -150,10 +153,10 @@ def rows(name: str, methods: list[str]) -> Iterator[dict[str, object]]:
             yield {"method": method, "ok": False, "reason": _reason(error)}
         return
     for method in methods:
-        row: dict[str, object] = {"method": method, "size": shape[-1]}
+        row: Row = {"method": method, "size": shape[-1]}
         try:
             row.update(measure(program, double, METHODS[method], images), ok=True)
-            row["seconds"] = round(row["seconds"] + captured, 1)  # type: ignore[operator]  # measure() wrote a float
+            row["seconds"] = round(row["seconds"] + captured, 1)
         except Exception as error:
             row.update(ok=False, reason=_reason(error))
         row["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -161,7 +164,9 @@ def rows(name: str, methods: list[str]) -> Iterator[dict[str, object]]:
 
 
 def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
+    """The error without this machine's folders."""
+    text = re.sub(r"/\S*/(site-packages|tmp\w*)/", "", " ".join(str(error).split()))
+    return f"{type(error).__name__}: {text}"[:400]
 
 
 def main() -> None:

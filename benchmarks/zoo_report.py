@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 from importlib.metadata import version
-from typing import Any
 
-from .zoo_one import LIMIT, METHODS
+from .zoo_one import LIMIT, METHODS, Row
 
 SECONDS = 60  # for capture, explanation, export and verification
-Row = dict[str, Any]
 
 
 def verdict(row: Row) -> str:

@@ -145,7 +145,8 @@ def _check_input(image: Tensor) -> None:
 def _first_logits(module: _OneOutput, image: Tensor) -> Tensor:
     try:
         with torch.no_grad():
-            return module(image)  # type: ignore[no-any-return]
+            logits: Tensor = module(image)
+            return logits
     except OutputError:
         raise
     except Exception as error:

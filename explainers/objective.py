@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .errors import MethodError
 from .program import BatchLayout
-from .rules import Expectation
+from .rules import SampleMean
 
 KINDS = ("logit", "probability", "log-probability", "contrast")
 _ROWS = BatchLayout(axis=0, outer=1)  # of logits [N, K]
@@ -66,7 +66,7 @@ class Objective:
         """The explained number: ``[B, K]``, ``[k, B, K] -> [k, B]``."""
         return (self._scores(logits) * seeds).sum(-1)
 
-    def pull(self, logits: Tensor, v: Tensor, expectation: Expectation) -> Tensor:
+    def pull(self, logits: Tensor, v: Tensor, expectation: SampleMean) -> Tensor:
         """v at the scores -> v at the logits, ``[k*B, K]``; the mean of the exact VJPs over noisy copies.
 
         With p = softmax(logits): p * (v - sum(p v)) for a probability, v - p sum(v) for its logarithm.

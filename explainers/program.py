@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -105,6 +105,14 @@ def operation(node: fx.Node) -> Callable[..., Any]:
     """The function that a call node calls."""
     assert callable(node.target)
     return node.target
+
+
+def arguments_by_name(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of an ATen overload by their schema names, with defaults filled in."""
+    schema = target._schema.arguments
+    named = {a.name: a.default_value for a in schema if a.has_default_value()}
+    named.update(zip((a.name for a in schema), args, strict=False))
+    return {**named, **kwargs}
 
 
 def source_line(node: fx.Node) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch.utils import _pytree as pytree
 from .errors import DifferentiationError
 from .objective import Objective
 from .program import Program, Values, is_selection, source_line
-from .rules import Call, Expectation, PointWise, rule_for
+from .rules import Call, SampleMean, rule_for
 
 
 class Network:
@@ -54,15 +55,15 @@ class Tape:
         assert isinstance(logits, Tensor)
         return logits
 
-    def pullback(self, seeds: Tensor, expectation: Expectation | None = None) -> Tensor:
+    def pullback(self, seeds: Tensor, expectation: SampleMean | None = None) -> Tensor:
         """J^T v at every point of this tape, for k vectors v: ``[k, N, K] -> [k, N, C, H, W]``.
 
         v weighs the objective's values. ``expectation`` may bend the slopes of gates
         (:class:`SoftenedSteps`); none by default.
         """
-        return self._reverse(seeds, self, expectation or PointWise())
+        return self._reverse(seeds, self, expectation or SampleMean())
 
-    def smoothed_pullback(self, seeds: Tensor, clean: Tape, expectation: Expectation) -> Tensor:
+    def smoothed_pullback(self, seeds: Tensor, clean: Tape, expectation: SampleMean) -> Tensor:
         """The product of E[J_l]^T over the operations l: ``[k, B, K] -> [k, B, C, H, W]``.
 
         This tape holds noisy copies of the batch of ``clean``, stacked with the sample as the slow
@@ -70,11 +71,11 @@ class Tape:
         """
         return self._reverse(seeds, clean, expectation)
 
-    def _reverse(self, seeds: Tensor, single: Tape, expectation: Expectation) -> Tensor:
+    def _reverse(self, seeds: Tensor, single: Tape, expectation: SampleMean) -> Tensor:
         classes = seeds.shape[0]
         stacked = self
         if classes > 1:
-            expectation = expectation.explaining(classes)
+            expectation = replace(expectation, classes=classes)
             single, stacked = single._repeated(classes), self._repeated(classes)
         gradient = self._network.objective.pull(self.logits, seeds.flatten(0, 1), expectation)
         result = self._walk(gradient, single.values, stacked.values, expectation)
@@ -85,7 +86,7 @@ class Tape:
         """The tape of a batch ``times`` as large; what asks for it uses sizes only."""
         return self._network.at(self._image.repeat(times, 1, 1, 1))
 
-    def _walk(self, gradient: Tensor, single: Values, stacked: Values, expectation: Expectation) -> Tensor:
+    def _walk(self, gradient: Tensor, single: Values, stacked: Values, expectation: SampleMean) -> Tensor:
         program = self._network.program
         varying = program.varying()
         active = _differentiable(program, varying, self.values)
@@ -122,7 +123,7 @@ class Tape:
         varying: set[fx.Node],
         single: Values,
         stacked: Values,
-        expectation: Expectation,
+        expectation: SampleMean,
     ) -> Call:
         leaves, spec = pytree.tree_flatten((node.args, dict(node.kwargs)))
         positions = [

@@ -11,14 +11,13 @@ import onnx_ir
 import torch
 from onnx_ir.passes import Sequential, common
 from onnxscript import optimizer
-from smoothserve.explainers import ExplanationModel
+from smoothserve.explainers import Explanation, ExplanationModel
 from torch.export import ExportedProgram
 
 from .errors import ConversionError
 
 OPSET = 18
 INPUTS = ("image", "target")
-OUTPUTS = ("logits", "explained_class", "attribution", "heatmap")
 _TRACE_BATCH = 2
 
 
@@ -46,7 +45,7 @@ def convert(model: ExplanationModel) -> onnx.ModelProto:
                 exported,
                 dynamo=True,
                 input_names=INPUTS,
-                output_names=OUTPUTS,
+                output_names=Explanation._fields,
                 opset_version=OPSET,
                 optimize=False,
                 verbose=False,
@@ -88,7 +87,7 @@ def simplify(model: onnx_ir.Model) -> None:
     These are onnxscript's own passes without its rewriter, whose pattern matching takes minutes on
     deep graphs (DenseNet-121: 150 s) and changed no run time that we could measure.
     """
-    Sequential(common.InlinePass())(model)
+    common.InlinePass()(model)
     optimizer.fold_constants_ir(model)
     Sequential(
         common.RemoveUnusedNodesPass(),

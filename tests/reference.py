@@ -12,14 +12,20 @@ from torch import Tensor, nn
 from . import networks
 
 Layer = Callable[[Tensor], Tensor]
+Score = Callable[[Tensor, int], Tensor]
 
 
-def gradient(model: nn.Module, image: Tensor, target: Tensor) -> Tensor:
-    """d logit[target] / d image, an image at a time."""
+def logit(logits: Tensor, klass: int) -> Tensor:
+    """The score of ``klass`` in one row of logits."""
+    return logits[klass]
+
+
+def gradient(model: nn.Module, image: Tensor, target: Tensor, score: Score = logit) -> Tensor:
+    """d score(logits, target) / d image, an image at a time."""
     rows = []
-    for one, klass in zip(image, target, strict=True):
+    for one, klass in zip(image, target.tolist(), strict=True):
         leaf = one[None].clone().requires_grad_()
-        (row,) = torch.autograd.grad(model(leaf)[0, klass], leaf)
+        (row,) = torch.autograd.grad(score(model(leaf)[0], klass), leaf)
         rows.append(row[0])
     return torch.stack(rows)
 
@@ -32,9 +38,11 @@ def noise(method: SmoothGrad | SmoothDiff, image: Tensor) -> list[Tensor]:
     return list(pairs)
 
 
-def smoothgrad(model: nn.Module, image: Tensor, target: Tensor, method: SmoothGrad) -> Tensor:
+def smoothgrad(
+    model: nn.Module, image: Tensor, target: Tensor, method: SmoothGrad, score: Score = logit
+) -> Tensor:
     """mean_i gradient(x + e_i), a loop over samples."""
-    each = [gradient(model, image + e, target) for e in noise(method, image)]
+    each = [gradient(model, image + e, target, score) for e in noise(method, image)]
     return torch.stack(each).mean(0)
 
 

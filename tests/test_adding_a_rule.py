@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ IMAGES = torch.randn(2, 3, 8, 8, dtype=torch.float64, generator=torch.Generator(
 class Net(nn.Module):
     """An activation between a convolution and a head."""
 
-    def __init__(self, activation) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, activation: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.conv, self.head, self.activation = nn.Conv2d(3, 4, 3), nn.Linear(144, 5), activation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,8 +19,10 @@ from smoothserve.explainers import (
 )
 from smoothserve.explainers.capture import capture
 from smoothserve.explainers.program import Program
-from smoothserve.explainers.tape import Network
 from torch import Tensor, nn
+
+from benchmarks.eager import attribution
+from benchmarks.networks import network, photo
 
 from . import networks
 
@@ -38,13 +40,10 @@ def lite0() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def image(photos: dict[str, Path]) -> Tensor:
-    """A cat of 64 pixels, normalised."""
-    import numpy as np
-    from PIL import Image
-
-    picture = Image.open(photos["chelsea"]).convert("RGB").resize((64, 64))
-    return torch.from_numpy((np.asarray(picture, dtype=np.float64) - 127) / 128).permute(2, 0, 1)[None]
+def image() -> Tensor:
+    """A cat of 64 pixels, preprocessed."""
+    _, preprocessing = network("efficientnet-lite0")
+    return photo("chelsea.png", replace(preprocessing, resize=64, crop=(64, 64))).double()
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +54,7 @@ def program(lite0: nn.Module, image: Tensor) -> Program:
 def agree(
     program: Program, method: Method, image: Tensor, wanted: Tensor, target: int, tolerance: float = TOLERANCE
 ) -> None:
-    network = Network(program)
-    with torch.no_grad():
-        seeds = network.objective.seeds(network.at(image).logits, torch.tensor([[target]]))
-        (got,) = method.attribute(network, image, seeds, method.buffers(tuple(image.shape[1:])))
+    got = attribution(program, image, torch.tensor([target]), method)
     assert float((got - wanted).norm()) <= tolerance * float(wanted.norm())
 
 
@@ -115,9 +111,9 @@ def test_noise_tunnel_with_the_same_noise(
     method = SmoothGrad(6, 0.3, seed=4, moment=moment, base=base)
     noise = method.buffers((3, 64, 64))["noise"].double() * method.std
     monkeypatch.setattr(torch, "normal", lambda *_args, **_kwargs: noise)
-    attribution, options = captum(lite0)
+    explainer, options = captum(lite0)
     leaf = image.clone().requires_grad_()
-    wanted = NoiseTunnel(attribution).attribute(
+    wanted = NoiseTunnel(explainer).attribute(
         leaf, nt_type=kind, nt_samples=6, stdevs=0.3, target=282, **options
     )
     agree(program, method, image, wanted.detach(), 282)

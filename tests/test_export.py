@@ -89,6 +89,16 @@ def test_onnx_runtime_equals_the_eager_model(name: str, method: Method, tmp_path
     assert max(measured) < 5e-2, measured
 
 
+def agree_everywhere(explained: ExplanationModel, path: Path) -> None:
+    """Every output of every image, at batch 1, 3 and 8."""
+    to_onnx(explained, path)
+    for batch in (1, 3, 8):
+        images, target = torch.randn(batch, *explained.image_shape), torch.full((batch,), -1)
+        got, wanted = run(path, images, target), explained(images, target)
+        for name in ("logits", "attribution", "heatmap"):
+            assert max(errors(getattr(got, name), getattr(wanted, name))) < TOLERANCE
+
+
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1"])
 def test_smooth_networks_agree_everywhere(name: str, method: Method, tmp_path: Path) -> None:
@@ -96,12 +106,7 @@ def test_smooth_networks_agree_everywhere(name: str, method: Method, tmp_path: P
     explained = explain(
         networks.without_kinks(networks.real(name)), torch.randn(1, 3, PIXELS, PIXELS), method
     )
-    to_onnx(explained, tmp_path / "m.onnx")
-    for batch in (1, 3, 8):
-        images, target = torch.randn(batch, 3, PIXELS, PIXELS), torch.full((batch,), -1)
-        got, wanted = run(tmp_path / "m.onnx", images, target), explained(images, target)
-        for name_ in ("logits", "attribution", "heatmap"):
-            assert max(errors(getattr(got, name_), getattr(wanted, name_))) < TOLERANCE
+    agree_everywhere(explained, tmp_path / "m.onnx")
 
 
 @pytest.mark.parametrize("pixels", [64, 224])
@@ -110,12 +115,7 @@ def test_smoothdiff_has_no_kinks(pixels: int, tmp_path: Path) -> None:
     explained = explain(
         networks.real("efficientnet-lite0"), torch.randn(1, 3, pixels, pixels), SmoothDiff(4, 0.3)
     )
-    to_onnx(explained, tmp_path / "m.onnx")
-    for batch in (1, 3, 8):
-        images, target = torch.randn(batch, 3, pixels, pixels), torch.full((batch,), -1)
-        got, wanted = run(tmp_path / "m.onnx", images, target), explained(images, target)
-        for name in ("logits", "attribution", "heatmap"):
-            assert max(errors(getattr(got, name), getattr(wanted, name))) < TOLERANCE
+    agree_everywhere(explained, tmp_path / "m.onnx")
 
 
 @pytest.fixture

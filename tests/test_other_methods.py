@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -63,6 +64,12 @@ def test_integrated_gradients(rule: str, baseline: float | tuple[float, ...], ta
     close(IntegratedGradients(steps, rule, baseline), way * slopes)
 
 
+def path_integral(model: nn.Module, start: Tensor, target: Tensor, nodes: tuple[int, ...]) -> Tensor:
+    """Four Riemann steps from one baseline, at ``nodes`` quarters of the way."""
+    way = IMAGES - start
+    return way * sum(reference.gradient(model, start + k / 4 * way, target) for k in nodes) / 4
+
+
 def test_integrated_gradients_from_given_baselines(target: Tensor) -> None:
     model = networks.tiny("squeeze-excite")
     starts = torch.randn(2, 3, 12, 12)
@@ -70,11 +77,7 @@ def test_integrated_gradients_from_given_baselines(target: Tensor) -> None:
     assert method == IntegratedGradients(4, "left", starts.clone())
     assert method != IntegratedGradients(4, "left", starts + 1)
     assert method.describe()["baseline"]["shape"] == [2, 3, 12, 12]
-    parts = []
-    for start in starts.double():
-        way = IMAGES - start
-        slopes = sum(reference.gradient(model, start + k / 4 * way, target) for k in (0, 1, 2, 3)) / 4
-        parts.append(way * slopes)
+    parts = [path_integral(model, start, target, nodes=(0, 1, 2, 3)) for start in starts.double()]
     close(method, torch.stack(parts).mean(0))
     single = explain(model, IMAGES, IntegratedGradients(4, "left", starts[0]))(IMAGES).attribution
     torch.testing.assert_close(single, parts[0], rtol=1e-5, atol=1e-8)
@@ -83,11 +86,8 @@ def test_integrated_gradients_from_given_baselines(target: Tensor) -> None:
 def test_integrated_gradients_from_several_noise_baselines(target: Tensor) -> None:
     model = networks.tiny("squeeze-excite")
     method = IntegratedGradients(4, "right", "noise", baselines=3, seed=8)
-    parts = []
-    for start in method.starting_points((3, 12, 12)).double():
-        way = IMAGES - start
-        slopes = sum(reference.gradient(model, start + k / 4 * way, target) for k in (1, 2, 3, 4)) / 4
-        parts.append(way * slopes)
+    starts = method.starting_points((3, 12, 12)).double()
+    parts = [path_integral(model, start, target, nodes=(1, 2, 3, 4)) for start in starts]
     close(method, torch.stack(parts).mean(0))
 
 
@@ -195,12 +195,14 @@ def test_quadrature_of_smooth_slopes() -> None:
 
 
 @pytest.mark.parametrize("function", [torch.sqrt, torch.log, torch.rsqrt, torch.reciprocal])
-def test_functions_of_positive_numbers_are_averaged_over_samples(function: object) -> None:
+def test_functions_of_positive_numbers_are_averaged_over_samples(
+    function: Callable[[Tensor], Tensor],
+) -> None:
     """A normal distribution fitted to small positive numbers would reach below zero."""
 
     class Net(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            return function(x.square() + 1e-3).flatten(1)[:, :5]  # type: ignore[operator]
+            return function(x.square() + 1e-3).flatten(1)[:, :5]
 
     fitted, counted = (
         explain(Net().eval(), IMAGES, SmoothDiff(8, 0.5, estimator=kind, pool=1))(IMAGES)

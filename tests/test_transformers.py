@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from smoothserve.explainers import SmoothDiff, SmoothGrad, explain
 from smoothserve.explainers.capture import capture
-from smoothserve.explainers.tape import Network
 
 from benchmarks.digits_vit import digits, trained_vit
-from benchmarks.transformers import attribution, converged, cosine
+from benchmarks.eager import attribution
+from benchmarks.transformers import converged, cosine
 
 
 def test_smoothdiff_converges_near_smoothgrad_on_a_trained_vit() -> None:
@@ -17,14 +17,14 @@ def test_smoothdiff_converges_near_smoothgrad_on_a_trained_vit() -> None:
     assert accuracy > 0.9
     _, _, images, target = digits()
     images, target = images[:8], target[:8]
-    network = Network(capture(model, images[:1]))
-    truth = converged(network, images, target, 0.3, 2000, 1000)
+    program = capture(model, images[:1])
+    truth = converged(program, images, target, 0.3, 2000, 1000)
 
     def quality(method: SmoothDiff | SmoothGrad) -> float:
-        return cosine(attribution(network, images, target, method), truth)
+        return cosine(attribution(program, images, target, method), truth)
 
     assert quality(SmoothDiff(128, 0.3, pool=1)) > 0.98
     assert quality(SmoothDiff(4, 0.3, pool=1)) > quality(SmoothGrad(4, 0.3)) + 0.01
     traced = explain(model, images[:1], SmoothDiff(4, 0.3, pool=1))(images, target)
-    eager = attribution(network, images, target, SmoothDiff(4, 0.3, pool=1))
+    eager = attribution(program, images, target, SmoothDiff(4, 0.3, pool=1))
     torch.testing.assert_close(traced.attribution, eager, rtol=1e-4, atol=1e-6)

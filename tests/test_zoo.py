@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
-from smoothserve.explainers import Method, SmoothDiff
+from smoothserve.explainers import SmoothDiff
 from smoothserve.explainers.capture import capture
-from smoothserve.explainers.program import Program
-from smoothserve.explainers.tape import Network
-from torch import Tensor, fx
+from smoothserve.explainers.program import Program, arguments_by_name
 
+from benchmarks.eager import attribution
 from benchmarks.zoo_one import LIMIT, METHODS, autograd, build, measure, randomise
 
 CASES = {
@@ -44,35 +44,22 @@ def kinds(program: Program) -> set[str]:
         if name in ("chunk", "split", "split_with_sizes"):
             found.add("chunk or split")
         if name == "conv2d":
-            found |= _kinds_of_convolution(node)
+            given = arguments_by_name(node.target, node.args, node.kwargs)
+            found |= _kinds_of_convolution(given, node.meta["val"].shape[1])
         if name == "max_pool2d":
-            kernel, stride = node.args[1:3]
-            found |= {"overlapping max pool"} if max(kernel) > min(stride) else set()  # type: ignore[type-var, arg-type]
-            found |= {"ceil-mode max pool"} if True in node.args[3:] else set()
+            given = arguments_by_name(node.target, node.args, node.kwargs)
+            found |= {"overlapping max pool"} if max(given["kernel_size"]) > min(given["stride"]) else set()
+            found |= {"ceil-mode max pool"} if given["ceil_mode"] else set()
     return found
 
 
-def _kinds_of_convolution(node: fx.Node) -> set[str]:
-    arguments = [*node.args, *([None, [1, 1], [0, 0], [1, 1], 1][len(node.args) - 2 :])]
-    stride, dilation, groups = arguments[3], arguments[5], arguments[6]
-    channels = node.meta["val"].shape[1]
+def _kinds_of_convolution(given: dict[str, Any], channels: int) -> set[str]:
     return {
-        *(["strided"] if stride != [1, 1] else []),
-        *(["dilated"] if dilation != [1, 1] else []),
-        *(["depthwise"] if groups == channels else []),
-        *(["grouped"] if groups not in (1, channels) else []),
+        *(["strided"] if given["stride"] != [1, 1] else []),
+        *(["dilated"] if given["dilation"] != [1, 1] else []),
+        *(["depthwise"] if given["groups"] == channels else []),
+        *(["grouped"] if given["groups"] not in (1, channels) else []),
     }
-
-
-def eagerly(program: Program, method: Method, images: Tensor) -> tuple[Tensor, Tensor]:
-    """A method without tracing: attribution and explained classes."""
-    network = Network(program)
-    with torch.no_grad():
-        logits = network.at(images).logits
-        classes = logits.argmax(1)
-        seeds = network.objective.seeds(logits, classes[:, None])
-        buffers = method.buffers(tuple(images.shape[1:]))
-        return method.attribute(network, images, seeds, buffers)[0], classes
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -86,17 +73,20 @@ def test_a_classifier_all_the_way(name: str) -> None:
     double = model.double()
     row = measure(program, double, METHODS["Gradient"], images)  # to_onnx raises where the file is wrong
     assert row["autograd_error"] is not None
-    assert float(str(row["autograd_error"])) <= LIMIT
+    assert row["autograd_error"] <= LIMIT
     program = capture(double, images[:1].double())
     images = images.double()
+    with torch.no_grad():
+        classes = double(images).argmax(1)
     for method in METHODS.values():
-        got, classes = eagerly(program, method, images)
+        got = attribution(program, images, classes, method)
         wanted = autograd(double, method, images, classes)
         if wanted is None:
             assert isinstance(method, SmoothDiff)
             assert bool(got.isfinite().all())
             # Without noise every sample is the image, and all expectations are the plain Jacobians.
-            got, classes = eagerly(program, replace(method, std=0.0, estimator="count"), images)
+            noiseless = replace(method, std=0.0, estimator="count")
+            got = attribution(program, images, classes, noiseless)
             wanted = autograd(double, METHODS["Gradient"], images, classes)
         assert wanted is not None
         assert float((got - wanted).norm()) <= 1e-7 * float(wanted.norm())
@@ -108,4 +98,4 @@ def test_every_method_all_the_way(method: str) -> None:
     randomise(model)
     images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(5))
     row = measure(capture(model, images[:1]), model.double(), METHODS[method], images)
-    assert row["autograd_error"] is None or float(str(row["autograd_error"])) <= LIMIT
+    assert row["autograd_error"] is None or row["autograd_error"] <= LIMIT

@@ -1,14 +1,12 @@
 """Reverse rules: how each operation turns the gradient of its result into that of its inputs."""
 
 from . import convolution, gates, max_pool, multilinear, resampling  # noqa: F401 - fills the registry
-from .expectation import Expectation, FittedGaussian, PointWise, SampleMean, SoftenedSteps
+from .expectation import FittedGaussian, SampleMean, SoftenedSteps
 from .registry import Call, rule_for
 
 __all__ = [
     "Call",
-    "Expectation",
     "FittedGaussian",
-    "PointWise",
     "SampleMean",
     "SoftenedSteps",
     "rule_for",

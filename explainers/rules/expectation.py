@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, field
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,95 +11,54 @@ from ..program import BatchLayout
 from .slopes import Slope
 
 
-class Expectation(Protocol):
-    """E[.] over the noisy copies of an image, or the identity where there are none.
+@dataclass(frozen=True)
+class SampleMean:
+    """E[.] as the mean over ``samples`` noisy copies; with one sample, every point keeps its own Jacobian.
 
     Three batches meet in a reverse pass for k explained classes of B images, from n noisy copies each:
     *points* ``[n, B]``, where the network was evaluated; *gradients* ``[k, B]``; and the *stack*
     ``[n, k, B]``, where each gradient meets each point. The last index is the fastest.
+
+    Attributes:
+        samples: n.
+        classes: k.
     """
+
+    samples: int = 1
+    classes: int = field(default=1, kw_only=True)
 
     def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
         """Points -> gradients: the mean over samples, the same for every class."""
-
-    def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
-        """E[s'(z)] of an element-wise function s, points -> gradients."""
-
-    def spread(self, gradient: Tensor, layout: BatchLayout) -> Tensor:
-        """Gradients -> stack: the same for every sample."""
-
-    def stack(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        """Points -> stack: the same for every class."""
-
-    def fold(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        """Stack -> gradients: the mean over samples."""
-
-    def explaining(self, classes: int) -> Expectation:
-        """The same expectation in a reverse pass for ``classes`` (k) classes at once."""
-
-
-@dataclass(frozen=True)
-class PointWise:
-    """No averaging: every point keeps its own Jacobian (n = 1)."""
-
-    classes: int = 1
-
-    def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        return _repeat(value, layout, self.classes)
-
-    def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
-        return _repeat(slope.at(z), layout, self.classes)
-
-    def spread(self, gradient: Tensor, layout: BatchLayout) -> Tensor:
-        return gradient
-
-    def stack(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        return _repeat(value, layout, self.classes)
-
-    def fold(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        return value
-
-    def explaining(self, classes: int) -> Expectation:
-        return replace(self, classes=classes)
-
-
-@dataclass(frozen=True)
-class SoftenedSteps(PointWise):
-    """No averaging, but every jump of a slope is a sigmoid of sharpness ``beta``."""
-
-    beta: float = 10.0
-
-    def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
-        return _repeat(slope.softened(z, self.beta), layout, self.classes)
-
-
-@dataclass(frozen=True)
-class SampleMean:
-    """The mean over ``samples`` noisy copies, stacked as the slow index of the batch."""
-
-    samples: int
-    classes: int = 1
-
-    def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
         return _repeat(_average(value, layout, self.samples), layout, self.classes)
 
     def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
+        """E[s'(z)] of an element-wise function s, points -> gradients."""
         return self.mean(slope.at(z), layout)
 
     def spread(self, gradient: Tensor, layout: BatchLayout) -> Tensor:
+        """Gradients -> stack: the same for every sample."""
         return _repeat(gradient, layout, self.samples)
 
     def stack(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        """Points -> stack: the same for every class."""
         return _repeat(value, BatchLayout(layout.axis, layout.outer * self.samples), self.classes)
 
     def fold(self, value: Tensor, layout: BatchLayout) -> Tensor:
+        """Stack -> gradients: the mean over samples."""
         return _average(value, layout, self.samples)
 
-    def explaining(self, classes: int) -> Expectation:
-        return replace(self, classes=classes)
+
+@dataclass(frozen=True, kw_only=True)
+class SoftenedSteps(SampleMean):
+    """As SampleMean, but every jump of a slope is a sigmoid of sharpness ``beta``."""
+
+    beta: float
+
+    def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
+        return self.mean(slope.softened(z, self.beta), layout)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FittedGaussian(SampleMean):
     """As SampleMean, but slopes are those of z ~ N(mu, v), fitted to the samples of each element.
 
@@ -113,8 +71,8 @@ class FittedGaussian(SampleMean):
         pool: v of feature maps is averaged over ``pool x pool`` neighbours; 1 leaves it alone.
     """
 
-    antithetic: bool = False
-    pool: int = 1
+    antithetic: bool
+    pool: int
 
     def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
         if not slope.everywhere:
@@ -155,6 +113,8 @@ def _apart(value: Tensor, layout: BatchLayout, samples: int) -> Tensor:
 
 def _average(value: Tensor, layout: BatchLayout, samples: int) -> Tensor:
     """[.., outer*n*B, ..] -> [.., outer*B, ..]: the mean over n."""
+    if samples == 1:
+        return value
     return _apart(value, layout, samples).mean(layout.axis + 1).flatten(layout.axis, layout.axis + 1)
 
 

@@ -11,8 +11,8 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from ..errors import DifferentiationError
-from ..program import BatchLayout, Values, operation, source_line
-from .expectation import Expectation
+from ..program import BatchLayout, Values, arguments_by_name, operation, source_line
+from .expectation import SampleMean
 
 Gradients = Sequence[Tensor | None]
 
@@ -28,7 +28,7 @@ class Call:
         points: the values at the evaluated points, batch n*B (noisy copies) or B.
         single: values of the batch that gradients have, k*B for k explained classes; only their sizes and
             what does not depend on the pixels are used.
-        stacked: the same for the stack of n*k*B, see :class:`Expectation`.
+        stacked: the same for the stack of n*k*B, see :class:`SampleMean`.
         varying: the nodes whose value depends on the pixels.
         batch: node -> where its value holds the batch.
         expectation: averages over the noisy copies.
@@ -43,7 +43,7 @@ class Call:
     stacked: Values
     varying: set[fx.Node]
     batch: dict[fx.Node, BatchLayout | None]
-    expectation: Expectation
+    expectation: SampleMean
 
     @property
     def target(self) -> Any:
@@ -57,12 +57,8 @@ class Call:
 
     def arguments(self) -> dict[str, Any]:
         """The arguments by their schema names with defaults filled in; inputs at the gradients' batch."""
-        args, kwargs = self._build(self.single)
-        schema = self.target._schema.arguments
-        named = {a.name: a.default_value for a in schema if a.has_default_value()}
-        named.update(zip((a.name for a in schema), args, strict=False))
-        named.update(kwargs)
-        return named
+        leaves = [self.single[leaf] if isinstance(leaf, fx.Node) else leaf for leaf in self.leaves]
+        return arguments_by_name(self.target, *pytree.tree_unflatten(leaves, self.spec))
 
     def mean(self, value: Tensor, position: int) -> Tensor:
         """Average ``value``, laid out like the input at ``position``, over the samples: points -> gradients."""
@@ -111,7 +107,7 @@ class Call:
             inputs = [leaves[position] for position in self.active]
             try:
                 return list(torch.autograd.grad(outputs, inputs, list(parts.values()), allow_unused=True))
-            except (RuntimeError, NotImplementedError) as error:
+            except RuntimeError as error:  # PyTorch's for a missing derivative; its own words come along
                 raise self._not_differentiable(f": {' '.join(str(error).split())[:200]}") from error
 
     def _not_differentiable(self, reason: str) -> DifferentiationError:
@@ -125,11 +121,6 @@ class Call:
         layout = self.batch[node]
         assert layout is not None, f"{node} varies, so it has a batch"
         return layout
-
-    def _build(self, values: Values) -> tuple[list[Any], dict[str, Any]]:
-        leaves = [values[leaf] if isinstance(leaf, fx.Node) else leaf for leaf in self.leaves]
-        args, kwargs = pytree.tree_unflatten(leaves, self.spec)
-        return list(args), kwargs
 
     def only_active_inputs_vary(self) -> bool:
         """Whether every input that depends on the pixels is one whose gradient is wanted."""

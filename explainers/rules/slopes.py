@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -51,6 +51,10 @@ class Bend:
     threshold: float
     rate: float
 
+    def height(self, z: Tensor) -> Tensor:
+        """How far z is above the threshold."""
+        return (z - self.threshold).clamp(min=0)
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -59,13 +63,13 @@ class Steps:
     jumps: tuple[Step, ...]
     base: float = 0.0
     bends: tuple[Bend, ...] = ()
-    everywhere: bool = True
+    everywhere: ClassVar = True
 
     def at(self, z: Tensor) -> Tensor:
         """With PyTorch's choice of subgradient at the thresholds."""
         return self._sum(
             lambda step: (z >= step.threshold if step.inclusive else z > step.threshold).to(z.dtype),
-            lambda bend: (z - bend.threshold).clamp(min=0),
+            lambda bend: bend.height(z),
         )
 
     def under_gaussian(self, mean: Tensor, std: Tensor) -> Tensor:
@@ -87,7 +91,7 @@ class Steps:
         """A step becomes sigmoid(beta (z - threshold)), the derivative of a softplus; bends stay."""
         return self._sum(
             lambda step: torch.sigmoid(beta * (z - step.threshold)),
-            lambda bend: (z - bend.threshold).clamp(min=0),
+            lambda bend: bend.height(z),
         )
 
     def _sum(self, step: Callable[[Step], Tensor], bend: Callable[[Bend], Tensor]) -> Tensor:
@@ -105,7 +109,7 @@ class Steps:
 class GeluSlope:
     """s(z) = z Phi(z): s'(z) = Phi(z) + z phi(z)."""
 
-    everywhere: bool = True
+    everywhere: ClassVar = True
 
     def at(self, z: Tensor) -> Tensor:
         return _normal_cdf(z) + z * _normal_density(z)
