@@ -44,8 +44,8 @@ def report(rows: list[Row], library: str, known: list[str]) -> str:
         f"autograd in float64 (limit {LIMIT:.0e}); SmoothDiff has no such equivalent. *ONNX*: the largest of the four methods' "
         "relative L2 errors of ONNX Runtime against the eager model in float32, at batch sizes 3 and 1, median over the "
         "images, kinks included. *nodes*, *MB*: of the Gradient and the SmoothDiff file. *s*: capture, rewriting, export and "
-        f"verification of the slowest method, two models side by side on 2 cores; {len(slow)} of {len(rows)} exports took more "
-        f"than {SECONDS} s.",
+        "verification of the slowest method, the smaller of wall-clock and processor time, one thread for PyTorch, models side by side on "
+        f"2 cores; {len(slow)} of {len(rows)} exports took more than {SECONDS} s.",
         "",
     ]
     if unmeasured:
