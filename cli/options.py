@@ -135,6 +135,17 @@ def method(arguments: argparse.Namespace) -> Method:
     return kind(**parameters)
 
 
+def method_defaults(name: str) -> dict[str, Any]:
+    """What parsed arguments hold for a method without options of its own.
+
+    Raises:
+        UsageError: there is no such method.
+    """
+    if name.lower() not in _METHOD_NAMES:
+        raise UsageError(f"{name!r} is no method; there are: {', '.join(METHODS)}.")
+    return {"method": name.lower(), **{parameter: None for parameter, *_ in _PARAMETERS}}
+
+
 def read_labels(path: Path) -> tuple[str, ...]:
     """Class names from a JSON list, a JSON object {"0": name, ...}, or lines of text."""
     try:

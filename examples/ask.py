@@ -32,6 +32,9 @@ def post(url: str, fields: dict[str, bytes], accept: str = "application/json") -
         with urllib.request.urlopen(request, timeout=120) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
+        elsewhere = error.headers.get("Location")
+        if error.code == 307 and elsewhere:  # explanations have a queue of their own
+            return post(urllib.parse.urljoin(url, elsewhere), fields, accept)
         return error.code, error.read()
     except OSError as error:
         sys.exit(f"no answer from {url}: {error}. Does the server run (scripts/serve.sh NAME)?")

@@ -1,4 +1,4 @@
-""".onnx -> .mar: both graphs sharing one weights file, the handler, and TorchServe's settings."""
+""".onnx -> .mar: the graphs, the handler, and TorchServe's settings."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-import onnx
 from smoothserve import handlers
-from smoothserve.handlers.card import METADATA_KEY, Card
 
 from .errors import ArchiveError, MissingDependencyError
-from .verification import load_session
+from .packing import write_graphs
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-.]*")
-_WEIGHTS = "weights.bin"
 _SETTINGS = """\
-# How TorchServe runs this archive; see docs of model-config.yaml.
+# How TorchServe runs this archive; see docs/serving.md.
 minWorkers: {workers}
 maxWorkers: {workers}
 batchSize: {batch_size}
 maxBatchDelay: {max_batch_delay}   # ms; a lone request waits that long if batchSize > 1
-responseTimeout: 60   # s, for a whole batch
+responseTimeout: 60   # s, for a whole batch; more than limits.seconds
 startupTimeout: 120   # s
 deviceType: cpu
 smoothserve:
+  methods: [{methods}]   # the first is the default
   threads: {threads}   # of each ONNX Runtime session; null: as many as cores
+  device: auto   # auto, cpu or cuda
+  limits: {{}}   # body_bytes, pixels, instances, response_bytes, seconds, side, batch
 """
 
 
 def to_archive(
-    onnx_path: str | Path,
+    onnx_paths: str | Path | Sequence[str | Path],
     name: str,
     *,
     store: str | Path = "model_store",
@@ -45,14 +46,16 @@ def to_archive(
     max_batch_delay: int = 10,
     threads: int | None = None,
 ) -> Path:
-    """Build ``store/name.mar`` around an explanation file.
+    """Build ``store/name.mar`` around one or several explanation files of one classifier.
 
-    The archive holds the explanation graph, the plain prediction graph cut out of it (so that
-    ``/predictions`` never pays for an explanation), their shared weights, and the handler. The
-    serving host needs torchserve, onnxruntime, numpy and pillow; no smoothserve, no captum.
+    The archive holds each explanation graph, the plain prediction graph cut out of the first (so that
+    ``/predictions`` never pays for an explanation), their shared weights, the answers to a parity image
+    that every worker must reproduce before it serves, and the handler. The serving host needs
+    torchserve, onnxruntime, numpy and pillow; no smoothserve, no captum.
 
     Args:
-        onnx_path: a file that :func:`smoothserve.export.to_onnx` wrote.
+        onnx_paths: files that :func:`smoothserve.export.to_onnx` wrote, with different methods; the first is
+            the default.
         name: of the model in TorchServe: letters, digits, ``_ - .``.
         store: folder of the archive, made if missing. An older archive is replaced at the end only.
         version: of the model in TorchServe.
@@ -62,7 +65,7 @@ def to_archive(
         threads: of each ONNX Runtime session; None: as many as cores.
 
     Raises:
-        ArchiveError: a wrong name, no explanation model, or the archiver failed.
+        ArchiveError: a wrong name, no explanation model, files that don't belong together, or the archiver failed.
         MissingDependencyError: torch-model-archiver is not installed.
     """
     check_name(name)
@@ -70,23 +73,26 @@ def to_archive(
         raise MissingDependencyError(
             "torch-model-archiver is not installed: pip install 'smoothserve[serve]'."
         )
+    paths = [onnx_paths] if isinstance(onnx_paths, (str, Path)) else list(onnx_paths)
     store = Path(store)
     store.mkdir(parents=True, exist_ok=True)
-    settings = _SETTINGS.format(
-        workers=workers,
-        batch_size=batch_size,
-        max_batch_delay=max_batch_delay,
-        threads="null" if threads is None else threads,
-    )
     with tempfile.TemporaryDirectory(prefix=".archive-", dir=store) as scratch:
         content = Path(scratch) / "content"
         content.mkdir()
-        write_graphs(Path(onnx_path), content)
+        methods = write_graphs([Path(path) for path in paths], content)
         package = content / "smoothserve" / "handlers"
         sources = Path(handlers.__file__).parent
         shutil.copytree(sources, package, ignore=shutil.ignore_patterns("__pycache__"))
         config = Path(scratch) / "model-config.yaml"
-        config.write_text(settings)
+        config.write_text(
+            _SETTINGS.format(
+                workers=workers,
+                batch_size=batch_size,
+                max_batch_delay=max_batch_delay,
+                methods=", ".join(methods),
+                threads="null" if threads is None else threads,
+            )
+        )
         _pack(name, version, package / "torchserve_handler.py", content, config, Path(scratch))
         target = store / f"{name}.mar"
         (Path(scratch) / f"{name}.mar").replace(target)
@@ -99,57 +105,6 @@ def check_name(name: str) -> None:
         raise ArchiveError(
             f"name={name!r}, expected letters, digits, '_', '-' and '.', beginning with a letter or digit."
         )
-
-
-def write_graphs(onnx_path: Path, folder: Path) -> None:
-    """Split a file into explanation.onnx, prediction.onnx and the weights that both refer to."""
-    try:
-        model = onnx.load(str(onnx_path))
-    except Exception as error:
-        raise ArchiveError(f"{onnx_path} cannot be read as an ONNX file: {error}") from error
-    card = {prop.key: prop.value for prop in model.metadata_props}.get(METADATA_KEY)
-    if card is None:
-        raise ArchiveError(
-            f"{onnx_path} is no explanation model (it has no card). Make one with 'smoothserve export'."
-        )
-    Card.from_json(card)
-    explanation = folder / "explanation.onnx"
-    onnx.save(
-        model,
-        str(explanation),
-        save_as_external_data=True,
-        location=_WEIGHTS,
-        size_threshold=1024,
-    )
-    light = onnx.load(str(explanation), load_external_data=False)
-    onnx.save(prediction_graph(light), str(folder / "prediction.onnx"))
-    load_session(folder / "prediction.onnx")
-
-
-def prediction_graph(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The part of an explanation graph that leads from image to logits."""
-    producer = {output: node for node in model.graph.node for output in node.output}
-    wanted, needed = ["logits"], set()
-    while wanted:
-        name = wanted.pop()
-        if name in needed:
-            continue
-        needed.add(name)
-        if name in producer:
-            wanted.extend(source for source in producer[name].input if source)
-    nodes = [node for node in model.graph.node if any(output in needed for output in node.output)]
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    del result.graph.node[:]
-    result.graph.node.extend(nodes)
-    for values in (result.graph.initializer, result.graph.input):
-        kept = [value for value in values if value.name in needed]
-        del values[:]
-        values.extend(kept)
-    outputs = [value for value in result.graph.output if value.name == "logits"]
-    del result.graph.output[:]
-    result.graph.output.extend(outputs)
-    return result
 
 
 def _pack(name: str, version: str, handler: Path, content: Path, config: Path, scratch: Path) -> None:

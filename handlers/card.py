@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .errors import CardError
@@ -54,6 +54,12 @@ class Preprocessing:
             raise CardError(
                 f"resize={self.resize} is smaller than the crop {list(self.crop)}; expected at least {max(self.crop)}."
             )
+
+    def scaled(self, factor: float) -> Preprocessing:
+        """The same part of the photo at another resolution, for pictures."""
+        height, width = (max(round(side * factor), 1) for side in self.crop)
+        resize = None if self.resize is None else max(round(self.resize * factor), height, width)
+        return replace(self, resize=resize, crop=(height, width))
 
 
 @dataclass(frozen=True)

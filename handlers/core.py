@@ -1,53 +1,27 @@
-"""The framework-free service: questions about photos in, answers out, each for itself."""
+"""The framework-free service: calls in, answers out, each for itself."""
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import onnxruntime
 from PIL import Image
 
-from .card import METADATA_KEY, Card
+from .answer import Answer, Array, Result, error_answer
+from .dialects import Call
 from .errors import CardError, RequestError
-from .photo import crop, decode, to_input
-from .picture import grey_png, overlay, to_png
+from .graph import Graph
+from .limits import Limits
+from .metrics import Meter
+from .options import Offer
+from .photo import crop, decode, to_input, to_picture
 from .request import Request
 
 log = logging.getLogger(__name__)
-Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What goes back to the caller: an HTTP status, a content type and a body."""
-
-    status: int
-    content_type: str
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Result:
-    """What the graph said about one photo.
-
-    Attributes:
-        probabilities: softmax of the logits, float32 ``[K]``.
-        heatmaps: class -> float32 ``[H, W]`` in [0, 1], the target or predicted class first; empty for plain
-            predictions.
-        picture: the part of the photo that the network saw, RGB.
-    """
-
-    probabilities: Array
-    heatmaps: dict[int, Array]
-    picture: Image.Image
 
 
 @dataclass(frozen=True)
@@ -58,191 +32,156 @@ class _Prepared:
 
 
 class ExplanationService:
-    """Runs an explanation graph, and a prediction graph where one is at hand.
+    """Runs explanation graphs of one classifier, and its prediction graph where one is at hand.
 
     Args:
-        explanation: path of a .onnx file made by smoothserve.
-        prediction: path of the plain prediction graph; without it, predictions run the
+        explanations: path of a .onnx file made by smoothserve; or several, by the name that requests call the
+            method by, the default first. May be empty if there is a prediction graph.
+        prediction: path of the plain prediction graph; without it, predictions run the default
             explanation graph.
         threads: of each ONNX Runtime session; None leaves the choice to it.
+        device: "auto", "cpu" or "cuda".
+        limits: of a request.
+        name: of the model on the server.
 
     Raises:
-        CardError: the file is no explanation model.
+        CardError: a file is no explanation model.
     """
 
     def __init__(
         self,
-        explanation: str | Path,
+        explanations: str | Path | Mapping[str, str | Path],
         prediction: str | Path | None = None,
         threads: int | None = None,
+        device: str = "auto",
+        limits: Limits | None = None,
+        name: str = "model",
     ) -> None:
-        self._explanation = _session(explanation, threads)
-        self._prediction = _session(prediction, threads) if prediction else None
-        self.card = read_card(self._explanation, explanation)
+        if isinstance(explanations, (str, Path)):
+            graph = Graph(explanations, threads, device)
+            self._explanations = {str(graph.card.method.get("name", "default")).lower(): graph}
+        else:
+            self._explanations = {key: Graph(p, threads, device) for key, p in explanations.items()}
+        self._prediction = Graph(prediction, threads, device) if prediction else None
+        cards = {key: graph.card for key, graph in self._explanations.items()}
+        if not cards:
+            if self._prediction is None:
+                raise CardError("There is neither an explanation graph nor a prediction graph.")
+            cards = {"none": self._prediction.card}
+        self.offer = Offer(cards, limits or Limits(), name)
 
-    def answer(self, questions: Sequence[Request | RequestError]) -> list[Answer]:
-        """One answer for each question, in order; a bad question spoils only its own answer.
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Names of the explanation methods that are loaded, the default first."""
+        return tuple(self._explanations)
 
-        Questions that could not even be read come in as the RequestError that says why.
+    def answer(self, calls: Sequence[Call | Exception], meter: Meter | None = None) -> list[Answer]:
+        """One answer for each call, in order; a bad call spoils only its own answer.
+
+        Calls that could not even be read come in as the RequestError that says why.
         """
-        answers: list[Answer] = []
-        for question, result in zip(questions, self.run(questions), strict=True):
-            if isinstance(question, RequestError):
-                answers.append(error_answer(question))
-            elif isinstance(result, RequestError):
-                answers.append(error_answer(result))
-            elif isinstance(result, Exception):
-                log.error("a request failed", exc_info=result)
-                answers.append(_failure(500, "The model failed on this request; see the server's log."))
-            else:
-                answers.append(self._render(question, result))
-        return answers
+        meter = meter or Meter()
+        questions = [q for call in calls if isinstance(call, Call) for q in call.questions]
+        results = iter(self.run(questions, meter))
+        return [
+            self._write(call, [next(results) for _ in call.questions], meter)
+            if isinstance(call, Call)
+            else _failure(call, meter)
+            for call in calls
+        ]
 
-    def run(self, questions: Sequence[Request | RequestError]) -> list[Result | Exception]:
-        """Decode, batch and run; predictions and explanations in a batch each."""
+    def _write(self, call: Call, results: Sequence[Result | Exception], meter: Meter) -> Answer:
+        good: list[Result] = []
+        for index, result in enumerate(results):
+            if not isinstance(result, Result):
+                if isinstance(result, RequestError) and len(results) > 1:
+                    result = RequestError(f"Instance {index}: {result}", result.status)
+                return _failure(result, meter)
+            good.append(result)
+        try:
+            with meter.timer("encode"):
+                answer = call.dialect.write(call.questions, good, self.offer)
+        except Exception as error:
+            return _failure(error, meter)
+        limit = self.offer.limits.response_bytes
+        if len(answer.body) > limit:
+            message = f"The answer has {len(answer.body):,} bytes, at most {limit:,} are allowed. Ask for fewer images, or for output=overlay."
+            return _failure(RequestError(message, 422), meter)
+        meter.count("explanations" if call.questions[0].explain else "predictions", len(call.questions))
+        return answer
+
+    def run(self, questions: Sequence[Request], meter: Meter | None = None) -> list[Result | Exception]:
+        """Decode, batch and run; predictions and each method's explanations in batches of their own."""
+        meter = meter or Meter()
+        deadline = time.monotonic() + self.offer.limits.seconds
         results: dict[int, Result | Exception] = {}
-        ready: dict[int, _Prepared] = {}
-        for index, question in enumerate(questions):
-            if isinstance(question, RequestError):
-                results[index] = question
-                continue
-            try:
-                picture = crop(decode(question.photo), self.card.preprocessing)
-                array = to_input(picture, self.card.preprocessing)
-                ready[index] = _Prepared(question, picture, array)
-            except Exception as error:
-                results[index] = error
-        for explain in (False, True):
-            chosen = [index for index, item in ready.items() if item.question.explain is explain]
-            if not chosen:
-                continue
-            try:
-                batch = np.stack([ready[index].array for index in chosen])
-                targets = [ready[index].question.target for index in chosen]
-                rows = self._explain(batch, targets) if explain else self._predict(batch)
-                for index, (probabilities, heatmaps) in zip(chosen, rows, strict=True):
-                    results[index] = Result(probabilities, heatmaps, ready[index].picture)
-            except Exception as error:
-                results.update(dict.fromkeys(chosen, error))
+        groups: dict[str | None, list[tuple[int, _Prepared]]] = {}
+        with meter.timer("decode"):
+            for index, question in enumerate(questions):
+                try:
+                    method = question.method or next(iter(self.offer.cards))
+                    if question.explain and method not in self._explanations:
+                        raise RequestError(f"This model offers no method {method!r}.")
+                    ready = self._prepare(question)
+                    groups.setdefault(method if question.explain else None, []).append((index, ready))
+                except Exception as error:
+                    results[index] = error
+        size = self.offer.limits.batch
+        for chosen, group in groups.items():
+            for start in range(0, len(group), size):
+                part = group[start : start + size]
+                try:
+                    with meter.timer("run"):
+                        answers = self._run([ready for _, ready in part], chosen, deadline)
+                    results.update(zip((index for index, _ in part), answers, strict=True))
+                except Exception as error:
+                    results.update(dict.fromkeys((index for index, _ in part), error))
         return [results[index] for index in range(len(questions))]
 
-    def _predict(self, batch: Array) -> list[tuple[Array, dict[int, Array]]]:
-        if self._prediction is None:
-            return [(p, {}) for p, _ in self._explain(batch, [None] * len(batch))]
-        (logits,) = self._prediction.run(["logits"], {"image": batch})
-        return [(_softmax(row), {}) for row in np.asarray(logits)]
+    def _prepare(self, question: Request) -> _Prepared:
+        pre = self.offer.card.preprocessing
+        if isinstance(question.photo, bytes):
+            photo = decode(question.photo, self.offer.limits.pixels)
+            picture = crop(photo, pre)
+            array = to_input(picture, pre)
+            if question.size is not None:
+                picture = crop(photo, pre.scaled(question.size / min(pre.crop)))
+        else:
+            array = question.photo
+            picture = to_picture(array, pre)
+            if question.size is not None:
+                side = question.size / min(pre.crop)
+                picture = picture.resize((round(picture.width * side), round(picture.height * side)))
+        return _Prepared(question, picture, array)
 
-    def _explain(self, batch: Array, targets: Sequence[int | None]) -> list[tuple[Array, dict[int, Array]]]:
-        target = np.array([-1 if t is None else t for t in targets], dtype=np.int64)
-        names = ["logits", "explained_class", "heatmap"]
-        logits, explained, heat = (
-            np.asarray(value) for value in self._explanation.run(names, {"image": batch, "target": target})
-        )
+    def _run(self, items: Sequence[_Prepared], method: str | None, deadline: float) -> list[Result]:
+        batch = np.stack([item.array for item in items])
+        if method is None and self._prediction is not None:
+            (logits,) = self._prediction.run(["logits"], {"image": batch}, deadline)
+            return [
+                Result(_softmax(row), {}, item.picture, self.offer.card)
+                for row, item in zip(logits, items, strict=True)
+            ]
+        graph = self._explanations[method or next(iter(self.offer.cards))]
+        targets = [-1 if item.question.target is None else item.question.target for item in items]
+        feeds = {"image": batch, "target": np.array(targets, dtype=np.int64)}
+        logits, explained, heat = graph.run(["logits", "explained_class", "heatmap"], feeds, deadline)
         classes = explained.reshape(len(batch), -1).tolist()
         maps = heat.reshape(len(batch), -1, *heat.shape[-2:])
-        return [
-            (_softmax(row), dict(zip(chosen, pictures, strict=True)))
-            for row, chosen, pictures in zip(logits, classes, maps, strict=True)
+        results = [
+            Result(_softmax(row), dict(zip(chosen, pictures, strict=True)), item.picture, graph.card)
+            for row, chosen, pictures, item in zip(logits, classes, maps, items, strict=True)
         ]
-
-    def _render(self, question: Request, result: Result) -> Answer:
-        if not question.explain:
-            return _json(200, {"predictions": self.top(result.probabilities, question.top_k)})
-        heat = next(iter(result.heatmaps.values()))
-        if question.output == "heatmap":
-            return Answer(200, "image/png", grey_png(heat))
-        if question.output == "overlay":
-            picture = overlay(heat, result.picture, self.card.signed)
-            return Answer(200, "image/png", to_png(picture))
-        explanations = [
-            {
-                **self.describe_class(index, result.probabilities),
-                "heatmap": self._describe_heatmap(heat, question.array),
-            }
-            for index, heat in result.heatmaps.items()
-        ]
-        body = {
-            **explanations[0],
-            "target_given": question.target is not None,
-            "predictions": self.top(result.probabilities, question.top_k),
-            **({"explanations": explanations} if self.card.top_k > 1 else {}),
-        }
-        return _json(200, body)
-
-    def _describe_heatmap(self, heat: Array, array: bool) -> dict[str, Any]:
-        """A heatmap ready for JSON: a grey PNG, with ``array`` also its float16 values."""
-        body: dict[str, Any] = {
-            "shape": list(heat.shape),
-            "signed": self.card.signed,
-            "png": base64.b64encode(grey_png(heat)).decode(),
-        }
-        if array:
-            body["float16"] = base64.b64encode(heat.astype("<f2").tobytes()).decode()
-        return body
-
-    def describe_class(self, index: int, probabilities: Array) -> dict[str, Any]:
-        """Number, label and probability of a class, ready for JSON."""
-        return {
-            "class": index,
-            "label": self.card.label(index),
-            "probability": round(float(probabilities[index]), 6),
-        }
-
-    def top(self, probabilities: Array, k: int) -> list[dict[str, Any]]:
-        """The ``k`` most probable classes, best first."""
-        order = np.argsort(-probabilities, kind="stable")[:k]
-        return [self.describe_class(int(index), probabilities) for index in order]
+        return results if method else [replace(result, heatmaps={}) for result in results]
 
 
-def read_card(session: onnxruntime.InferenceSession, path: str | Path) -> Card:
-    """The card of a loaded file.
-
-    Raises:
-        CardError: it has none, or a damaged one.
-    """
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    if text is None:
-        raise CardError(
-            f"{path} is an ONNX file, but no explanation model: it has no '{METADATA_KEY}' metadata. "
-            "Make one with 'smoothserve export'."
-        )
-    return Card.from_json(text)
-
-
-def error_answer(error: RequestError) -> Answer:
-    """The JSON answer to a request that cannot be answered."""
-    return _failure(error.status, str(error))
-
-
-def _failure(status: int, message: str) -> Answer:
-    return _json(status, {"error": {"code": status, "message": message}})
-
-
-def _json(status: int, value: Any) -> Answer:
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    return Answer(status, "application/json", text.encode())
+def _failure(error: Exception, meter: Meter) -> Answer:
+    if not isinstance(error, RequestError):
+        log.error("a request failed", exc_info=error)
+    meter.count("errors", kind=str(error.status) if isinstance(error, RequestError) else "500")
+    return error_answer(error)
 
 
 def _softmax(logits: Array) -> Array:
     shifted = np.exp((logits - logits.max()).astype(np.float64))
     return np.asarray(shifted / shifted.sum(), dtype=np.float32)
-
-
-def _session(path: str | Path, threads: int | None) -> onnxruntime.InferenceSession:
-    if not Path(path).is_file():
-        raise CardError(f"{path} does not exist.")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    try:
-        return onnxruntime.InferenceSession(
-            str(path), options, providers=_providers(onnxruntime.get_available_providers())
-        )
-    except Exception as error:
-        raise CardError(f"{path} cannot be loaded by ONNX Runtime: {error}") from error
-
-
-def _providers(available: Sequence[str]) -> list[str]:
-    """CUDA where there is one (not tested on a GPU), else the CPU."""
-    return [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in available]

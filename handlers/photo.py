@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 
 from .card import Preprocessing
 from .errors import RequestError
+from .limits import Limits
 
-MAX_PIXELS = 50_000_000  # checked before decoding; a 50-megapixel photo takes 150 MB decoded
 MAX_ASPECT = 50  # a strip of 1 x 50,000 would be resized to 256 x 12,800,000 before the crop
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -22,7 +22,7 @@ _FILTERS = {
 }
 
 
-def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode(content: bytes, max_pixels: int = Limits.pixels) -> Image.Image:
     """Decode a photo to RGB, upright, first frame, transparency on white.
 
     Raises:
@@ -91,3 +91,15 @@ def to_input(picture: Image.Image, preprocessing: Preprocessing) -> npt.NDArray[
     mean = np.asarray(preprocessing.mean, dtype=np.float32)
     std = np.asarray(preprocessing.std, dtype=np.float32)
     return np.ascontiguousarray(((pixels / np.float32(255) - mean) / std).transpose(2, 0, 1))
+
+
+def to_picture(array: npt.NDArray[np.float32], preprocessing: Preprocessing) -> Image.Image:
+    """The inverse of :func:`to_input`: what float32 ``[C, H, W]`` shows, as RGB."""
+    mean = np.asarray(preprocessing.mean, dtype=np.float32)
+    std = np.asarray(preprocessing.std, dtype=np.float32)
+    pixels = (array.transpose(1, 2, 0) * std + mean).clip(0, 1) * 255
+    if preprocessing.channels == "L":
+        return Image.fromarray(pixels[..., 0].round().astype(np.uint8)).convert("RGB")
+    if preprocessing.channels == "BGR":
+        pixels = pixels[..., ::-1]
+    return Image.fromarray(np.ascontiguousarray(pixels.round().astype(np.uint8)))

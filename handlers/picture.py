@@ -1,4 +1,4 @@
-"""Heatmap -> pictures: grey, coloured, and laid over the photo."""
+"""Heatmap -> pictures: grey, and in colours over the photo."""
 
 from __future__ import annotations
 
@@ -8,35 +8,22 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from . import colormaps
+
 Heatmap = npt.NDArray[np.float32]
 
-# Ten colours along matplotlib's "inferno" (CC0), which is perceptually uniform, ...
-_SEQUENTIAL = (
-    "000004",
-    "1b0c41",
-    "4a0c6b",
-    "781c6d",
-    "a52c60",
-    "cf4446",
-    "ed6925",
-    "fb9b06",
-    "f7d13d",
-    "fcffa4",
-)
-# ... and ColorBrewer's RdBu from against (blue) over indifferent (white) to for (red).
-_DIVERGING = ("2166ac", "67a9cf", "d1e5f0", "f7f7f7", "fddbc7", "ef8a62", "b2182b")
+
+def enlarge(heatmap: Heatmap, size: tuple[int, int]) -> Heatmap:
+    """``[H, W]`` resized to ``size`` (width, height), bilinear."""
+    if heatmap.shape == size[::-1]:
+        return heatmap
+    image = Image.fromarray(np.ascontiguousarray(heatmap, dtype=np.float32))
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.float32)
 
 
-def colour(heatmap: Heatmap, signed: bool) -> Image.Image:
-    """``[H, W]`` in [0, 1] -> RGB: a sequential colour map, or a diverging one around 0.5."""
-    anchors = _DIVERGING if signed else _SEQUENTIAL
-    table = np.array([[int(a[i : i + 2], 16) for i in (0, 2, 4)] for a in anchors], dtype=np.float32)
-    position = np.linspace(0, 1, len(anchors), dtype=np.float32)
-    channels = [np.interp(heatmap, position, table[:, channel]) for channel in range(3)]
-    return Image.fromarray(np.stack(channels, -1).round().astype(np.uint8))
-
-
-def overlay(heatmap: Heatmap, photo: Image.Image, signed: bool, opacity: float = 0.85) -> Image.Image:
+def overlay(
+    heatmap: Heatmap, photo: Image.Image, signed: bool, opacity: float = 0.85, colormap: str | None = None
+) -> Image.Image:
     """The heatmap over the (grey) photo, the more opaque the more it has to say.
 
     Args:
@@ -44,6 +31,7 @@ def overlay(heatmap: Heatmap, photo: Image.Image, signed: bool, opacity: float =
         photo: RGB of size (W, H).
         signed: whether 0.5 is indifferent.
         opacity: of the strongest pixels, in [0, 1].
+        colormap: see :mod:`smoothserve.handlers.colormaps`; None: inferno, or blue-red where signed.
 
     The heatmap is blurred by 1 % of the width: pixel-wise sensitivities are speckled, and a
     person looks for regions.
@@ -51,8 +39,9 @@ def overlay(heatmap: Heatmap, photo: Image.Image, signed: bool, opacity: float =
     smooth = _blur(heatmap, radius=photo.width / 100, signed=signed)
     strength = np.abs(smooth - 0.5) * 2 if signed else smooth
     mask = Image.fromarray((strength * opacity * 255).clip(0, 255).astype(np.uint8))
+    colours = colormaps.apply(colormap or colormaps.names(signed)[0], smooth)
     grey = photo.convert("L").convert("RGB")
-    return Image.composite(colour(smooth, signed), grey, mask)
+    return Image.composite(Image.fromarray(colours), grey, mask)
 
 
 def _blur(heatmap: Heatmap, radius: float, signed: bool) -> Heatmap:

@@ -1,156 +1,116 @@
-"""What a caller asks for: one parser for form fields, JSON bodies and headers."""
+"""What a caller asks for: one question about one image, and a call that holds one or several."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .card import Card
-from .errors import RequestError
+import numpy as np
+import numpy.typing as npt
 
-OUTPUTS = ("json", "heatmap", "overlay")
+from .errors import RequestError
+from .options import Offer, read_options
+
 _IMAGE_FIELDS = ("data", "image", "body", "file")
 
 
 @dataclass(frozen=True)
 class Request:
-    """One question about one photo.
+    """One question about one image.
 
     Attributes:
-        photo: encoded bytes.
+        photo: encoded bytes; or the network's input as float32 ``[C, H, W]``, preprocessed.
         explain: whether a heatmap is wanted, else only the prediction.
         target: class number to explain, or None for the predicted one.
         top_k: how many classes to name, 1..K.
-        output: json, heatmap (grey PNG) or overlay (colour PNG over the photo).
+        output: json, heatmap (grey PNG), overlay (colour PNG over the photo) or array (.npy).
         array: whether the JSON answer should hold the heatmap as float16, too.
+        method: one of the offer's, None for its default.
+        colormap: of the overlay, None for the default.
+        opacity: of the overlay, 0 to 1.
+        size: shorter side of a returned picture in pixels, None for the network's own.
     """
 
-    photo: bytes
+    photo: bytes | npt.NDArray[np.float32]
     explain: bool = False
     target: int | None = None
     top_k: int = 5
     output: str = "json"
     array: bool = False
+    method: str | None = None
+    colormap: str | None = None
+    opacity: float = 0.85
+    size: int | None = None
 
 
-def read_request(fields: Mapping[str, Any], headers: Mapping[str, str], explain: bool, card: Card) -> Request:
-    """Understand one request.
+def read_request(
+    fields: Mapping[str, Any], headers: Mapping[str, str], explain: bool, offer: Offer, path: str = ""
+) -> Request:
+    """Understand one question.
 
     Args:
-        fields: form fields as bytes or text; or ``{"body": ...}`` with a raw body (bytes) or a parsed
-            JSON object, whose members count as fields.
-        headers: of the request; only Accept is read.
+        fields: an image (``data``, ``image``, ``file`` or ``body``: bytes, base64 text or ``{"b64": ...}``) and options,
+            see :data:`smoothserve.handlers.options.OPTIONS`.
+        headers: of the request: Accept, and options as ``X-Target`` and so on.
         explain: which endpoint was called.
-        card: for labels and the number of classes.
+        offer: what there is to choose from.
+        path: options in the URL.
 
     Raises:
-        RequestError: something is missing, unknown or out of range.
+        RequestError: something is missing, unknown, too large or out of range.
     """
-    given = dict(fields)
-    if isinstance(given.get("body"), Mapping):
-        given = {**given, **given.pop("body")}
-    photo = _photo(given)
-    return Request(
-        photo=photo,
-        explain=explain,
-        target=_target(_text(given.get("target")), card),
-        top_k=_whole_number("top_k", _text(given.get("top_k")), 1, card.classes, min(5, card.classes)),
-        output=_output(_text(given.get("output")), headers) if explain else "json",
-        array=_truth("array", _text(given.get("array"))),
-    )
+    options = {name: value for name, value in fields.items() if name not in _IMAGE_FIELDS}
+    photo = _photo(fields, offer.limits.body_bytes)
+    return with_options(photo, options, headers, explain, offer, path)
 
 
-def _accepts_png(accept: str) -> bool:
-    """Whether PNG is asked for: named in Accept (RFC 9110) and not refused with q=0."""
-    for entry in accept.lower().split(","):
-        kind, *parameters = (part.strip() for part in entry.split(";"))
-        if kind in ("image/png", "image/*"):
-            return not any(re.fullmatch(r"q=0(\.0*)?", p) for p in parameters)
-    return False
+def with_options(
+    photo: bytes | npt.NDArray[np.float32],
+    options: Mapping[str, Any],
+    headers: Mapping[str, str],
+    explain: bool,
+    offer: Offer,
+    path: str,
+) -> Request:
+    """The question about an image that was found already."""
+    values = {
+        "top_k": min(5, offer.card.classes),
+        **read_options(options, headers, path, offer),
+    }
+    return Request(photo, explain, **values)
 
 
-def _photo(given: Mapping[str, Any]) -> bytes:
+def decode_base64(text: str, name: str) -> bytes:
+    """The bytes of base64 text, with or without a ``data:`` prefix.
+
+    Raises:
+        RequestError: it is none.
+    """
+    try:
+        return base64.b64decode(text.split(",", 1)[-1], validate=True)
+    except (binascii.Error, ValueError):
+        raise RequestError(f"The field {name!r} is text but no base64 of an image.") from None
+
+
+def _photo(given: Mapping[str, Any], limit: int) -> bytes:
     for name in _IMAGE_FIELDS:
         value = given.get(name)
         if value is None:
             continue
-        if isinstance(value, (bytes, bytearray)):
-            return bytes(value)
         if isinstance(value, Mapping) and isinstance(value.get("b64"), str):
             value = value["b64"]
-        if isinstance(value, str):
-            try:
-                return base64.b64decode(value.split(",", 1)[-1], validate=True)
-            except (binascii.Error, ValueError):
-                raise RequestError(f"The field {name!r} is text but no base64 of an image.") from None
-        raise RequestError(
-            f"The field {name!r} holds {type(value).__name__}, expected image bytes or base64."
-        )
+        if not isinstance(value, (bytes, bytearray, str)):
+            raise RequestError(
+                f"The field {name!r} holds {type(value).__name__}, expected image bytes or base64."
+            )
+        if len(value) > limit * (4 / 3 if isinstance(value, str) else 1) + 64:
+            raise RequestError(f"The image has {len(value):,} bytes, at most {limit:,} are allowed.", 413)
+        return decode_base64(value, name) if isinstance(value, str) else bytes(value)
     names = ", ".join(repr(str(name)[:40]) for name in given) or "nothing"
     raise RequestError(
-        f"The request holds no image (it has: {names}). Send its bytes as the body, as the form field 'data', "
+        f"The request holds no image (it has: {names[:200]}). Send its bytes as the body, as the form field 'data', "
         'or as base64 in JSON with Content-Type: application/json: {"data": "..."}.'
     )
-
-
-def _text(value: Any) -> str | None:
-    if value is None or value == "":
-        return None
-    if isinstance(value, (bytes, bytearray)):
-        return bytes(value).decode("utf-8", errors="replace").strip()
-    if isinstance(value, (str, int, bool)):
-        return str(value).strip()
-    raise RequestError(f"An option holds {type(value).__name__}, expected text or a number.")
-
-
-def _target(value: str | None, card: Card) -> int | None:
-    if value is None:
-        return None
-    if re.fullmatch(r"[+-]?\d+", value, re.ASCII):
-        number = int(value[:20])
-    else:
-        same = [index for index, label in enumerate(card.labels or ()) if label == value]
-        if len(same) > 1:
-            raise RequestError(f"target={value!r} is the label of classes {same}; give one of these numbers.")
-        if same:
-            return same[0]
-        known = "one of its labels" if card.labels else "this model has no labels"
-        raise RequestError(f"target={value[:80]!r} is no class: expected a number or {known}.")
-    if number >= card.classes:
-        raise RequestError(
-            f"target={number} is out of range: the model has classes 0 to {card.classes - 1} "
-            "(negative: the predicted class)."
-        )
-    return None if number < 0 else number
-
-
-def _whole_number(name: str, value: str | None, low: int, high: int, default: int) -> int:
-    if value is None:
-        return default
-    try:
-        number = int(value)
-    except ValueError:
-        number = low - 1
-    if not low <= number <= high:
-        raise RequestError(f"{name}={value[:80]!r}, expected a whole number from {low} to {high}.")
-    return number
-
-
-def _truth(name: str, value: str | None) -> bool:
-    text = (value or "false").lower()
-    if text not in ("true", "1", "yes", "false", "0", "no"):
-        raise RequestError(f"{name}={text[:80]!r}, expected true or false.")
-    return text in ("true", "1", "yes")
-
-
-def _output(value: str | None, headers: Mapping[str, str]) -> str:
-    if value is None:
-        accept = next((v for k, v in headers.items() if k.lower() == "accept"), "")
-        return "overlay" if _accepts_png(accept) else "json"
-    if value not in OUTPUTS:
-        raise RequestError(f"output={value[:80]!r}, expected one of {', '.join(OUTPUTS)}.")
-    return value

@@ -36,18 +36,9 @@ SMOOTHSERVE_RUN=$run scripts/serve.sh "$name" &
 server=$!
 # Stop the server however this script ends, and wait until it is gone.
 trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$run"' EXIT
-for _ in $(seq 120); do
-  kill -0 "$server" 2>/dev/null || { echo "demo: the server ended; is port 8080 taken?" >&2; exit 1; }
-  python - "$name" <<'PY' && break
-import json, sys, urllib.request
-try:
-    with urllib.request.urlopen(f"http://127.0.0.1:8081/models/{sys.argv[1]}", timeout=2) as answer:
-        workers = json.load(answer)[0]["workers"]
-except OSError:
-    sys.exit(1)
-sys.exit(not any(worker["status"] == "READY" for worker in workers))
-PY
-  sleep 0.5
-done
+python scripts/ready.py "$name" "$name-explain" --wait 90 || {
+  echo "demo: the server did not get ready; is port 8080 taken?" >&2
+  exit 1
+}
 python examples/ask.py "$photo" --model "$name" -o "$out/served_overlay.png"
 echo "== done: open $out/overlay.png and $out/served_overlay.png"

@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
 # Serves archives of model_store/ with TorchServe until interrupted, and always stops it again.
 #
-# usage: scripts/serve.sh NAME [NAME ...]
+# usage: scripts/serve.sh [--together] NAME [NAME ...]
+#
+# Each archive is registered twice, with a queue and a worker each: NAME answers predictions only, NAME-explain
+# explanations. So a slow explanation never delays a prediction; NAME redirects explanations (307) to NAME-explain.
+# --together registers NAME alone, for everything: half the memory, but predictions wait for explanations.
 #
 # environment:
 #   SMOOTHSERVE_CONFIG   TorchServe configuration (default: config.properties, loopback on port 8080)
@@ -12,6 +16,11 @@ config=$(realpath "${SMOOTHSERVE_CONFIG:-"$(dirname "$0")/../config.properties"}
 store=$(realpath "${SMOOTHSERVE_STORE:-"$(dirname "$0")/../model_store"}")
 [ -z "${SMOOTHSERVE_RUN:-}" ] || SMOOTHSERVE_RUN=$(realpath "$SMOOTHSERVE_RUN")
 
+export SMOOTHSERVE_SPLIT=1
+if [ "${1:-}" = --together ]; then
+  SMOOTHSERVE_SPLIT=0
+  shift
+fi
 if [ $# -eq 0 ] || [ "$1" = --help ] || [ "$1" = -h ]; then
   sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"
   [ $# -gt 0 ] && exit 0 || exit 2
@@ -37,6 +46,7 @@ for name in "$@"; do
     exit 1
   }
   models+=("$name=$name.mar")
+  [ "$SMOOTHSERVE_SPLIT" = 0 ] || models+=("$name-explain=$name.mar")
 done
 
 # A second server would otherwise end without a word, or requests would go to a stranger.
@@ -46,6 +56,10 @@ for address in $(sed -n 's/^\(inference\|management\|metrics\)_address=https\{0,
     exit 1
   fi
 done
+
+# TorchServe reads the metrics' declaration from its working directory, and writes the tokens' key_file.json there.
+sed "s|^metrics_config=\([^/]\)|metrics_config=$(dirname "$config")/\1|" "$config" >"$run/effective.properties"
+cd "$run"
 
 # TMPDIR holds the pid file, TEMP the workers' sockets and unpacked archives: one server for each.
 export TMPDIR=$run TEMP=$run LOG_LOCATION=$run/logs METRICS_LOCATION=$run/logs
@@ -73,7 +87,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 echo "serve: logs in $run/logs" >&2
-setsid torchserve --start --foreground --ncs --ts-config "$config" --model-store "$store" --models "${models[@]}" \
+grep -q '^disable_token_authorization=true' "$config" || echo "serve: tokens in $run/key_file.json" >&2
+setsid torchserve --start --foreground --ncs --ts-config "$run/effective.properties" --model-store "$store" --models "${models[@]}" \
   >"$run/torchserve.out" 2>&1 &
 server=$!
 wait "$server" || true

@@ -45,13 +45,27 @@ def lite0_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(lite0_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TorchServe]:
-    """A running TorchServe with the archive of that network, batching up to 4 requests."""
+def gradient_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same network with its plain gradient."""
+    from smoothserve.cli.main import main
+
+    path = tmp_path_factory.mktemp("gradient") / "gradient.onnx"
+    assert main(["export", "efficientnet-lite0", "-o", str(path), "--method", "gradient"]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def server(
+    lite0_onnx: Path, gradient_onnx: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TorchServe]:
+    """A TorchServe with both methods in one archive, registered once, batching up to 4 requests of all kinds."""
     from smoothserve.export import to_archive
 
     folder = tmp_path_factory.mktemp("server")
-    to_archive(lite0_onnx, "lite0", store=folder / "store", batch_size=4, max_batch_delay=200)
-    with TorchServe(folder, "lite0") as running:
+    to_archive(
+        [lite0_onnx, gradient_onnx], "lite0", store=folder / "store", batch_size=4, max_batch_delay=100
+    )
+    with TorchServe(folder, "lite0", together=True) as running:
         yield running
 
 
@@ -60,8 +74,12 @@ def _fixed_seed() -> None:
     torch.manual_seed(0)
 
 
+_ONE_SERVER = ("test_server.py", "test_conformance.py", "test_hostile.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With ``--dist loadgroup`` a file's tests stay together, except the sweep's: those are long and alone."""
     for item in items:
         if item.path.name != "test_zoo.py":
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+            group = "server" if item.path.name in _ONE_SERVER else item.path.name
+            item.add_marker(pytest.mark.xdist_group(group))

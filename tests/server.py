@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -20,19 +21,25 @@ START_SECONDS = 120
 
 
 class TorchServe:
-    """Serve one archive of ``folder/store``."""
+    """Serve one archive of ``folder/store``, by the repository's configuration ``config`` but on free ports."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.name = folder, name
-        self.port, self.management, metrics, *grpc = _free_ports(5)
-        text = (ROOT / "config.properties").read_text()
-        for old, new in ((8080, self.port), (8081, self.management), (8082, metrics)):
+    def __init__(
+        self, folder: Path, name: str, together: bool = False, config: str = "config.properties"
+    ) -> None:
+        self.folder, self.name, self.together = folder, name, together
+        self.port, self.management, self.metrics, self.grpc, other = _free_ports(5)
+        text = (ROOT / config).read_text()
+        for old, new in ((8080, self.port), (8081, self.management), (8082, self.metrics)):
             text = text.replace(f":{old}", f":{new}")
-        text += f"grpc_inference_port={grpc[0]}\ngrpc_management_port={grpc[1]}\n"
+        text += f"grpc_inference_port={self.grpc}\ngrpc_management_port={other}\n"
+        text = re.sub(
+            r"^metrics_config=.*", f"metrics_config={ROOT / 'deploy/metrics.yaml'}", text, flags=re.M
+        )
         self.config = folder / "config.properties"
         self.config.write_text(text)
         self.run = folder / "run"
         self.run.mkdir()
+        self.authorization: dict[str, str] = {}
 
     def __enter__(self) -> TorchServe:
         environment = {
@@ -41,7 +48,8 @@ class TorchServe:
             "SMOOTHSERVE_STORE": str(self.folder / "store"),
             "SMOOTHSERVE_RUN": str(self.run),
         }
-        self.process = subprocess.Popen([ROOT / "scripts/serve.sh", self.name], env=environment)
+        command = [str(ROOT / "scripts/serve.sh"), *(["--together"] if self.together else []), self.name]
+        self.process = subprocess.Popen(command, env=environment)
         try:
             self._wait()
         except BaseException:
@@ -58,10 +66,23 @@ class TorchServe:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=60)
 
-    def workers(self) -> list[dict[str, Any]]:
-        url = f"http://127.0.0.1:{self.management}/models/{self.name}"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return json.load(answer)[0]["workers"]  # type: ignore[no-any-return]
+    def workers(self, name: str | None = None) -> list[dict[str, Any]]:
+        return self.about(name or self.name)["workers"]  # type: ignore[no-any-return]
+
+    def about(self, name: str, query: str = "") -> dict[str, Any]:
+        """What the management port says about a model."""
+        headers = {}
+        if self.authorization:
+            keys = json.loads((self.run / "key_file.json").read_text())
+            headers = {"Authorization": f"Bearer {keys['management']['key']}"}
+        url = f"http://127.0.0.1:{self.management}/models/{name}{query}"
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+            return json.load(answer)[0]  # type: ignore[no-any-return]
+
+    def scrape(self) -> str:
+        """What Prometheus would read."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=5) as answer:
+            return answer.read().decode()  # type: ignore[no-any-return]
 
     def post(self, path: str, body: bytes, **headers: str) -> tuple[int, str, bytes]:
         """Status, content type and body of the answer."""
@@ -71,6 +92,7 @@ class TorchServe:
             method="POST",
             headers={
                 "Content-Type": "application/octet-stream",
+                **self.authorization,
                 **{k.replace("_", "-"): v for k, v in headers.items()},
             },
         )
@@ -98,16 +120,21 @@ class TorchServe:
         return [int(size) for size in re.findall(r"batch of (\d+) answered", self.log())]
 
     def _wait(self) -> None:
+        names = [self.name] if self.together else [self.name, f"{self.name}-explain"]
+        command = [sys.executable, str(ROOT / "scripts/ready.py"), *names, "--wait", "1"]
+        command += ["--url", f"http://127.0.0.1:{self.port}"]
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(f"serve.sh ended with {self.process.returncode}")
-            try:
-                if any(worker["status"] == "READY" for worker in self.workers()):
-                    return
-            except OSError:
-                pass
-            time.sleep(0.3)
+            keys = self.run / "key_file.json"
+            if keys.is_file():
+                self.authorization = {
+                    "Authorization": f"Bearer {json.loads(keys.read_text())['inference']['key']}"
+                }
+            tokens = ["--key-file", str(keys)] if keys.is_file() else []
+            if subprocess.run([*command, *tokens], capture_output=True).returncode == 0:
+                return
         raise RuntimeError(f"TorchServe was not ready after {START_SECONDS} s:\n{self.log()[-2000:]}")
 
 

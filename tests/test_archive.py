@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -10,8 +11,14 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from smoothserve.explainers import SmoothDiff, explain
+from smoothserve.explainers import Gradient, SmoothDiff, explain
 from smoothserve.export import ArchiveError, to_archive, to_onnx
+from smoothserve.export.packing import write_graphs
+from smoothserve.handlers import selfcheck
+from smoothserve.handlers.answer import Result
+from smoothserve.handlers.core import ExplanationService
+from smoothserve.handlers.errors import CardError
+from smoothserve.handlers.request import Request
 
 from . import networks
 
@@ -32,7 +39,13 @@ def test_content(model: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(archive) as content:
         names = set(content.namelist())
         content.extractall(tmp_path / "x")
-    assert {"explanation.onnx", "prediction.onnx", "weights.bin", "torchserve_handler.py"} <= names
+    assert {
+        "explanation-smoothdiff.onnx",
+        "prediction.onnx",
+        "weights.bin",
+        "selfcheck.npz",
+        "torchserve_handler.py",
+    } <= names
     assert not [n for n in names if n.endswith((".pth", ".pt", ".pkl", ".pyc"))]
     settings = (tmp_path / "x" / "model-config.yaml").read_text()
     for line in ("minWorkers: 2", "batchSize: 3", "threads: 1"):
@@ -41,13 +54,72 @@ def test_content(model: Path, tmp_path: Path) -> None:
     images = np.random.default_rng(0).standard_normal((3, 3, 12, 12)).astype(np.float32)
     feeds = {"image": images, "target": np.array([-1, 2, 0])}
     original = onnxruntime.InferenceSession(str(model)).run(None, feeds)
-    packed = onnxruntime.InferenceSession(str(tmp_path / "x" / "explanation.onnx")).run(None, feeds)
+    packed = onnxruntime.InferenceSession(str(tmp_path / "x" / "explanation-smoothdiff.onnx")).run(
+        None, feeds
+    )
     for one, other in zip(original, packed, strict=True):
         assert np.array_equal(one, other)
     prediction = onnxruntime.InferenceSession(str(tmp_path / "x" / "prediction.onnx"))
     assert [i.name for i in prediction.get_inputs()] == ["image"]
     (logits,) = prediction.run(None, {"image": images})
     assert np.array_equal(logits, original[0])
+
+
+def test_several_methods_share_one_copy_of_the_weights(model: Path, tmp_path: Path) -> None:
+    network = networks.tiny("pool-ties", torch.float32)
+    to_onnx(explain(network, torch.randn(1, 3, 12, 12), Gradient()), tmp_path / "g.onnx")
+    both = tmp_path / "both"
+    both.mkdir()
+    assert write_graphs([model, tmp_path / "g.onnx"], both) == ["smoothdiff", "gradient"]
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    write_graphs([model], alone)
+    assert (both / "weights.bin").stat().st_size <= (alone / "weights.bin").stat().st_size + 4096
+    service = ExplanationService(
+        {name: both / f"explanation-{name}.onnx" for name in ("smoothdiff", "gradient")},
+        both / "prediction.onnx",
+    )
+    image = np.random.default_rng(3).standard_normal((3, 12, 12)).astype(np.float32)
+    smooth, plain = service.run([Request(image, True, method=m) for m in ("smoothdiff", "gradient")])
+    feeds = {"image": image[None], "target": np.array([-1])}
+    for result, path in ((smooth, model), (plain, tmp_path / "g.onnx")):
+        wanted = onnxruntime.InferenceSession(str(path)).run(["heatmap"], feeds)[0][0]
+        assert isinstance(result, Result)
+        np.testing.assert_allclose(next(iter(result.heatmaps.values())), wanted, atol=1e-6)
+
+
+def test_files_that_do_not_belong_together(model: Path, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    other = networks.tiny("pool-ties", torch.float32)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(1.5)
+    to_onnx(explain(other, torch.randn(1, 3, 12, 12), Gradient()), tmp_path / "other.onnx")
+    with pytest.raises(ArchiveError, match="predicts something else"):
+        to_archive([model, tmp_path / "other.onnx"], "pools", store=tmp_path)
+    shutil.copy(model, tmp_path / "copy.onnx")
+    with pytest.raises(ArchiveError, match="explains with smoothdiff, as another"):
+        to_archive([model, tmp_path / "copy.onnx"], "pools", store=tmp_path)
+
+
+def test_the_self_check_notices_damage(model: Path, tmp_path: Path) -> None:
+    """A worker with changed weights must not serve."""
+    write_graphs([model], tmp_path)
+
+    def service() -> ExplanationService:
+        return ExplanationService(
+            {"smoothdiff": tmp_path / "explanation-smoothdiff.onnx"}, tmp_path / "prediction.onnx"
+        )
+
+    selfcheck.check(service(), tmp_path / selfcheck.FILE)
+    weights = tmp_path / "weights.bin"
+    content = np.frombuffer(weights.read_bytes(), dtype=np.float32)
+    weights.write_bytes((content * 1.3).tobytes())
+    with pytest.raises(CardError, match="refuses to serve"):
+        selfcheck.check(service(), tmp_path / selfcheck.FILE)
+    (tmp_path / selfcheck.FILE).write_bytes(b"no archive")
+    with pytest.raises(CardError, match="Pack the archive again"):
+        selfcheck.check(service(), tmp_path / selfcheck.FILE)
 
 
 def test_a_prediction_pays_for_no_explanation(model: Path, tmp_path: Path) -> None:

@@ -11,18 +11,25 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
+from smoothserve.handlers import colormaps
 from smoothserve.handlers.card import Card, Preprocessing
 from smoothserve.handlers.core import ExplanationService
+from smoothserve.handlers.dialects import Call, Plain, read_call
 from smoothserve.handlers.errors import CardError, RequestError
+from smoothserve.handlers.limits import Limits
+from smoothserve.handlers.options import Offer
 from smoothserve.handlers.photo import crop, decode, to_input
-from smoothserve.handlers.picture import colour, grey_png, overlay
-from smoothserve.handlers.request import Request, read_request
+from smoothserve.handlers.picture import grey_png, overlay
+from smoothserve.handlers.request import Request
 
 PRE = Preprocessing(resize=256, crop=(224, 224))
 CARD = Card(
     name="three", image_shape=(3, 224, 224), classes=3, method={"name": "Gradient"}, signed=False,
     preprocessing=PRE, labels=("cat", "dog", "cup"),
 )  # fmt: skip
+
+
+OFFER = Offer({"gradient": CARD}, Limits())
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -124,7 +131,9 @@ def test_channel_order_and_grey(cat: Image.Image) -> None:
     ],
 )  # fmt: skip
 def test_requests_are_understood(fields: dict[str, object], headers: dict[str, str], wanted: Request) -> None:
-    assert read_request(fields, headers, explain=True, card=CARD) == wanted
+    call = read_call(fields, headers, explain=True, offer=OFFER)
+    assert call == Call((wanted,), call.dialect)
+    assert isinstance(call.dialect, Plain)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +148,14 @@ def test_requests_are_understood(fields: dict[str, object], headers: dict[str, s
         ({"data": b"x", "target": b"bird"}, "one of its labels"),
         ({"data": b"x", "target": b"1_0"}, "no class"),
         ({"body": {"data": "anBn", "target": {"a": 1}}}, "dict"),
-        ({"body": {"data": "anBn", "target": 1.5}}, "float"),
+        ({"body": {"data": "anBn", "target": 1.5}}, "no class"),
+        ({"data": b"x", "colour": b"red"}, "no option 'colour'"),
+        ({"data": b"x", "colormap": b"jet"}, "inferno"),
+        ({"data": b"x", "colormap": b"blue-red"}, "needs a sequential"),
+        ({"data": b"x", "opacity": b"2"}, "0 to 1"),
+        ({"data": b"x", "opacity": b"nan"}, "0 to 1"),
+        ({"data": b"x", "size": b"5000"}, "16 to 1024"),
+        ({"data": b"x", "method": b"lime"}, "one of gradient"),
         ({"data": b"x", "top_k": b"4"}, "1 to 3"),
         ({"data": b"x", "array": b"maybe"}, "true or false"),
         ({"data": b"x", "output": b"gif"}, "overlay"),
@@ -147,7 +163,7 @@ def test_requests_are_understood(fields: dict[str, object], headers: dict[str, s
 )
 def test_requests_that_make_no_sense_are_refused(fields: dict[str, object], words: str) -> None:
     with pytest.raises(RequestError, match=words) as caught:
-        read_request(fields, {}, explain=True, card=CARD)
+        read_call(fields, {}, explain=True, offer=OFFER)
     assert caught.value.status == 400
 
 
@@ -156,13 +172,16 @@ def test_a_mixed_batch_is_answered_one_by_one(lite0_onnx: Path, photos: dict[str
     cat, cup = (photos[name].read_bytes() for name in ("chelsea", "coffee"))
     answers = service.answer(
         [
-            Request(cat),
-            Request(cup, explain=True),
-            RequestError("unreadable"),
-            Request(b"garbage", explain=True),
-            Request(cat, explain=True, target=285, output="heatmap"),
-            Request(cup, top_k=1),
-            Request(cat, explain=True, array=True),
+            question if isinstance(question, Exception) else Call((question,), Plain())
+            for question in (
+                Request(cat),
+                Request(cup, explain=True),
+                RequestError("unreadable"),
+                Request(b"garbage", explain=True),
+                Request(cat, explain=True, target=285, output="heatmap"),
+                Request(cup, top_k=1),
+                Request(cat, explain=True, array=True),
+            )
         ]
     )
     assert [answer.status for answer in answers] == [200, 200, 400, 400, 200, 200, 200]
@@ -193,10 +212,11 @@ def test_pictures() -> None:
     ramp = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
     shown = np.asarray(Image.open(io.BytesIO(grey_png(ramp))))
     np.testing.assert_array_equal(shown, np.round(ramp * 255))
-    light = np.asarray(colour(ramp, signed=False).convert("L")).ravel().astype(int)
-    assert (np.diff(light) >= 0).all(), "a sequential map gets lighter with every step"
-    neutral = np.asarray(colour(np.full((2, 2), 0.5, np.float32), signed=True))
-    assert (neutral == 0xF7).all()
+    for name in colormaps.names(signed=False):
+        light = np.asarray(Image.fromarray(colormaps.apply(name, ramp)).convert("L")).ravel().astype(int)
+        assert (np.diff(light) >= 0).all(), f"{name} gets lighter with every step"
+    for name in colormaps.names(signed=True):
+        assert (colormaps.apply(name, np.full((2, 2), 0.5, np.float32)) == 0xF7).all()
     photo = Image.new("RGB", (8, 8), (10, 200, 30))
     nothing = overlay(np.zeros((8, 8), np.float32), photo, signed=False)
     assert difference(nothing, photo.convert("L").convert("RGB")) == 0

@@ -72,7 +72,7 @@ def test_png(server: TorchServe, cat_jpeg: bytes) -> None:
 
 def test_target(server: TorchServe, cat_jpeg: bytes, service: ExplanationService) -> None:
     by_number = server.post_form(EXPLAIN, {"data": cat_jpeg, "target": b"285"})
-    by_label = server.post_form(EXPLAIN, {"data": cat_jpeg, "target": service.card.label(285).encode()})
+    by_label = server.post_form(EXPLAIN, {"data": cat_jpeg, "target": service.offer.card.label(285).encode()})
     as_json = server.post(
         EXPLAIN,
         json.dumps({"data": base64.b64encode(cat_jpeg).decode(), "target": 285}).encode(),
@@ -90,17 +90,18 @@ def test_target(server: TorchServe, cat_jpeg: bytes, service: ExplanationService
     [
         ({"data": b"no image at all"}, "cannot be read"),
         ({"data": b""}, "no image"),
-        ({"other": b"x"}, "no image"),
+        ({"target": b""}, "no image"),
         ({"target": b"1000"}, "out of range"),
         ({"target": b"dogcat"}, "no class"),
-        ({"output": b"video"}, "json, heatmap, overlay"),
+        ({"output": b"video"}, "json, heatmap, overlay, array"),
+        ({"colour": b"red"}, "no option 'colour'"),
         ({"top_k": b"0"}, "1 to 1000"),
     ],
 )
 def test_a_bad_request_gets_400_and_a_reason(
     server: TorchServe, cat_jpeg: bytes, fields: dict[str, bytes], words: str
 ) -> None:
-    good = {} if "data" in fields or "other" in fields else {"data": cat_jpeg}
+    good = {} if "data" in fields or fields == {"target": b""} else {"data": cat_jpeg}
     status, kind, body = server.post_form(EXPLAIN, {**good, **fields})
     assert (status, kind) == (400, "application/json")
     assert words in json.loads(body)["error"]["message"]
@@ -173,13 +174,12 @@ def test_a_second_server_on_the_same_ports_is_refused(server: TorchServe) -> Non
 
 
 def test_describe(server: TorchServe) -> None:
-    import urllib.request
-
-    url = f"http://127.0.0.1:{server.management}/models/lite0?customized=true"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        (described,) = json.load(answer)
-    about = described["customizedMetadata"]
-    assert "SmoothDiff" in json.dumps(about)
+    about = server.about("lite0", "?customized=true")["customizedMetadata"]
+    assert list(about["methods"]) == ["smoothdiff", "gradient"]
+    assert about["methods"]["smoothdiff"]["samples"] == 4
+    assert about["labels"][285] == "Egyptian cat"
+    assert about["options"]["output"]["values"] == ["json", "heatmap", "overlay", "array"]
+    assert about["limits"]["instances"] == 16
 
 
 def test_no_worker_died(server: TorchServe) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..models import HELP as MODEL_HELP
-from ..options import add_method_options, add_model_options, positive
+from ..options import add_method_options, add_model_options, method, method_defaults, positive
 from ..progress import step
 from .export import write_onnx
 
@@ -23,7 +23,8 @@ MODEL may be an .onnx file from 'smoothserve export', or a model that is exporte
 EXAMPLES = """\
 examples:
   smoothserve archive model.onnx cats
-  smoothserve archive torchvision:resnet50 resnet --weights resnet50.pth --method smoothdiff
+  smoothserve archive torchvision:resnet50 resnet --weights resnet50.pth --also gradient
+  smoothserve archive smoothdiff.onnx cats --also smoothgrad.onnx
 """
 
 
@@ -31,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="see above")
     parser.add_argument("name", metavar="NAME", help="of the model in TorchServe, and of the .mar file")
     group = parser.add_argument_group("the archive")
+    group.add_argument(
+        "--also", action="append", default=[], metavar="METHOD|FILE.onnx",
+        help="offer another method, too (repeatable): a name, with that method's defaults; or, if MODEL is an .onnx file, another "
+        "one of the same classifier. Requests choose by 'method'",
+    )  # fmt: skip
     group.add_argument(
         "--store", type=Path, default=Path("model_store"), metavar="DIR", help="default: model_store"
     )
@@ -71,24 +77,38 @@ def _refuse_export_options(arguments: argparse.Namespace) -> None:
             )
 
 
+def _export(arguments: argparse.Namespace, folder: Path) -> list[Path]:
+    """The model with the method that the options describe, then with each other one's defaults."""
+    others = []
+    for name in arguments.also:
+        other = argparse.Namespace(**{**vars(arguments), **method_defaults(name)})
+        method(other)  # a wrong name or a needless option shows before the first export
+        others.append(other)
+    paths = []
+    for index, chosen in enumerate([arguments, *others]):
+        paths.append(folder / f"{index}.onnx")
+        write_onnx(chosen, paths[-1])
+    return paths
+
+
 def run(arguments: argparse.Namespace) -> int:
     from smoothserve.export import check_file, check_name, to_archive
 
     check_name(arguments.name)
     with tempfile.TemporaryDirectory() as folder:
         if arguments.model.endswith(".onnx"):
-            path = Path(arguments.model)
-            if not path.is_file():
-                raise UsageError(f"{path} does not exist.")
             _refuse_export_options(arguments)
-            with step(f"verifying {path}"):
-                check_file(path)
+            paths = [Path(arguments.model), *map(Path, arguments.also)]
+            for path in paths:
+                if not path.is_file():
+                    raise UsageError(f"{path} does not exist.")
+                with step(f"verifying {path}"):
+                    check_file(path)
         else:
-            path = Path(folder) / "model.onnx"
-            write_onnx(arguments, path)
+            paths = _export(arguments, Path(folder))
         with step(f"packing {arguments.name}.mar"):
             archive = to_archive(
-                path,
+                paths,
                 arguments.name,
                 store=arguments.store,
                 version=arguments.model_version,

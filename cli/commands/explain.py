@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from smoothserve.handlers.card import Card
+from smoothserve.handlers.answer import Result
 from smoothserve.handlers.core import ExplanationService
+from smoothserve.handlers.options import Offer
 from smoothserve.handlers.picture import grey_png, overlay, to_png
 from smoothserve.handlers.request import Request, read_request
 
@@ -60,13 +61,13 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{path} would be a {suffix[1:].upper()} file; give it a name that ends in {suffix}."
             )
     service = ExplanationService(arguments.model)
-    question = _question(content, arguments, service.card)
+    question = _question(content, arguments, service.offer)
     (result,) = service.run([question])
-    if isinstance(result, Exception):
+    if not isinstance(result, Result):
         raise result
     heatmaps = list(result.heatmaps.values())
     if arguments.output:
-        pictures = [np.asarray(overlay(heat, result.picture, service.card.signed)) for heat in heatmaps]
+        pictures = [np.asarray(overlay(heat, result.picture, result.card.signed)) for heat in heatmaps]
         _write(arguments.output, to_png(Image.fromarray(np.hstack(pictures))))
     if arguments.heatmap:
         _write(arguments.heatmap, grey_png(np.hstack(heatmaps)))
@@ -75,8 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
             np.save(file, heatmaps[0] if len(heatmaps) == 1 else np.stack(heatmaps))
             file.seek(0)
             _write(arguments.array, file.read())
-    top = service.top(result.probabilities, question.top_k)
-    explained = [service.describe_class(index, result.probabilities) for index in result.heatmaps]
+    top = result.top(question.top_k)
+    explained = [result.describe_class(index) for index in result.heatmaps]
     if arguments.json:
         several = {"all_explained": explained} if len(explained) > 1 else {}
         print(json.dumps({"explained": explained[0], **several, "predictions": top}))
@@ -92,9 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _question(content: bytes, arguments: argparse.Namespace, card: Card) -> Request:
+def _question(content: bytes, arguments: argparse.Namespace, offer: Offer) -> Request:
     fields = {"data": content, "target": arguments.target, "top_k": arguments.top}
-    return read_request(fields, {}, explain=True, card=card)
+    return read_request(fields, {}, explain=True, offer=offer)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,0 +1,157 @@
+"""The graphs of an archive: one for each method and one for predictions, all sharing one weights file."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx.external_data_helper import set_external_data
+from smoothserve.handlers import selfcheck
+from smoothserve.handlers.card import METADATA_KEY, Card
+from smoothserve.handlers.core import ExplanationService
+from smoothserve.handlers.errors import CardError
+
+from .errors import ArchiveError
+
+WEIGHTS = "weights.bin"
+_SMALL = 1024  # bytes; such tensors stay in the graph, where ONNX Runtime can fold them
+_ALIGNMENT = 64
+_LOGITS = 1e-4  # largest relative L2 distance of two files' logits if they hold the same classifier
+
+
+def write_graphs(paths: Sequence[Path], folder: Path) -> list[str]:
+    """Fill ``folder`` with explanation-METHOD.onnx for each file, prediction.onnx, weights.bin and the self-check.
+
+    Returns:
+        The methods as requests name them: the method's name in lower case, in the order of ``paths``.
+
+    Raises:
+        ArchiveError: no explanation model; two of the same method; or different classifiers.
+    """
+    models = {str(path): _read(path) for path in paths}
+    cards = {name: _card(name, model) for name, model in models.items()}
+    methods: list[str] = []
+    for name, card in cards.items():
+        method = re.sub(r"[^a-z0-9]+", "-", str(card.method.get("name", "default")).lower())
+        if method in methods:
+            raise ArchiveError(
+                f"{name} explains with {method}, as another file does; give one file for each method."
+            )
+        methods.append(method)
+    if len(paths) != len(models):
+        raise ArchiveError("The same file is given twice.")
+    weights = _Weights(folder / WEIGHTS)
+    for method, model in zip(methods, models.values(), strict=True):
+        weights.share(model.graph.initializer)
+        onnx.save(model, str(folder / f"explanation-{method}.onnx"))
+    weights.close()
+    onnx.save(prediction_graph(next(iter(models.values()))), str(folder / "prediction.onnx"))
+    try:
+        service = ExplanationService(
+            {method: folder / f"explanation-{method}.onnx" for method in methods}, folder / "prediction.onnx"
+        )
+        answers = selfcheck.record(service)
+    except CardError as error:
+        raise ArchiveError(f"The archive's graphs do not run: {error}") from error
+    _check_same_classifier(cards, methods, answers)
+    np.savez(folder / selfcheck.FILE, allow_pickle=False, **answers)
+    return methods
+
+
+class _Weights:
+    """A file of tensors, each stored once however many graphs refer to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._places: dict[tuple[int, bytes], int] = {}
+
+    def share(self, tensors: Iterable[onnx.TensorProto]) -> None:
+        """Move the large ones out of their graph into the file."""
+        for tensor in tensors:
+            content = onnx.numpy_helper.to_array(tensor).tobytes()
+            if len(content) < _SMALL:
+                continue
+            key = tensor.data_type, hashlib.sha256(content).digest()
+            if key not in self._places:
+                self._file.write(bytes(-self._file.tell() % _ALIGNMENT))
+                self._places[key] = self._file.tell()
+                self._file.write(content)
+            tensor.raw_data = b""  # set_external_data wants one; the values are in the file
+            for field in (
+                "float_data",
+                "int32_data",
+                "int64_data",
+                "double_data",
+                "uint64_data",
+                "string_data",
+            ):
+                tensor.ClearField(field)
+            set_external_data(tensor, WEIGHTS, self._places[key], len(content))
+            tensor.ClearField("raw_data")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def prediction_graph(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The part of an explanation graph that leads from image to logits."""
+    producer = {output: node for node in model.graph.node for output in node.output}
+    wanted, needed = ["logits"], set()
+    while wanted:
+        name = wanted.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        if name in producer:
+            wanted.extend(source for source in producer[name].input if source)
+    nodes = [node for node in model.graph.node if any(output in needed for output in node.output)]
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.graph.node[:]
+    result.graph.node.extend(nodes)
+    for values in (result.graph.initializer, result.graph.input):
+        kept = [value for value in values if value.name in needed]
+        del values[:]
+        values.extend(kept)
+    outputs = [value for value in result.graph.output if value.name == "logits"]
+    del result.graph.output[:]
+    result.graph.output.extend(outputs)
+    return result
+
+
+def _read(path: Path) -> onnx.ModelProto:
+    try:
+        return onnx.load(str(path))
+    except Exception as error:
+        raise ArchiveError(f"{path} cannot be read as an ONNX file: {error}") from error
+
+
+def _card(name: str, model: onnx.ModelProto) -> Card:
+    text = {prop.key: prop.value for prop in model.metadata_props}.get(METADATA_KEY)
+    if text is None:
+        raise ArchiveError(
+            f"{name} is no explanation model (it has no card). Make one with 'smoothserve export'."
+        )
+    return Card.from_json(text)
+
+
+def _check_same_classifier(
+    cards: dict[str, Card], methods: Sequence[str], answers: dict[str, np.ndarray]
+) -> None:
+    first = next(iter(cards.values()))
+    wanted = answers["probabilities/prediction"]
+    for (name, card), method in zip(cards.items(), methods, strict=True):
+        for what in ("image_shape", "classes", "labels", "preprocessing"):
+            if getattr(card, what) != getattr(first, what):
+                raise ArchiveError(
+                    f"{name} has other {what} than the first file; one archive holds one classifier."
+                )
+        distance = np.linalg.norm(answers[f"probabilities/{method}"] - wanted) / np.linalg.norm(wanted)
+        if not distance <= _LOGITS:
+            raise ArchiveError(
+                f"{name} predicts something else than the first file ({distance:.1e} apart); one archive holds one classifier."
+            )

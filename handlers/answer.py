@@ -1,0 +1,72 @@
+"""What goes back to a caller, and what the graph said that it is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from .card import Card
+from .errors import RequestError
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP status, a content type, a body, and further headers."""
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the graph said about one image.
+
+    Attributes:
+        probabilities: softmax of the logits, float32 ``[K]``.
+        heatmaps: class -> float32 ``[H, W]`` in [0, 1], the target or predicted class first; empty for plain
+            predictions.
+        picture: the part of the photo that the network saw, RGB, in the size that was asked for.
+        card: of the graph that answered.
+    """
+
+    probabilities: Array
+    heatmaps: dict[int, Array]
+    picture: Image.Image
+    card: Card
+
+    def describe_class(self, index: int) -> dict[str, Any]:
+        """Number, label and probability of a class, ready for JSON."""
+        return {
+            "class": index,
+            "label": self.card.label(index),
+            "probability": round(float(self.probabilities[index]), 6),
+        }
+
+    def top(self, k: int) -> list[dict[str, Any]]:
+        """The ``k`` most probable classes, best first."""
+        order = np.argsort(-self.probabilities, kind="stable")[:k]
+        return [self.describe_class(int(index)) for index in order]
+
+
+def json_answer(status: int, value: Any) -> Answer:
+    """``value`` as JSON; NaN and infinity are a bug, never an answer."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    return Answer(status, "application/json", text.encode())
+
+
+def error_answer(error: Exception) -> Answer:
+    """The answer to a request that failed: the reason where it is the caller's, else a plain 500."""
+    if isinstance(error, RequestError):
+        return json_answer(error.status, {"error": {"code": error.status, "message": str(error)}})
+    message = "The model failed on this request; see the server's log."
+    return json_answer(500, {"error": {"code": 500, "message": message}})

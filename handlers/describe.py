@@ -1,0 +1,44 @@
+"""What a service says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from .core import ExplanationService
+from .options import OPTIONS
+
+
+def describe(service: ExplanationService) -> dict[str, Any]:
+    """Classes, methods, options, limits, and how exact the graphs were when they were made; ready for JSON."""
+    offer = service.offer
+    card = offer.card
+    methods = {
+        name: {
+            **offer.cards[name].method,
+            "signed": offer.cards[name].signed,
+            "objective": offer.cards[name].objective,
+            "classes_explained": offer.cards[name].top_k,
+            "verification": offer.cards[name].verification,
+        }
+        for name in service.methods
+    }
+    options = {
+        name: {
+            "help": option.help,
+            "header": "X-" + name.replace("_", "-").title(),
+            **({"values": list(option.values(offer))} if option.values else {}),
+        }
+        for name, option in OPTIONS.items()
+    }
+    return {
+        "name": card.name,
+        "image_shape": list(card.image_shape),
+        "classes": card.classes,
+        "labels": list(card.labels) if card.labels else None,
+        "preprocessing": asdict(card.preprocessing),
+        "methods": methods,
+        "options": options,
+        "limits": asdict(offer.limits),
+        "versions": card.versions,
+    }

@@ -1,0 +1,115 @@
+"""ONNX Runtime sessions: providers, settings, and runs that end in time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from .answer import Array
+from .card import METADATA_KEY, Card
+from .errors import CardError, RequestError
+
+log = logging.getLogger(__name__)
+
+
+class Graph:
+    """A loaded .onnx file made by smoothserve.
+
+    Args:
+        path: of the file.
+        threads: None leaves the number to ONNX Runtime.
+        device: "cpu"; "cuda"; "auto" takes CUDA where onnxruntime-gpu and a device are there. Not tested on a GPU.
+
+    Raises:
+        CardError: it cannot be loaded, or has no card.
+    """
+
+    def __init__(self, path: str | Path, threads: int | None = None, device: str = "auto") -> None:
+        if not Path(path).is_file():
+            raise CardError(f"{path} does not exist.")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what goes wrong is raised
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        wanted = providers(device, onnxruntime.get_available_providers())
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
+        except Exception as error:
+            raise CardError(f"{path} cannot be loaded by ONNX Runtime: {error}") from error
+        self.on_gpu = "CUDAExecutionProvider" in self._session.get_providers()
+        if "CUDAExecutionProvider" in wanted and not self.on_gpu:
+            log.warning("CUDA was not available to ONNX Runtime: %s runs on the CPU", Path(path).name)
+        text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        if text is None:
+            raise CardError(
+                f"{path} is an ONNX file, but no explanation model: it has no '{METADATA_KEY}' metadata. "
+                "Make one with 'smoothserve export'."
+            )
+        self.card = Card.from_json(text)
+
+    def run(self, names: Sequence[str], feeds: Mapping[str, Array], deadline: float) -> list[Array]:
+        """The named outputs.
+
+        Args:
+            names: of outputs.
+            feeds: inputs by name.
+            deadline: of ``time.monotonic()``; ONNX Runtime is told to stop between two operations.
+
+        Raises:
+            RequestError: 504, the time is up.
+        """
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = 4
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise _time_is_up()
+        timer = threading.Timer(left, setattr, (options, "terminate", True))
+        timer.daemon = True
+        timer.start()
+        try:
+            if self.on_gpu:
+                return self._run_bound(names, feeds, options)
+            return [np.asarray(v) for v in self._session.run(list(names), dict(feeds), options)]
+        except Exception as error:
+            if time.monotonic() >= deadline:
+                raise _time_is_up() from error
+            raise
+        finally:
+            timer.cancel()
+
+    def _run_bound(
+        self, names: Sequence[str], feeds: Mapping[str, Array], options: onnxruntime.RunOptions
+    ) -> list[Array]:
+        """The same with outputs that stay on the device until they are asked for. Not tested on a GPU."""
+        binding = self._session.io_binding()
+        for name, value in feeds.items():
+            binding.bind_cpu_input(name, value)
+        for name in names:
+            binding.bind_output(name, "cuda")
+        self._session.run_with_iobinding(binding, options)
+        return [np.asarray(value) for value in binding.copy_outputs_to_cpu()]
+
+
+def providers(device: str, available: Sequence[str]) -> list[str]:
+    """ONNX Runtime's execution providers for ``device``, best first.
+
+    Raises:
+        CardError: another device.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise CardError(f"device={device!r}, expected auto, cpu or cuda.")
+    if device == "cpu" or (device == "auto" and "CUDAExecutionProvider" not in available):
+        return ["CPUExecutionProvider"]
+    return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+
+def _time_is_up() -> RequestError:
+    return RequestError(
+        "The answer took longer than this server allows. Ask for fewer images, or a cheaper method.", 504
+    )

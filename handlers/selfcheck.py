@@ -1,0 +1,86 @@
+"""Does this host compute what the archive was packed with? Asked once, when a worker starts; warms the graphs up, too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from .answer import Result
+from .card import Preprocessing
+from .core import ExplanationService
+from .errors import CardError
+from .photo import to_input
+from .request import Request
+
+FILE = "selfcheck.npz"
+PROBABILITIES = 1e-3  # largest difference; other processors round differently
+HEATMAP = 0.1  # relative L2: kinks of float32 gradients differ between processors by up to 5e-2
+
+
+def parity_image(preprocessing: Preprocessing) -> npt.NDArray[np.float32]:
+    """A picture with structure at every scale, always the same, as the network's input ``[C, H, W]``."""
+    height, width = preprocessing.crop
+    y, x = np.mgrid[0:height, 0:width].astype(np.float64)
+    waves = [
+        np.sin(x / (3 + 5 * c) + c) * np.cos(y / (4 + 7 * c)) + np.sin((x * y) / (97 + 31 * c))
+        for c in range(3)
+    ]
+    noise = np.random.default_rng(0).normal(0, 0.3, (height, width, 3))
+    pixels = (127 + 50 * (np.stack(waves, -1) + noise)).clip(0, 255).round().astype(np.uint8)
+    return to_input(Image.fromarray(pixels), preprocessing)
+
+
+def record(service: ExplanationService) -> dict[str, npt.NDArray[Any]]:
+    """The answers to be stored in the archive: probabilities, and a heatmap for each method."""
+    answers: dict[str, npt.NDArray[Any]] = {}
+    for method, result in _ask(service).items():
+        answers[f"probabilities/{method}"] = result.probabilities
+        if result.heatmaps:
+            answers[f"heatmap/{method}"] = np.stack(list(result.heatmaps.values())).astype(np.float16)
+    return answers
+
+
+def check(service: ExplanationService, path: Path) -> None:
+    """Compare this host's answers with those stored in ``path``.
+
+    Raises:
+        CardError: they differ, or there are none; says by how much.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            stored = dict(file)
+    except (OSError, ValueError) as error:
+        raise CardError(f"{path.name} cannot be read: {error}. Pack the archive again.") from error
+    for name, value in record(service).items():
+        wanted = stored.get(name)
+        if wanted is None or wanted.shape != value.shape:
+            raise CardError(
+                f"{path.name} holds no answer {name} of shape {value.shape}. Pack the archive again."
+            )
+        difference = value.astype(np.float64) - wanted
+        if name.startswith("heatmap"):
+            scale = max(float(np.linalg.norm(wanted.astype(np.float64))), 1e-12)
+            distance, limit = float(np.linalg.norm(difference)) / scale, HEATMAP
+        else:
+            distance, limit = float(np.abs(difference).max()), PROBABILITIES
+        if not distance <= limit:
+            raise CardError(
+                f"{name} of the parity image differs by {distance:.1e} from the archive's own answer (tolerance {limit:.0e}): "
+                "this host's ONNX Runtime computes something else, or a file is damaged. The worker refuses to serve."
+            )
+
+
+def _ask(service: ExplanationService) -> dict[str, Result]:
+    image = parity_image(service.offer.card.preprocessing)
+    methods = service.methods
+    questions = [Request(image), *(Request(image, explain=True, method=method) for method in methods)]
+    answers: dict[str, Result] = {}
+    for name, result in zip(("prediction", *methods), service.run(questions), strict=True):
+        if not isinstance(result, Result):
+            raise CardError(f"The self-check failed: {result}") from result
+        answers[name] = result
+    return answers
