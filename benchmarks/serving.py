@@ -1,6 +1,6 @@
 """What serving costs: smoothserve's archive, the bare calls, and TorchServe's stock handler with captum, in one run.
 
-usage: python -m benchmarks.serving [--rounds 60] [--seconds 8] [--out docs/serving-benchmark.json]
+usage: python -m benchmarks.serving [--rounds 20] [--seconds 8] [--out docs/serving-benchmark.json]
 
 One client asks all rivals in turns, so that noise of the machine meets them alike. Then predictions are measured while
 two clients ask for explanations without pause, with two registrations (the default of scripts/serve.sh) and with one.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import io
 import json
 import os
 import platform
@@ -27,6 +28,7 @@ from typing import Any
 
 import skimage
 import torch
+from PIL import Image
 from smoothserve.cli.main import main as smoothserve
 from smoothserve.cli.models import load_model
 from smoothserve.export import to_archive
@@ -51,6 +53,8 @@ class Network(torch.nn.Module):
         return self.network(x)
 """
 Seconds = list[float]
+_IN_A_ROW = 3  # calls of one rival before the next one's turn
+_WARM_UP = 200  # predictions before anything is measured: Java compiles what it runs often
 
 
 class Client:
@@ -89,15 +93,17 @@ def stock_archive(store: Path) -> None:
 
 
 def interleaved(rivals: dict[str, Callable[[], Any]], rounds: int) -> dict[str, Seconds]:
-    """Seconds of each call, all rivals once in each round; the first two rounds warm up."""
+    """Seconds of each call: rivals in turns, a few calls each, the first of which is not counted (caches, threads that
+    still spin for the one before)."""
     taken: dict[str, Seconds] = {name: [] for name in rivals}
-    for number in range(rounds + 2):
+    for number in range(rounds):
         for name, call in rivals.items():
-            start = time.perf_counter()
-            call()
-            if number >= 2:
-                taken[name].append(time.perf_counter() - start)
-        print(f"\rround {number + 1} of {rounds + 2}", end="", file=sys.stderr, flush=True)
+            for repeat in range(1 + _IN_A_ROW):
+                start = time.perf_counter()
+                call()
+                if repeat:
+                    taken[name].append(time.perf_counter() - start)
+        print(f"\rround {number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return taken
 
@@ -177,7 +183,9 @@ def summary(seconds: Seconds) -> dict[str, float]:
 
 def measure(rounds: int, seconds: float) -> dict[str, Any]:
     """Everything, as it goes into the JSON file."""
-    photo = (Path(skimage.__file__).parent / "data/chelsea.png").read_bytes()
+    buffer = io.BytesIO()
+    Image.open(Path(skimage.__file__).parent / "data/chelsea.png").save(buffer, "JPEG", quality=90)
+    photo = buffer.getvalue()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         smoothserve(["export", NETWORK, "-o", str(root / "model.onnx")])
@@ -193,7 +201,7 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "versions": {p: version(p) for p in ("torch", "onnxruntime", "torchserve", "captum")},
             "network": NETWORK,
-            "photo": "chelsea.png, 451 x 300, raw body",
+            "photo": "chelsea, 451 x 300, as a JPEG of 35 kB, raw body",
         }
 
         def bare(of: ExplanationService, explain: bool) -> bytes:
@@ -215,16 +223,17 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
                 "explanation, stock": lambda: theirs.ask("/explanations/stock", photo),
             }
             result["bytes"] = {name: len(call()) for name, call in rivals.items()}
+            for _ in range(_WARM_UP):
+                mine.ask("/predictions/ours", photo)
+                theirs.ask("/predictions/stock", photo)
             taken = interleaved(rivals, rounds)
             result["latency"] = {name: summary(values) for name, values in taken.items()}
             result["overhead"] = {
                 kind: round(
                     1000
-                    * statistics.median(
-                        served - direct
-                        for served, direct in zip(
-                            taken[f"{kind}, smoothserve"], taken[f"{kind}, bare calls"], strict=True
-                        )
+                    * (
+                        statistics.median(taken[f"{kind}, smoothserve"])
+                        - statistics.median(taken[f"{kind}, bare calls"])
                     ),
                     1,
                 )
@@ -262,7 +271,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=60, help="of requests in turns (default 60)")
+    parser.add_argument("--rounds", type=int, default=20, help="of requests in turns (default 20)")
     parser.add_argument("--seconds", type=float, default=8, help="of each load (default 8)")
     parser.add_argument("--out", type=Path, default=Path("docs/serving-benchmark.json"))
     arguments = parser.parse_args()

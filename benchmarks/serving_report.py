@@ -31,7 +31,7 @@ def report(result: dict[str, Any]) -> str:
         ),
         "",
         f"The service adds {result['overhead']['prediction']} ms to a prediction and {result['overhead']['explanation']} ms to an "
-        f"explanation (median of differences within a round). A prediction takes {plain:.2f} times as long as stock's; "
+        f"explanation (difference of medians). A prediction takes {plain:.2f} times as long as stock's; "
         f"stock's explanation takes {ratio:.1f} times as long as ours.",
         "",
         "## Four clients without pause",

@@ -74,7 +74,7 @@ def _fixed_seed() -> None:
     torch.manual_seed(0)
 
 
-_ONE_SERVER = ("test_server.py", "test_conformance.py", "test_hostile.py")
+_ONE_SERVER = ("test_server.py", "test_conformance.py", "test_hostile.py", "test_soak.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -25,11 +25,13 @@ CATS = range(281, 286)
 
 
 @pytest.fixture(scope="module")
-def production(lite0_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TorchServe]:
+def production(
+    lite0_onnx: Path, gradient_onnx: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TorchServe]:
     from smoothserve.export import to_archive
 
     folder = tmp_path_factory.mktemp("production")
-    to_archive(lite0_onnx, "lite0", store=folder / "store")
+    to_archive([lite0_onnx, gradient_onnx], "lite0", store=folder / "store")
     with TorchServe(folder, "lite0", config="deploy/production.properties") as running:
         yield running
 
@@ -42,6 +44,38 @@ def test_a_key_is_needed(production: TorchServe, cat_jpeg: bytes) -> None:
         status, _, body = production.post(PREDICT, cat_jpeg, Authorization=wrong)
         assert 400 <= status < 500
         assert b"predictions" not in body
+
+
+def test_the_documentations_commands_work(production: TorchServe, cat_jpeg: bytes, tmp_path: Path) -> None:
+    """Each curl of docs/serving.md, and its Python, against the running server."""
+    (tmp_path / "cat.jpg").write_bytes(cat_jpeg)
+    key = production.authorization["Authorization"]
+    (tmp_path / ".curlrc").write_text(f'header = "Authorization: {key}"\nfail\nsilent\nmax-time = 30\n')
+    text = (ROOT / "docs/serving.md").read_text().replace("cats", "lite0")
+    shell, script = (re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)[-1] for kind in ("bash", "python"))
+    lines = re.sub(r"\\\n", "", shell).splitlines()
+    assert sum(line.startswith("curl") for line in lines) >= 8
+    for line in lines[1:]:
+        command = f"set -e; url=http://127.0.0.1:{production.port}; {line}"
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=tmp_path,
+            env={**os.environ, "CURL_HOME": str(tmp_path)},
+            capture_output=True,
+        )
+        assert done.returncode == 0, (line, done.stderr, done.stdout[:300])
+    opened = (
+        "import urllib.request as r; o = r.build_opener(); "
+        f"o.addheaders = [('Authorization', {key!r})]; r.install_opener(o)\n"
+    )
+    script = (
+        opened
+        + script.replace(":8080", f":{production.port}")
+        + "\nassert heat.shape == (224, 224), heat.shape\n"
+    )
+    script += "assert 281 <= best['class'] <= 285, best\n"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_nobody_registers_a_model(production: TorchServe) -> None:
