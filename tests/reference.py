@@ -33,7 +33,7 @@ def gradient(model: nn.Module, image: Tensor, target: Tensor, score: Score = log
 def noise(method: SmoothGrad | SmoothDiff, image: Tensor) -> list[Tensor]:
     """The stored noise e_i, each [C, H, W], as the method's documentation says it is laid out."""
     stored = method.buffers(tuple(image.shape[1:]))["noise"].to(image.dtype) * method.std
-    pairs = torch.cat([stored, -stored]) if method.antithetic else stored
+    pairs = torch.stack([stored, -stored], 1).flatten(0, 1) if method.antithetic else stored
     assert len(pairs) == method.samples
     return list(pairs)
 

@@ -60,7 +60,7 @@ class NoisyMethod(Method):
     def copies(self, image: Tensor, buffers: Mapping[str, Tensor]) -> Tensor:
         """``[B, C, H, W] -> [samples*B, C, H, W]``, the sample as the slow index.
 
-        Antithetic samples come as x + e for all pairs, then x - e in the same order.
+        Antithetic samples come in pairs: x + e_0, x - e_0, x + e_1, ...
         """
         noise = buffers.get("noise")
         if noise is None:
@@ -71,7 +71,7 @@ class NoisyMethod(Method):
         if self.relative:
             offsets = offsets * (image.amax((1, 2, 3)) - image.amin((1, 2, 3))).view(-1, 1, 1, 1)
         if self.antithetic:
-            offsets = torch.cat([offsets, -offsets])
+            offsets = torch.stack([offsets, -offsets], dim=1).flatten(0, 1)
         return (image.unsqueeze(0) + offsets).flatten(0, 1)
 
     def apart(self, value: Tensor, axis: int = 0) -> Tensor:

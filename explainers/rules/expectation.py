@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..program import BatchLayout
+from .moments import mean, mean_and_variance
 from .slopes import Slope
 
 
@@ -62,12 +64,11 @@ class SoftenedSteps(SampleMean):
 class FittedGaussian(SampleMean):
     """As SampleMean, but slopes are those of z ~ N(mu, v), fitted to the samples of each element.
 
-    For antithetic pairs z+, z- with odd part o = (z+ - z-)/2 and even part m = (z+ + z-)/2, v is
-    mean(o^2) + var(m): the odd parts have mean 0 exactly, so their square needs no correction.
+    The moments are those of :func:`~.moments.mean_and_variance`.
     Piecewise slopes and GELU's have a closed form; others use Gauss-Hermite quadrature.
 
     Attributes:
-        antithetic: whether samples i and i + n/2 are a pair.
+        antithetic: whether samples 2i and 2i + 1 are a pair.
         pool: v of feature maps is averaged over ``pool x pool`` neighbours; 1 leaves it alone.
     """
 
@@ -82,26 +83,12 @@ class FittedGaussian(SampleMean):
         return _repeat(expected, layout, self.classes)
 
     def _moments(self, z: Tensor, layout: BatchLayout) -> tuple[Tensor, Tensor]:
-        axis = layout.axis + 1
-        apart = _apart(z, layout, self.samples)
-        mean = apart.mean(axis)
-        if self.antithetic:
-            plus, minus = (apart.narrow(axis, start, self.samples // 2) for start in (0, self.samples // 2))
-            odd, even = (plus - minus) / 2, (plus + minus) / 2
-            variance = odd.square().mean(axis) + _unbiased(even, mean, axis)
-        else:
-            variance = _unbiased(apart, mean, axis)
-        mean, variance = (m.flatten(layout.axis, axis) for m in (mean, variance))
+        rows, shape = _rows(z, layout, self.samples)
+        moments = mean_and_variance(rows, self.antithetic)
+        mean, variance = (_unrow(moment, shape, layout) for moment in moments)
         if self.pool > 1 and variance.ndim == 4 and layout.axis == 0 and min(variance.shape[-2:]) > 1:
             variance = F.avg_pool2d(variance, self.pool, 1, self.pool // 2, count_include_pad=False)
         return mean, variance
-
-
-def _unbiased(values: Tensor, mean: Tensor, axis: int) -> Tensor:
-    """The variance along ``axis`` with n - 1 in the denominator; 0 for a single value."""
-    count = values.shape[axis]
-    squares = (values - mean.unsqueeze(axis)).square().sum(axis)
-    return squares / max(count - 1, 1)
 
 
 def _apart(value: Tensor, layout: BatchLayout, samples: int) -> Tensor:
@@ -115,7 +102,23 @@ def _average(value: Tensor, layout: BatchLayout, samples: int) -> Tensor:
     """[.., outer*n*B, ..] -> [.., outer*B, ..]: the mean over n."""
     if samples == 1:
         return value
-    return _apart(value, layout, samples).mean(layout.axis + 1).flatten(layout.axis, layout.axis + 1)
+    rows, shape = _rows(value, layout, samples)
+    return _unrow(mean(rows), shape, layout)
+
+
+def _rows(value: Tensor, layout: BatchLayout, samples: int) -> tuple[Tensor, torch.Size]:
+    """Samples -> rows ``[n, M]``, and the shape of one sample ``[.., outer, B, ..]``."""
+    apart = _apart(value, layout, samples)
+    axis = layout.axis + 1
+    shape = apart.shape[:axis] + apart.shape[axis + 1 :]
+    if layout.axis > 0 or layout.outer > 1:
+        apart = apart.movedim(axis, 0)
+    return apart.reshape(samples, -1), shape
+
+
+def _unrow(row: Tensor, shape: torch.Size, layout: BatchLayout) -> Tensor:
+    """``[1, M]`` back to ``[.., outer*B, ..]``."""
+    return row.view(shape).flatten(layout.axis, layout.axis + 1)
 
 
 def _repeat(value: Tensor, layout: BatchLayout, times: int) -> Tensor:
