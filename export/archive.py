@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from smoothserve import handlers
+from smoothserve.handlers.graph import providers
+from smoothserve.handlers.limits import Limits
+from smoothserve.handlers.torchserve_handler import SUFFIX
 
 from .errors import ArchiveError, MissingDependencyError
 from .packing import write_graphs
@@ -24,14 +28,14 @@ minWorkers: {workers}
 maxWorkers: {workers}
 batchSize: {batch_size}
 maxBatchDelay: {max_batch_delay}   # ms; a lone request waits that long if batchSize > 1
-responseTimeout: 60   # s, for a whole batch; more than limits.seconds
+responseTimeout: {timeout}   # s, for a whole batch: twice limits.seconds, as decoding and encoding come on top
 startupTimeout: 120   # s
-deviceType: cpu
+deviceType: {kind}
 smoothserve:
   methods: [{methods}]   # the first is the default
   threads: {threads}   # of each ONNX Runtime session; null: as many as cores
-  device: auto   # auto, cpu or cuda
-  limits: {{}}   # body_bytes, pixels, instances, response_bytes, seconds, side, batch
+  device: {device}   # auto, cpu or cuda
+  limits: {{{limits}}}   # body_bytes, pixels, instances, response_bytes, seconds, side, batch
 """
 
 
@@ -45,6 +49,8 @@ def to_archive(
     batch_size: int = 1,
     max_batch_delay: int = 10,
     threads: int | None = None,
+    device: str = "auto",
+    limits: Mapping[str, float] | None = None,
 ) -> Path:
     """Build ``store/name.mar`` around one or several explanation files of one classifier.
 
@@ -63,12 +69,17 @@ def to_archive(
         batch_size: most requests in one batch.
         max_batch_delay: milliseconds that TorchServe waits for a batch to fill.
         threads: of each ONNX Runtime session; None: as many as cores.
+        device: auto, cpu or cuda.
+        limits: of requests, by the names of :class:`smoothserve.handlers.limits.Limits`.
 
     Raises:
+        CardError: there is no such limit or device.
         ArchiveError: a wrong name, no explanation model, files that don't belong together, or the archiver failed.
         MissingDependencyError: torch-model-archiver is not installed.
     """
     check_name(name)
+    bounds = Limits.from_settings(limits or {})
+    providers(device, ())
     if find_spec("model_archiver") is None:
         raise MissingDependencyError(
             "torch-model-archiver is not installed: pip install 'smoothserve[serve]'."
@@ -91,6 +102,10 @@ def to_archive(
                 max_batch_delay=max_batch_delay,
                 methods=", ".join(methods),
                 threads="null" if threads is None else threads,
+                device=device,
+                kind="gpu" if device == "cuda" else "cpu",
+                limits=", ".join(f"{key}: {value}" for key, value in (limits or {}).items()),
+                timeout=math.ceil(2 * bounds.seconds),
             )
         )
         _pack(name, version, package / "torchserve_handler.py", content, config, Path(scratch))
@@ -104,6 +119,10 @@ def check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ArchiveError(
             f"name={name!r}, expected letters, digits, '_', '-' and '.', beginning with a letter or digit."
+        )
+    if name.endswith(SUFFIX):
+        raise ArchiveError(
+            f"name={name!r} ends in {SUFFIX!r}, which scripts/serve.sh adds to the registration for explanations."
         )
 
 

@@ -58,7 +58,7 @@ def write_graphs(paths: Sequence[Path], folder: Path) -> list[str]:
     except CardError as error:
         raise ArchiveError(f"The archive's graphs do not run: {error}") from error
     _check_same_classifier(cards, methods, answers)
-    np.savez(folder / selfcheck.FILE, allow_pickle=False, **answers)
+    np.savez(folder / selfcheck.FILE, allow_pickle=False, **answers, **selfcheck.checksums(folder))
     return methods
 
 

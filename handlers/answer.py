@@ -61,7 +61,7 @@ class Result:
 def json_answer(status: int, value: Any) -> Answer:
     """``value`` as JSON; NaN and infinity are a bug, never an answer."""
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    return Answer(status, "application/json", text.encode())
+    return Answer(status, "application/json", text.encode(errors="replace"))
 
 
 def error_answer(error: Exception) -> Answer:

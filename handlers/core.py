@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from .answer import Answer, Array, Result, error_answer
+from .card import Card
 from .dialects import Call
 from .errors import CardError, RequestError
-from .graph import Graph
+from .graph import Graph, time_is_up
 from .limits import Limits
 from .metrics import Meter
 from .options import Offer
@@ -43,6 +44,7 @@ class ExplanationService:
         device: "auto", "cpu" or "cuda".
         limits: of a request.
         name: of the model on the server.
+        elsewhere: methods that another service of the same classifier offers, where ``explanations`` is empty.
 
     Raises:
         CardError: a file is no explanation model.
@@ -56,6 +58,7 @@ class ExplanationService:
         device: str = "auto",
         limits: Limits | None = None,
         name: str = "model",
+        elsewhere: Sequence[str] = (),
     ) -> None:
         if isinstance(explanations, (str, Path)):
             graph = Graph(explanations, threads, device)
@@ -67,7 +70,7 @@ class ExplanationService:
         if not cards:
             if self._prediction is None:
                 raise CardError("There is neither an explanation graph nor a prediction graph.")
-            cards = {"none": self._prediction.card}
+            cards = dict.fromkeys(elsewhere or ("none",), self._prediction.card)
         self.offer = Offer(cards, limits or Limits(), name)
 
     @property
@@ -99,13 +102,14 @@ class ExplanationService:
                 return _failure(result, meter)
             good.append(result)
         try:
+            _check_pictures(call, good, 4 * self.offer.limits.side**2)
             with meter.timer("encode"):
                 answer = call.dialect.write(call.questions, good, self.offer)
         except Exception as error:
             return _failure(error, meter)
         limit = self.offer.limits.response_bytes
         if len(answer.body) > limit:
-            message = f"The answer has {len(answer.body):,} bytes, at most {limit:,} are allowed. Ask for fewer images, or for output=overlay."
+            message = f"The answer has {len(answer.body):,} bytes, at most {limit:,} are allowed. Ask for fewer images, smaller pictures, or another output."
             return _failure(RequestError(message, 422), meter)
         meter.count("explanations" if call.questions[0].explain else "predictions", len(call.questions))
         return answer
@@ -119,6 +123,8 @@ class ExplanationService:
         with meter.timer("decode"):
             for index, question in enumerate(questions):
                 try:
+                    if time.monotonic() >= deadline:
+                        raise time_is_up()
                     method = question.method or next(iter(self.offer.cards))
                     if question.explain and method not in self._explanations:
                         raise RequestError(f"This model offers no method {method!r}.")
@@ -154,25 +160,46 @@ class ExplanationService:
                 picture = picture.resize((round(picture.width * side), round(picture.height * side)))
         return _Prepared(question, picture, array)
 
-    def _run(self, items: Sequence[_Prepared], method: str | None, deadline: float) -> list[Result]:
+    def _run(
+        self, items: Sequence[_Prepared], method: str | None, deadline: float
+    ) -> list[Result | RequestError]:
         batch = np.stack([item.array for item in items])
         if method is None and self._prediction is not None:
             (logits,) = self._prediction.run(["logits"], {"image": batch}, deadline)
-            return [
-                Result(_softmax(row), {}, item.picture, self.offer.card)
-                for row, item in zip(logits, items, strict=True)
-            ]
+            return [_result(row, {}, item, self.offer.card) for row, item in zip(logits, items, strict=True)]
         graph = self._explanations[method or next(iter(self.offer.cards))]
         targets = [-1 if item.question.target is None else item.question.target for item in items]
         feeds = {"image": batch, "target": np.array(targets, dtype=np.int64)}
         logits, explained, heat = graph.run(["logits", "explained_class", "heatmap"], feeds, deadline)
         classes = explained.reshape(len(batch), -1).tolist()
         maps = heat.reshape(len(batch), -1, *heat.shape[-2:])
-        results = [
-            Result(_softmax(row), dict(zip(chosen, pictures, strict=True)), item.picture, graph.card)
+        return [
+            _result(row, dict(zip(chosen, pictures, strict=True)) if method else {}, item, graph.card)
             for row, chosen, pictures, item in zip(logits, classes, maps, items, strict=True)
         ]
-        return results if method else [replace(result, heatmaps={}) for result in results]
+
+
+def _result(logits: Array, heatmaps: dict[int, Array], item: _Prepared, card: Card) -> Result | RequestError:
+    finite = np.isfinite(logits).all() and all(np.isfinite(heat).all() for heat in heatmaps.values())
+    if not finite:
+        return RequestError(
+            "The network's answer to this input is not finite. Is it preprocessed as the model expects?"
+        )
+    return Result(_softmax(logits), heatmaps, item.picture, card)
+
+
+def _check_pictures(call: Call, results: Sequence[Result], limit: int) -> None:
+    """Pictures cost about a second per million pixels to make."""
+    pixels = sum(
+        len(result.heatmaps) * result.picture.width * result.picture.height
+        for question, result in zip(call.questions, results, strict=True)
+        if question.output in ("heatmap", "overlay")
+    )
+    if pixels > limit:
+        raise RequestError(
+            f"The pictures asked for have {pixels:,} pixels together, at most {limit:,} are allowed. Ask for fewer, or a smaller size.",
+            422,
+        )
 
 
 def _failure(error: Exception, meter: Meter) -> Answer:

@@ -31,6 +31,7 @@ def describe(service: ExplanationService) -> dict[str, Any]:
         }
         for name, option in OPTIONS.items()
     }
+    elsewhere = {} if methods else {"methods_elsewhere": list(offer.cards)}
     return {
         "name": card.name,
         "image_shape": list(card.image_shape),
@@ -38,6 +39,7 @@ def describe(service: ExplanationService) -> dict[str, Any]:
         "labels": list(card.labels) if card.labels else None,
         "preprocessing": asdict(card.preprocessing),
         "methods": methods,
+        **elsewhere,
         "options": options,
         "limits": asdict(offer.limits),
         "versions": card.versions,

@@ -97,7 +97,8 @@ def read_call(
     """
     given = dict(fields)
     if isinstance(given.get("body"), Mapping):
-        given = {**given, **given.pop("body")}
+        body = given.pop("body")
+        given.update(body)
     if "instances" in given:
         return _read_v1(given, headers, explain, offer, path)
     if "inputs" in given:
@@ -109,11 +110,10 @@ def _read_v1(
     given: Mapping[str, Any], headers: Mapping[str, str], explain: bool, offer: Offer, path: str
 ) -> Call:
     instances = given["instances"]
-    common = given.get("parameters") or {}
+    common = _parameters(given.get("parameters"))
+    common.update((name, value) for name, value in given.items() if name not in ("instances", "parameters"))
     if not isinstance(instances, list) or not instances:
         raise RequestError('"instances" must be a list of at least one {"data": "<base64>", ...}.')
-    if not isinstance(common, Mapping):
-        raise RequestError('"parameters" must be an object of options.')
     _check_count(len(instances), offer)
     questions = []
     for index, instance in enumerate(instances):
@@ -132,17 +132,15 @@ def _read_v2(
     if not isinstance(tensors, list) or not all(isinstance(t, Mapping) for t in tensors):
         raise RequestError('"inputs" must be a list of tensors with name, shape, datatype and data.')
     named = {str(tensor.get("name")): tensor for tensor in tensors}
+    if len(named) < len(tensors):
+        raise RequestError("Two tensors have the same name.")
     pictures = [tensor for name, tensor in named.items() if name not in OPTIONS]
     if len(pictures) != 1:
         raise RequestError(
             f"Expected one tensor of images, found {len(pictures)}; further ones may be named like options: {', '.join(OPTIONS)}."
         )
     photos = _photos(pictures[0], offer)
-    common: dict[str, Any] = {}
-    for parameters in (given.get("parameters") or {}, pictures[0].get("parameters") or {}):
-        if not isinstance(parameters, Mapping):
-            raise RequestError('"parameters" must be an object of options.')
-        common.update((name, value) for name, value in parameters.items() if name in OPTIONS)
+    common = {**_parameters(given.get("parameters")), **_parameters(pictures[0].get("parameters"))}
     questions = []
     for index, photo in enumerate(photos):
         options = dict(common)
@@ -159,6 +157,12 @@ def _read_v2(
     return Call(tuple(questions), KServeV2(identity if isinstance(identity, str) else None))
 
 
+def _parameters(given: Any) -> dict[str, Any]:
+    if not isinstance(given or {}, Mapping):
+        raise RequestError('"parameters" must be an object of options.')
+    return dict(given or {})
+
+
 def _photos(tensor: Mapping[str, Any], offer: Offer) -> list[Any]:
     """The images of a tensor: base64 in BYTES, or FP32 ``[n, C, H, W]`` preprocessed by the caller."""
     data, kind = tensor.get("data"), tensor.get("datatype")
@@ -169,6 +173,7 @@ def _photos(tensor: Mapping[str, Any], offer: Offer) -> list[Any]:
     limit = offer.limits.body_bytes
     if kind == "BYTES":
         _check_count(len(data), offer)
+        _check_shape(tensor, [len(data)])
         photos = []
         for text in data:
             if not isinstance(text, str):
@@ -182,12 +187,23 @@ def _photos(tensor: Mapping[str, Any], offer: Offer) -> list[Any]:
     shape = offer.card.image_shape
     try:
         array = np.array(data, dtype=np.float32).reshape(-1, *shape)
-    except (ValueError, TypeError):
-        raise RequestError(f"The FP32 tensor is not [n, {', '.join(map(str, shape))}].") from None
+    except (ValueError, TypeError, OverflowError):
+        array = np.empty((0, *shape), dtype=np.float32)
+    if not len(array):
+        raise RequestError(f"The FP32 tensor is not [n, {', '.join(map(str, shape))}].")
     _check_count(len(array), offer)
+    _check_shape(tensor, list(array.shape))
     if not np.isfinite(array).all():
         raise RequestError("The FP32 tensor holds NaN or infinity.")
     return list(array)
+
+
+def _check_shape(tensor: Mapping[str, Any], wanted: list[int]) -> None:
+    given = tensor.get("shape")
+    if given is not None and given != wanted and given != [1] * (len(wanted) == 1) + wanted:
+        raise RequestError(
+            f"The tensor of images has shape {str(given)[:60]}, but its data and the model need {wanted}."
+        )
 
 
 def _check_count(count: int, offer: Offer) -> None:

@@ -68,7 +68,7 @@ class Graph:
         options.log_severity_level = 4
         left = deadline - time.monotonic()
         if left <= 0:
-            raise _time_is_up()
+            raise time_is_up()
         timer = threading.Timer(left, setattr, (options, "terminate", True))
         timer.daemon = True
         timer.start()
@@ -78,7 +78,7 @@ class Graph:
             return [np.asarray(v) for v in self._session.run(list(names), dict(feeds), options)]
         except Exception as error:
             if time.monotonic() >= deadline:
-                raise _time_is_up() from error
+                raise time_is_up() from error
             raise
         finally:
             timer.cancel()
@@ -109,7 +109,8 @@ def providers(device: str, available: Sequence[str]) -> list[str]:
     return ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
 
-def _time_is_up() -> RequestError:
+def time_is_up() -> RequestError:
+    """The error for a request that takes too long."""
     return RequestError(
         "The answer took longer than this server allows. Ask for fewer images, or a cheaper method.", 504
     )

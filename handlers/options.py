@@ -131,8 +131,8 @@ def _target(value: str, offer: Offer) -> int | None:
             raise RequestError(f"target={value!r} is the label of classes {same}; give one of these numbers.")
         if same:
             return same[0]
-        known = "one of its labels" if card.labels else "this model has no labels"
-        raise RequestError(f"target={value[:80]!r} is no class: expected a number or {known}.")
+        known = "a number or one of its labels" if card.labels else "a number (this model has no labels)"
+        raise RequestError(f"target={value[:80]!r} is no class: expected {known}.")
     if number >= card.classes:
         raise RequestError(
             f"target={number} is out of range: the model has classes 0 to {card.classes - 1} "

@@ -14,6 +14,11 @@ from .errors import RequestError
 from .limits import Limits
 
 MAX_ASPECT = 50  # a strip of 1 x 50,000 would be resized to 256 x 12,800,000 before the crop
+MAX_SCANS = 100  # of a progressive JPEG: each is a pass over all pixels; cameras and browsers write about ten
+# Pillow reads many more, some by starting other programs, some without knowing the size before decoding.
+Image.init()
+_WANTED = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "AVIF", "PPM")
+FORMATS = tuple(name for name in _WANTED if name in Image.OPEN)
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -30,10 +35,16 @@ def decode(content: bytes, max_pixels: int = Limits.pixels) -> Image.Image:
     """
     if not content:
         raise RequestError("The request holds no image. Send the photo's bytes (JPEG, PNG, ...).")
+    if content[:2] == b"\xff\xd8" and content.count(b"\xff\xda") > MAX_SCANS:
+        raise RequestError(f"The JPEG has more than {MAX_SCANS} scans. Save it as an ordinary one.", 413)
+    if content.lstrip()[:1] in (b"{", b"["):
+        raise RequestError(
+            "The body begins like JSON, but is none, or came without Content-Type: application/json."
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image: Image.Image = Image.open(io.BytesIO(content))
+            image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise RequestError(f"The image has too many pixels: {error}", 413) from None
     except Exception:
@@ -46,21 +57,44 @@ def decode(content: bytes, max_pixels: int = Limits.pixels) -> Image.Image:
             413,
         )
     try:
-        image = ImageOps.exif_transpose(image)
-        return _to_rgb(image)
+        return _to_rgb(_upright(image))
+    except RequestError:
+        raise
     except Exception:
         raise RequestError("The image is damaged or cut off and cannot be decoded.") from None
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as the camera says; a damaged note about that does not spoil the pixels."""
+    image.load()
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:
+        return image
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):  # 16-bit grey; Pillow would clip
-        values = np.asarray(image).astype(np.float32) / 257.0
-        image = Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
+    if image.mode.startswith("I") or image.mode == "F":  # more than 8 bits; Pillow would clip
+        values = np.asarray(image).astype(np.float32)
+        scale = _full_scale(image.mode, float(np.nanmin(values)), float(np.nanmax(values)))
+        image = Image.fromarray(np.nan_to_num(values * (255 / scale)).clip(0, 255).round().astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return image.convert("RGB")
+
+
+def _full_scale(mode: str, low: float, high: float) -> float:
+    """Which value of a deep grey image is white: 16-bit modes say it, others by their range."""
+    if mode.startswith("I;16"):
+        return 65535.0
+    for scale in (1.0, 255.0, 65535.0):
+        if low >= 0 and high <= scale and (mode == "F" or scale > 1):
+            return scale
+    raise RequestError(
+        f"The image has values from {low:.4g} to {high:.4g}; expected 8 or 16 bits, or floating point from 0 to 1. Convert it."
+    )
 
 
 def crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:

@@ -15,6 +15,7 @@ from .errors import RequestError
 from .options import Offer, read_options
 
 _IMAGE_FIELDS = ("data", "image", "body", "file")
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,16 @@ def with_options(
 
 
 def decode_base64(text: str, name: str) -> bytes:
-    """The bytes of base64 text, with or without a ``data:`` prefix.
+    """The bytes of base64 text, URL-safe or not, with or without line breaks and a ``data:`` prefix.
 
     Raises:
         RequestError: it is none.
     """
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    plain = "".join(text.split()).translate(_URL_SAFE)
     try:
-        return base64.b64decode(text.split(",", 1)[-1], validate=True)
+        return base64.b64decode(plain, validate=True)
     except (binascii.Error, ValueError):
         raise RequestError(f"The field {name!r} is text but no base64 of an image.") from None
 

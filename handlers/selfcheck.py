@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +45,32 @@ def record(service: ExplanationService) -> dict[str, npt.NDArray[Any]]:
     return answers
 
 
+def checksums(folder: Path) -> dict[str, npt.NDArray[np.uint8]]:
+    """SHA-256 of the graphs (with their cards) and the weights in an archive's folder."""
+    files = [*sorted(folder.glob("*.onnx")), *sorted(folder.glob("*.bin"))]
+    return {
+        f"sha256/{file.name}": np.frombuffer(hashlib.sha256(file.read_bytes()).digest(), np.uint8)
+        for file in files
+    }
+
+
 def check(service: ExplanationService, path: Path) -> None:
-    """Compare this host's answers with those stored in ``path``.
+    """Compare this host's answers, and the files beside ``path``, with what is stored there.
 
     Raises:
-        CardError: they differ, or there are none; says by how much.
+        CardError: they differ, or there is nothing to compare with; says by how much.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             stored = dict(file)
     except (OSError, ValueError) as error:
         raise CardError(f"{path.name} cannot be read: {error}. Pack the archive again.") from error
+    for name, digest in checksums(path.parent).items():
+        if not np.array_equal(stored.get(name, digest[:0]), digest):
+            file = name.partition("/")[2]
+            raise CardError(
+                f"{file} is not the file that the archive was packed with. The worker refuses to serve."
+            )
     for name, value in record(service).items():
         wanted = stored.get(name)
         if wanted is None or wanted.shape != value.shape:

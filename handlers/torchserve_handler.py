@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from smoothserve.handlers import metrics, selfcheck
 from smoothserve.handlers.answer import Answer, json_answer
@@ -54,14 +55,16 @@ class SmoothserveHandler:
         self.predictions_only = split and not name.endswith(SUFFIX)
         try:
             settings = (context.model_yaml_config or {}).get("smoothserve") or {}
-            methods = [] if self.predictions_only else settings["methods"]
+            methods = settings["methods"]
+            loaded = [] if self.predictions_only else methods
             self.service = ExplanationService(
-                {method: folder / f"explanation-{method}.onnx" for method in methods},
+                {method: folder / f"explanation-{method}.onnx" for method in loaded},
                 folder / "prediction.onnx",
                 threads=settings.get("threads"),
                 device=settings.get("device", "auto"),
                 limits=Limits.from_settings(settings.get("limits") or {}),
                 name=name,
+                elsewhere=methods,
             )
             selfcheck.check(self.service, folder / selfcheck.FILE)
         except Exception as error:
@@ -95,7 +98,10 @@ class SmoothserveHandler:
             fields = dict(row) if isinstance(row, dict) else {"body": row}
             explain = _wants_explanation(fields, context.get_request_header(index, "explain"))
             if explain and self.predictions_only:
-                return _redirect(_location(fields, self.service.offer.name + SUFFIX))
+                version = context.manifest["model"].get("modelVersion")
+                return _redirect(
+                    _location(fields, self.service.offer.name + SUFFIX, text.get("url_path"), version)
+                )
             return read_call(fields, text, explain, self.service.offer, text.get("url_path", ""))
         except RequestError as error:
             return error
@@ -116,13 +122,14 @@ def _wants_explanation(fields: dict[str, Any], header: Any) -> bool:
     return text.strip().lower() in ("true", "1", "yes")
 
 
-def _location(fields: dict[str, Any], model: str) -> str:
+def _location(fields: dict[str, Any], model: str, path: str | None, version: str | None) -> str:
     body = fields.get("body")
     if isinstance(body, dict) and "instances" in body:
         return f"/v1/models/{model}:explain"
     if isinstance(body, dict) and "inputs" in body:
         return f"/v2/models/{model}/explain"
-    return f"/explanations/{model}"
+    tail = f"/{version}/{quote(path, safe='/=')}" if path and version else ""
+    return f"/explanations/{model}{tail}"
 
 
 def _redirect(location: str) -> Answer:

@@ -5,6 +5,7 @@ usage: scripts/ready.py NAME [NAME ...] [--url http://127.0.0.1:8080] [--wait 60
 
 Exit status 0: every model answered 200. 1: not; the reason is on stderr. Fit for a readiness probe:
     exec: {command: [python3, scripts/ready.py, cats, cats-explain]}
+A busy server answers late: give --timeout (default 5) more seconds than its longest queue takes, or it counts as not ready.
 Needs Python's standard library only.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import http.client
 import json
 import sys
 import time
@@ -38,7 +40,7 @@ def problem(url: str, name: str, key: str | None, timeout: float) -> str | None:
     except urllib.error.HTTPError as error:
         with error:
             return f"{name} answered {error.code}: {error.read(300).decode(errors='replace')}"
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         return f"{name} gave no answer: {error}"
 
 
@@ -56,24 +58,28 @@ def main() -> int:
     )
     parser.add_argument("--key-file", type=Path, help="TorchServe's key_file.json, where tokens are on")
     arguments = parser.parse_args()
-    key = None
-    if arguments.key_file:
-        try:
-            key = json.loads(arguments.key_file.read_text())["inference"]["key"]
-        except (OSError, ValueError, KeyError) as error:
-            print(f"not ready: {arguments.key_file} holds no inference key: {error!r}", file=sys.stderr)
-            return 1
     end = time.monotonic() + arguments.wait
     waiting = list(arguments.names)
     while True:
-        problems = [(n, p) for n in waiting if (p := problem(arguments.url, n, key, arguments.timeout))]
-        waiting = [name for name, _ in problems]
+        problems = _problems(arguments, waiting)
+        waiting = list(problems)
         if not waiting:
             return 0
         if time.monotonic() >= end:
-            print("\n".join(f"not ready: {text}" for _, text in problems), file=sys.stderr)
+            print("\n".join(f"not ready: {text}" for text in problems.values()), file=sys.stderr)
             return 1
         time.sleep(0.5)
+
+
+def _problems(arguments: argparse.Namespace, names: list[str]) -> dict[str, str]:
+    key = None
+    if arguments.key_file:
+        try:  # the server writes it when it starts
+            key = json.loads(arguments.key_file.read_text())["inference"]["key"]
+        except (OSError, ValueError, KeyError) as error:
+            return dict.fromkeys(names, f"{arguments.key_file} holds no inference key: {error!r}")
+    found = {name: problem(arguments.url, name, key, arguments.timeout) for name in names}
+    return {name: text for name, text in found.items() if text}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@
 set -euo pipefail
 config=$(realpath "${SMOOTHSERVE_CONFIG:-"$(dirname "$0")/../config.properties"}")
 store=$(realpath "${SMOOTHSERVE_STORE:-"$(dirname "$0")/../model_store"}")
-[ -z "${SMOOTHSERVE_RUN:-}" ] || SMOOTHSERVE_RUN=$(realpath "$SMOOTHSERVE_RUN")
+[ -z "${SMOOTHSERVE_RUN:-}" ] || { mkdir -p "$SMOOTHSERVE_RUN" && SMOOTHSERVE_RUN=$(realpath "$SMOOTHSERVE_RUN"); }
 
 export SMOOTHSERVE_SPLIT=1
 if [ "${1:-}" = --together ]; then
@@ -41,6 +41,10 @@ command -v torchserve >/dev/null || {
 scripts/java.sh
 models=()
 for name in "$@"; do
+  case $name in
+    --*) echo "serve: $name must stand before the names; there is only --together" >&2 && exit 2 ;;
+    *-explain) echo "serve: '$name' ends in -explain, which is the name of another archive's second registration" >&2 && exit 2 ;;
+  esac
   [ -f "$store/$name.mar" ] || {
     echo "serve: $store/$name.mar does not exist; make it with: smoothserve archive MODEL $name" >&2
     exit 1
@@ -50,15 +54,27 @@ for name in "$@"; do
 done
 
 # A second server would otherwise end without a word, or requests would go to a stranger.
-for address in $(sed -n 's/^\(inference\|management\|metrics\)_address=https\{0,1\}:\/\///p' "$config"); do
+setting() { sed -n "s/^$1=//p" "$config" | tail -n 1; }
+grpc=$(setting grpc_inference_port) grpc_management=$(setting grpc_management_port)
+addresses=$(sed -n 's/^\(inference\|management\|metrics\)_address=https\{0,1\}:\/\///p' "$config")
+for address in $addresses "127.0.0.1:${grpc:-7070}" "127.0.0.1:${grpc_management:-7071}"; do
   if (exec 3<>"/dev/tcp/${address%:*}/${address##*:}") 2>/dev/null; then
-    echo "serve: $address is taken: another server runs there. Stop it, or set SMOOTHSERVE_CONFIG to a file with other ports." >&2
+    echo "serve: $address is taken: another server runs there. Stop it, or set SMOOTHSERVE_CONFIG to a file with other ports" \
+      "(addresses, grpc_inference_port, grpc_management_port)." >&2
     exit 1
   fi
 done
 
 # TorchServe reads the metrics' declaration from its working directory, and writes the tokens' key_file.json there.
-sed "s|^metrics_config=\([^/]\)|metrics_config=$(dirname "$config")/\1|" "$config" >"$run/effective.properties"
+metrics=$(setting metrics_config)
+if [ -n "$metrics" ]; then
+  for file in "$metrics" "$(dirname "$config")/$metrics" "$PWD/deploy/$(basename "$metrics")" ""; do
+    [[ $file != /* ]] || [ ! -f "$file" ] || break
+  done
+  [ -n "$file" ] || { echo "serve: metrics_config=$metrics of $config does not exist" >&2; exit 1; }
+  metrics=$file
+fi
+sed "s|^metrics_config=.*|metrics_config=$metrics|" "$config" >"$run/effective.properties"
 cd "$run"
 
 # TMPDIR holds the pid file, TEMP the workers' sockets and unpacked archives: one server for each.
@@ -92,6 +108,7 @@ setsid torchserve --start --foreground --ncs --ts-config "$run/effective.propert
   >"$run/torchserve.out" 2>&1 &
 server=$!
 wait "$server" || true
-echo "serve: TorchServe ended by itself:" >&2
+own_run= # its logs are kept
+echo "serve: TorchServe ended by itself (logs in $run/logs):" >&2
 tail -n 20 "$run/torchserve.out" >&2
 exit 1

@@ -33,7 +33,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_content(model: Path, tmp_path: Path) -> None:
-    archive = to_archive(model, "pools", store=tmp_path / "store", workers=2, batch_size=3, threads=1)
+    archive = to_archive(
+        model, "pools", store=tmp_path / "store", workers=2, batch_size=3, threads=1, limits={"seconds": 5}
+    )
     assert archive == tmp_path / "store" / "pools.mar"
     assert [p.name for p in archive.parent.iterdir()] == ["pools.mar"]
     with zipfile.ZipFile(archive) as content:
@@ -48,7 +50,13 @@ def test_content(model: Path, tmp_path: Path) -> None:
     } <= names
     assert not [n for n in names if n.endswith((".pth", ".pt", ".pkl", ".pyc"))]
     settings = (tmp_path / "x" / "model-config.yaml").read_text()
-    for line in ("minWorkers: 2", "batchSize: 3", "threads: 1"):
+    for line in (
+        "minWorkers: 2",
+        "batchSize: 3",
+        "threads: 1",
+        "limits: {seconds: 5}",
+        "responseTimeout: 10",
+    ):
         assert line in settings
 
     images = np.random.default_rng(0).standard_normal((3, 3, 12, 12)).astype(np.float32)
@@ -115,7 +123,12 @@ def test_the_self_check_notices_damage(model: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights.bin"
     content = np.frombuffer(weights.read_bytes(), dtype=np.float32)
     weights.write_bytes((content * 1.3).tobytes())
-    with pytest.raises(CardError, match="refuses to serve"):
+    with pytest.raises(CardError, match="is not the file that"):
+        selfcheck.check(service(), tmp_path / selfcheck.FILE)
+    with np.load(tmp_path / selfcheck.FILE) as stored:
+        answers = {name: value for name, value in stored.items() if not name.startswith("sha256")}
+    np.savez(tmp_path / selfcheck.FILE, **answers, **selfcheck.checksums(tmp_path))
+    with pytest.raises(CardError, match="computes something else"):
         selfcheck.check(service(), tmp_path / selfcheck.FILE)
     (tmp_path / selfcheck.FILE).write_bytes(b"no archive")
     with pytest.raises(CardError, match="Pack the archive again"):
@@ -145,6 +158,7 @@ def test_refusals_leave_the_old_archive(model: Path, tmp_path: Path) -> None:
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [])), tmp_path / "bare.onnx")
     for path, name, word in (
         (model, "../pools", "letters"),
+        (model, "pools-explain", "ends in"),
         (tmp_path / "none.onnx", "pools", "cannot be read"),
         (tmp_path / "text.onnx", "pools", "cannot be read"),
         (tmp_path / "bare.onnx", "pools", "no card"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -52,12 +54,16 @@ def test_every_kind_of_picture_is_decoded_alike(cat: Image.Image) -> None:
     deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
     clear = cat.copy()
     clear.putalpha(255)
+    unit = Image.fromarray(np.asarray(grey).astype(np.float32) / 255)
     for content, wanted, tolerance in (
         (encoded(cat), cat, 0.0),
         (encoded(cat, "JPEG", quality=95), cat, 3.0),
         (encoded(cat, "WEBP", lossless=True), cat, 0.0),
         (encoded(grey), grey.convert("RGB"), 0.0),
         (encoded(deep), grey.convert("RGB"), 0.0),
+        (encoded(unit, "TIFF"), grey.convert("RGB"), 0.0),
+        (encoded(Image.fromarray(np.asarray(grey).astype(np.float32)), "TIFF"), grey.convert("RGB"), 0.0),
+        (encoded(Image.fromarray(np.asarray(grey).astype(np.int32)), "TIFF"), grey.convert("RGB"), 0.0),
         (encoded(clear), cat, 0.0),
         (encoded(cat.quantize(256)), cat, 8.0),
         (encoded(cat.convert("CMYK"), "TIFF"), cat, 3.0),
@@ -67,6 +73,13 @@ def test_every_kind_of_picture_is_decoded_alike(cat: Image.Image) -> None:
         decoded = decode(content)
         assert decoded.mode == "RGB"
         assert difference(decoded, wanted) <= tolerance
+
+
+def test_a_damaged_note_about_orientation_spoils_nothing(cat: Image.Image) -> None:
+    content = encoded(cat)
+    chunk = b"eXIf" + b"junk that is no EXIF"
+    junk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    assert difference(decode(content[:33] + junk + content[33:]), cat) == 0
 
 
 def test_transparent_pixels_become_white(cat: Image.Image) -> None:
@@ -128,6 +141,9 @@ def test_channel_order_and_grey(cat: Image.Image) -> None:
         ({"body": {"data": "anBn", "target": 0}}, {}, Request(b"jpg", True, 0, 3)),
         ({"body": {"data": "data:image/jpeg;base64,anBn", "array": True}}, {}, Request(b"jpg", True, None, 3, array=True)),
         ({"body": {"image": {"b64": "anBn"}}}, {}, Request(b"jpg", True, None, 3)),
+        ({"body": {"file": "an\nBn\n"}}, {}, Request(b"jpg", True, None, 3)),
+        ({"body": {"data": "_-A="}}, {}, Request(b"\xff\xe0", True, None, 3)),
+        ({"data": b"jpg"}, {"x-target": "1", "X-TOP-K": "2"}, Request(b"jpg", True, 1, 2)),
     ],
 )  # fmt: skip
 def test_requests_are_understood(fields: dict[str, object], headers: dict[str, str], wanted: Request) -> None:

@@ -109,7 +109,17 @@ def test_explanations_have_their_own_queue(production: TorchServe, cat_jpeg: byt
     answer = connection.getresponse()
     assert (answer.status, answer.headers["Location"]) == (307, EXPLAIN)
     assert EXPLAIN in json.loads(answer.read())["error"]["message"]
+    connection.request(
+        "POST", f"{REDIRECTED}/1.0/output=array/target=tiger%20cat", cat_jpeg, production.authorization
+    )
+    answer = connection.getresponse()
+    answer.read()
+    assert (answer.status, answer.headers["Location"]) == (
+        307,
+        f"{EXPLAIN}/1.0/output=array/target=tiger%20cat",
+    )
     connection.close()
+    assert production.post(PREDICT, cat_jpeg, X_Method="gradient")[0] == 200
     status, _, body = production.post(EXPLAIN, cat_jpeg)
     assert status == 200
     assert json.loads(body)["class"] in CATS

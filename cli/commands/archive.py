@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import fields
 from pathlib import Path
+
+from smoothserve.handlers.errors import CardError
+from smoothserve.handlers.limits import Limits
 
 from ..errors import UsageError
 from ..models import HELP as MODEL_HELP
@@ -60,8 +64,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of each ONNX Runtime session (default: as many as cores)",
     )
+    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    group.add_argument(
+        "--limit", action="append", default=[], type=_limit, metavar="NAME=VALUE",
+        help=f"bound requests (repeatable): {', '.join(f'{f.name} (default {f.default})' for f in fields(Limits))}",
+    )  # fmt: skip
     add_method_options(parser)
     add_model_options(parser)
+
+
+def _limit(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        number = float(value)
+        limit = name, int(number) if number.is_integer() else number
+        Limits.from_settings(dict([limit]))
+    except (ValueError, CardError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected NAME=NUMBER: {error}") from error
+    return limit
 
 
 def _refuse_export_options(arguments: argparse.Namespace) -> None:
@@ -101,7 +121,10 @@ def run(arguments: argparse.Namespace) -> int:
             paths = [Path(arguments.model), *map(Path, arguments.also)]
             for path in paths:
                 if not path.is_file():
-                    raise UsageError(f"{path} does not exist.")
+                    raise UsageError(
+                        f"{path} does not exist (next to an .onnx file, --also takes .onnx files)."
+                    )
+            for path in paths:
                 with step(f"verifying {path}"):
                     check_file(path)
         else:
@@ -116,6 +139,8 @@ def run(arguments: argparse.Namespace) -> int:
                 batch_size=arguments.batch_size,
                 max_batch_delay=arguments.max_batch_delay,
                 threads=arguments.threads,
+                device=arguments.device,
+                limits=dict(arguments.limit),
             )
     print(archive)
     return 0

@@ -82,7 +82,8 @@ def _between(groups: int, total: int) -> Array:
 def _helmert(size: int) -> Array:
     """``[size - 1, size]``: orthonormal rows that add up to 0, so that |H z|^2 = sum (z - mean z)^2."""
     rows = np.tri(size - 1, size) - np.diag(np.arange(1.0, size), 1)[: size - 1]
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    normalised: Array = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return normalised
 
 
 def _constant(values: Array, like: Tensor) -> Tensor:
