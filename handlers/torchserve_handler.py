@@ -16,7 +16,7 @@ from smoothserve.handlers.describe import describe
 from smoothserve.handlers.dialects import Call, read_call
 from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.limits import Limits
-from smoothserve.handlers.torchserve_metrics import report
+from smoothserve.handlers.torchserve_metrics import Reporter
 
 log = logging.getLogger(__name__)
 SUFFIX = "-explain"  # of the registration that answers explanations, where a model is registered twice
@@ -41,6 +41,7 @@ class SmoothserveHandler:
 
     def __init__(self) -> None:
         self.service: ExplanationService | None = None
+        self.reporter: Reporter | None = None
         self.predictions_only = False
 
     def initialize(self, context: Any) -> None:
@@ -84,8 +85,9 @@ class SmoothserveHandler:
         asked = iter(self.service.answer([c for c in calls if not isinstance(c, Answer)], meter))
         answers = [call if isinstance(call, Answer) else next(asked) for call in calls]
         meter.finish(len(data))
-        log.info("batch of %d answered: %s", len(answers), [answer.status for answer in answers])
-        report(meter, context)
+        if self.reporter is None:
+            self.reporter = Reporter(context.metrics, context.model_name)
+        self.reporter.put(meter, [answer.status for answer in answers])
         for index, answer in enumerate(answers):
             _set_headers(context, index, answer)
         return [answer.body for answer in answers]

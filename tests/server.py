@@ -116,7 +116,8 @@ class TorchServe:
         return "".join(path.read_text() for path in (self.run / "logs").glob("model_log*"))
 
     def batch_sizes(self) -> list[int]:
-        """Of the batches answered so far, from the handler's log."""
+        """Of the batches answered so far, from the handler's log, which it writes a little later."""
+        time.sleep(1.5)
         return [int(size) for size in re.findall(r"batch of (\d+) answered", self.log())]
 
     def _wait(self) -> None:
