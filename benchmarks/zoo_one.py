@@ -81,7 +81,7 @@ def randomise(model: nn.Module) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.numel() and not bool(parameter.any()):
-                parameter.normal_(0, 0.02, generator=generator)
+                parameter.normal_(0.02, 0.02, generator=generator)  # above 0: some networks end in a ReLU
             elif parameter.numel() > 1 and float(parameter.abs().max()) < 1e-4:
                 parameter.normal_(0.1, 0.1, generator=generator)
         for name, buffer in model.named_buffers():

@@ -10,7 +10,9 @@ from torch import Tensor, fx
 from .errors import BatchError
 from .program import BatchLayout, Program, source_line
 
-_TOLERANCE = 1e-2  # of the largest value: a wrong layout is off by order 1, rounding by 1e-6
+_TOLERANCE = 1e-2  # of the largest value: a wrong layout is off by order 1, rounding by 1e-6 ...
+_NUDGE = 1e-6  # ... unless a network magnifies rounding: that shows when the image is changed by a few units in the last place
+_MAGNIFIED = (10, 0.2)  # so many times what a nudge does is allowed, but never more than that
 
 
 def locate_batch(program: Program, image: Tensor) -> None:
@@ -27,12 +29,15 @@ def locate_batch(program: Program, image: Tensor) -> None:
     texture = torch.rand(first.shape, generator=generator, dtype=torch.float32)
     second = first.flip(-1) + texture.to(first) * (first.std(correction=0) + 1e-3)
     singles = [program.run(first), program.run(second)]
+    nudged = program.run(first * (1 + _NUDGE))
     varying = program.varying()
 
     def locate(node: fx.Node, together: Any) -> None:
         if isinstance(together, Tensor):
             apart = [values[node] for values in singles]
-            program.batch[node] = _layout(node, apart, together, node in varying)
+            shaken = nudged[node]
+            assert isinstance(shaken, Tensor)
+            program.batch[node] = _layout(node, [*apart, shaken], together, node in varying)
 
     program.batch[program.image] = BatchLayout(axis=0, outer=1)
     program.batch.update(dict.fromkeys(program.weights))
@@ -55,13 +60,16 @@ def _layout(node: fx.Node, apart: list[Tensor], together: Tensor, varies: bool) 
         return BatchLayout(axis, 1)
     finite = together.where(together.isfinite(), 0)  # padding and masks may be infinite
     scale = finite.abs().max().clamp(min=torch.finfo(together.dtype).tiny)
+    *apart, shaken = apart
+    moved = (shaken - apart[0]).where(shaken != apart[0], 0).abs().max() / scale
+    tolerance = max(_TOLERANCE, min(_MAGNIFIED[0] * float(moved), _MAGNIFIED[1]))
     outers = [outer for outer in range(1, single[axis] + 1) if single[axis] % outer == 0]
     errors = []
     for outer in outers:
         parts = [one.unflatten(axis, (outer, 1, -1)) for one in apart]
         expected = torch.cat(parts, axis + 1).reshape(together.shape)
         error = (expected - together).where(expected != together, 0).abs().max() / scale
-        if error <= _TOLERANCE:
+        if error <= tolerance:
             return BatchLayout(axis, outer)
         errors.append(float(error))
     raise BatchError(

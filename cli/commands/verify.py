@@ -35,6 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
     name = method.pop("name")
     print(f"model   {card.name}, input {list(card.image_shape)}, {card.classes} classes")
     print(f"method  {name} {', '.join(f'{key}={value}' for key, value in method.items())}")
+    objective = dict(card.objective)
+    kind = objective.pop("kind")
+    details = ", ".join(f"{key}={value}" for key, value in objective.items() if value is not None)
+    print(
+        f"explains  {kind}{' ' + details if details else ''} of {card.top_k} class{'es' if card.top_k > 1 else ''} an image"
+    )
     exact = card.verification.get("eager_against_float64", {})
     for output, figures in card.verification.get("relative_l2", {}).items():
         print(

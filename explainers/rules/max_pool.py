@@ -38,16 +38,13 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
     bottom, right = (max(c - n - p, 0) for c, n, p in zip(cover, (height, width), padding, strict=True))
     padded = F.pad(z, [padding[1], right, padding[0], bottom], value=float("-inf"))
     rows, columns = padded.shape[-2:]
+    # Columns first: a runtime copies strided rows fast, strided columns slowly.
+    shifted = [_strided(padded, -1, j * dilation[1], out[1], stride[1]) for j in range(kernel[1])]
     taken: Tensor | None = None
     shares: list[Tensor] = []
     for i in range(kernel[0]):
-        for j in range(kernel[1]):
-            top, left = i * dilation[0], j * dilation[1]
-            candidate = padded[
-                ...,
-                top : top + (out[0] - 1) * stride[0] + 1 : stride[0],
-                left : left + (out[1] - 1) * stride[1] + 1 : stride[1],
-            ]
+        for columns_taken in shifted:
+            candidate = _strided(columns_taken, -2, i * dilation[0], out[0], stride[0])
             best = candidate == pooled
             wins = best if taken is None else best & ~taken
             taken = best if taken is None else taken | best
@@ -56,6 +53,13 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
     spread = F.pad(spread, [0, max(columns - spread.shape[-1], 0), 0, max(rows - spread.shape[-2], 0)])
     result = spread[..., padding[0] : padding[0] + height, padding[1] : padding[1] + width]
     return [result]
+
+
+def _strided(value: Tensor, axis: int, start: int, count: int, stride: int) -> Tensor:
+    """Every ``stride``-th slice along ``axis``, ``count`` of them from ``start``."""
+    index = [slice(None)] * value.ndim
+    index[axis] = slice(start, start + (count - 1) * stride + 1, stride)
+    return value[tuple(index)]
 
 
 def _place(shares: Tensor, kernel: list[int], stride: list[int], dilation: list[int]) -> Tensor:
