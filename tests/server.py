@@ -129,12 +129,11 @@ class TorchServe:
             if self.process.poll() is not None:
                 raise RuntimeError(f"serve.sh ended with {self.process.returncode}")
             keys = self.run / "key_file.json"
-            if keys.is_file():
-                self.authorization = {
-                    "Authorization": f"Bearer {json.loads(keys.read_text())['inference']['key']}"
-                }
             tokens = ["--key-file", str(keys)] if keys.is_file() else []
             if subprocess.run([*command, *tokens], capture_output=True).returncode == 0:
+                if tokens:
+                    key = json.loads(keys.read_text())["inference"]["key"]
+                    self.authorization = {"Authorization": f"Bearer {key}"}
                 return
         raise RuntimeError(f"TorchServe was not ready after {START_SECONDS} s:\n{self.log()[-2000:]}")
 

@@ -1,0 +1,169 @@
+"""How far explanations are from the floor: ONNX Runtime times, all rivals of a network in turns.
+
+usage: python -m benchmarks.speed [--networks resnet18 ...] [--rounds 12] [--threads 2] [--out docs/performance.json]
+
+The floor of SmoothDiff(n) is a plain forward pass of n + 1 images plus one backward pass of one image. Weights of
+torchvision's networks are random: time does not depend on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from captum.attr import NoiseTunnel, Saliency
+from smoothserve.cli.models import load_model
+from smoothserve.explainers import Gradient, SmoothDiff
+from smoothserve.explainers.build import explain_program
+from smoothserve.explainers.capture import capture
+from smoothserve.export import to_onnx
+from smoothserve.export.packing import prediction_graph
+
+NETWORKS = (
+    "resnet18", "resnet50", "vgg16", "squeezenet1_1", "mobilenet_v2", "mobilenet_v3_large", "efficientnet-lite0",
+    "densenet121", "convnext_tiny", "vit_b_16",
+)  # fmt: skip
+SAMPLES = 8
+CAPTUM_SAMPLES = 50  # captum's habit; it runs them in one batch
+Call = Callable[[], Any]
+
+
+def graphs(name: str, folder: Path) -> tuple[dict[str, Path], torch.nn.Module, float]:
+    """Plain, gradient and SmoothDiff files of a network, its module, and the seconds of SmoothDiff's export."""
+    source = name if name == "efficientnet-lite0" else f"torchvision:{name}"
+    classifier = load_model(source, None, None, None).classifier
+    if name == "vit_b_16":
+        torch.nn.init.normal_(classifier.heads.head.weight, std=0.02)
+    start = time.perf_counter()
+    program = capture(classifier, torch.randn(1, 3, 224, 224))
+    paths = {key: folder / f"{key}.onnx" for key in ("plain", "gradient", "smoothdiff")}
+    to_onnx(explain_program(program, SmoothDiff(SAMPLES)), paths["smoothdiff"])
+    seconds = time.perf_counter() - start
+    to_onnx(explain_program(program, Gradient()), paths["gradient"])
+    onnx.save(prediction_graph(onnx.load(str(paths["gradient"]))), str(paths["plain"]))
+    return paths, classifier, seconds
+
+
+def rivals(paths: dict[str, Path], classifier: torch.nn.Module, threads: int) -> dict[str, Call]:
+    """What is timed."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    sessions = {key: onnxruntime.InferenceSession(str(path), options) for key, path in paths.items()}
+    image = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype(np.float32)
+    many = np.repeat(image, SAMPLES + 1, 0)
+    feeds = {"image": image, "target": np.array([-1])}
+    names = ["logits", "explained_class", "heatmap"]
+    tunnel, tensor = NoiseTunnel(Saliency(classifier)), torch.from_numpy(image)
+
+    def captum() -> None:
+        tunnel.attribute(
+            tensor, nt_type="smoothgrad", nt_samples=CAPTUM_SAMPLES, stdevs=0.3, target=0, abs=False
+        )
+
+    return {
+        "forward": lambda: sessions["plain"].run(["logits"], {"image": image}),
+        "forward_many": lambda: sessions["plain"].run(["logits"], {"image": many}),
+        "gradient": lambda: sessions["gradient"].run(names, feeds),
+        "smoothdiff": lambda: sessions["smoothdiff"].run(names, feeds),
+        "captum": captum,
+    }
+
+
+def interleaved(calls: dict[str, Call], rounds: int) -> dict[str, float]:
+    """Median milliseconds; two calls each in every round, the first of which is not counted; captum every fourth round."""
+    taken: dict[str, list[float]] = {key: [] for key in calls}
+    for number in range(rounds):
+        for key, call in calls.items():
+            if key == "captum" and number % 4:
+                continue
+            if key != "captum":
+                call()
+            start = time.perf_counter()
+            call()
+            taken[key].append(1000 * (time.perf_counter() - start))
+    return {key: round(statistics.median(values), 1) for key, values in taken.items()}
+
+
+def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
+    """A row of the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths, classifier, seconds = graphs(name, Path(folder))
+        milliseconds = interleaved(rivals(paths, classifier, threads), rounds)
+        size = {key: path.stat().st_size for key, path in paths.items()}
+        noise = SAMPLES // 2 * 3 * 224 * 224 * 2
+    floor = milliseconds["forward_many"] + milliseconds["gradient"] - milliseconds["forward"]
+    return {
+        "network": name,
+        "milliseconds": milliseconds,
+        "floor": round(floor, 1),
+        "smoothdiff_over_floor": round(milliseconds["smoothdiff"] / floor, 2),
+        "gradient_over_forward": round(milliseconds["gradient"] / milliseconds["forward"], 2),
+        "captum_over_smoothdiff": round(milliseconds["captum"] / milliseconds["smoothdiff"], 1),
+        "file_over_plain": round((size["smoothdiff"] - noise) / size["plain"], 2),
+        "export_seconds": round(seconds),
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The rows as Markdown."""
+    lines = [
+        f"{result['date']}, {result['machine']}, {result['threads']} threads, "
+        + ", ".join(f"{key} {value}" for key, value in result["versions"].items())
+        + f". Milliseconds for one image of 224 pixels, medians; SmoothDiff and the floor with {SAMPLES} samples, captum's NoiseTunnel(Saliency) with {CAPTUM_SAMPLES}.",
+        "",
+        "| network | forward | gradient | x forward | floor | SmoothDiff | x floor | captum | x SmoothDiff | file / plain | export s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        ms = row["milliseconds"]
+        lines.append(
+            f"| {row['network']} | {ms['forward']} | {ms['gradient']} | {row['gradient_over_forward']} | {row['floor']} | "
+            f"{ms['smoothdiff']} | {row['smoothdiff_over_floor']} | {ms['captum']} | {row['captum_over_smoothdiff']} | "
+            f"{row['file_over_plain']} | {row['export_seconds']} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("docs/performance.json"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    result: dict[str, Any] = {
+        "date": str(date.today()),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "threads": arguments.threads,
+        "versions": {p: version(p) for p in ("torch", "onnxruntime", "captum")},
+        "rows": [],
+    }
+    for name in arguments.networks:
+        result["rows"].append(measure(name, arguments.rounds, arguments.threads))
+        gc.collect()
+        print(f"{name}: {result['rows'][-1]}", file=sys.stderr, flush=True)
+        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(table(result))
+
+
+if __name__ == "__main__":
+    main()

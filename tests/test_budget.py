@@ -1,0 +1,42 @@
+"""Exported graphs cost no more than they did: a slower graph fails here on any machine, without a clock.
+
+After an intended change: ``python -m benchmarks.graph_cost FILE`` and put its figures into graph_budget.json.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.graph_cost import cost
+
+BUDGET = json.loads((Path(__file__).parent / "graph_budget.json").read_text())
+SLACK = 1.02  # exporters of other versions name and fold a few nodes differently
+SLOW = ("Expand", "Where", "Sign", "ScatterElements", "GatherElements", "ScatterND")  # in ONNX Runtime
+
+
+@pytest.mark.parametrize("name", ["smoothdiff", "gradient"])
+def test_cost(name: str, lite0_onnx: Path, gradient_onnx: Path) -> None:
+    found: dict[str, Any] = cost({"smoothdiff": lite0_onnx, "gradient": gradient_onnx}[name])
+    budget = BUDGET[name]
+    for key in ("mega_multiply_adds", "megabytes_written", "megabytes_file"):
+        assert found[key] <= SLACK * budget[key], f"{key}: {found[key]}, budget {budget[key]}"
+        assert found[key] >= 0.9 * budget[key], (
+            f"{key} fell to {found[key]}: lower the budget ({budget[key]})"
+        )
+    nodes, allowed = found["nodes"], budget["nodes"]
+    assert sum(nodes.values()) <= SLACK * sum(allowed.values())
+    for kind in {*SLOW, "Conv", "ConvTranspose", "MatMul"}:
+        assert nodes.get(kind, 0) <= allowed.get(kind, 0), (
+            f"{nodes[kind]} {kind}, budget {allowed.get(kind, 0)}"
+        )
+
+
+def test_smoothdiff_costs_samples_in_forward_and_one_backward(lite0_onnx: Path, gradient_onnx: Path) -> None:
+    """Multiply-adds: those of the gradient and of as many more forward passes as there are samples, and little else."""
+    gradient = cost(gradient_onnx)["mega_multiply_adds"]
+    forward = gradient / 2
+    assert cost(lite0_onnx)["mega_multiply_adds"] < 1.15 * (gradient + 4 * forward)
