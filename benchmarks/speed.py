@@ -40,7 +40,7 @@ NETWORKS = (
     "densenet121", "convnext_tiny", "vit_b_16",
 )  # fmt: skip
 SAMPLES = 8
-CAPTUM_SAMPLES = 50  # captum's habit; it runs them in one batch
+CAPTUM_SAMPLES = 50  # a habit of the field, run 10 at a time: all at once takes tens of GB for VGG-16
 Call = Callable[[], Any]
 
 
