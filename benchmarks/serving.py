@@ -38,6 +38,7 @@ from smoothserve.handlers.dialects import read_call
 from tests.server import TorchServe
 
 from .serving_report import report
+from .timing import Seconds, interleaved
 
 NETWORK = "efficientnet-lite0"
 _STOCK_MODEL = f"""\
@@ -52,7 +53,6 @@ class Network(torch.nn.Module):
     def forward(self, x):
         return self.network(x)
 """
-Seconds = list[float]
 _IN_A_ROW = 3  # calls of one rival before the next one's turn
 _WARM_UP = 200  # predictions before anything is measured: Java compiles what it runs often
 
@@ -90,22 +90,6 @@ def stock_archive(store: Path) -> None:
             ],
             check=True, capture_output=True, env={**os.environ, "TMPDIR": folder},
         )  # fmt: skip
-
-
-def interleaved(rivals: dict[str, Callable[[], Any]], rounds: int) -> dict[str, Seconds]:
-    """Seconds of each call: rivals in turns, a few calls each, the first of which is not counted (caches, threads that
-    still spin for the one before)."""
-    taken: dict[str, Seconds] = {name: [] for name in rivals}
-    for number in range(rounds):
-        for name, call in rivals.items():
-            for repeat in range(1 + _IN_A_ROW):
-                start = time.perf_counter()
-                call()
-                if repeat:
-                    taken[name].append(time.perf_counter() - start)
-        print(f"\rround {number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    return taken
 
 
 def under_load(server: TorchServe, explain: str, photo: bytes, seconds: float) -> dict[str, Any]:
@@ -226,7 +210,7 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
             for _ in range(_WARM_UP):
                 mine.ask("/predictions/ours", photo)
                 theirs.ask("/predictions/stock", photo)
-            taken = interleaved(rivals, rounds)
+            taken = interleaved(rivals, rounds, _IN_A_ROW)
             result["latency"] = {name: summary(values) for name, values in taken.items()}
             result["overhead"] = {
                 kind: round(

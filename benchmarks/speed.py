@@ -35,6 +35,9 @@ from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
 from smoothserve.export.packing import prediction_graph
 
+from .timing import interleaved
+from .zoo_one import randomise
+
 NETWORKS = (
     "resnet18", "resnet50", "vgg16", "squeezenet1_1", "mobilenet_v2", "mobilenet_v3_large", "efficientnet-lite0",
     "densenet121", "convnext_tiny", "vit_b_16",
@@ -46,10 +49,11 @@ Call = Callable[[], Any]
 
 def graphs(name: str, folder: Path) -> tuple[dict[str, Path], torch.nn.Module, float]:
     """Plain, gradient and SmoothDiff files of a network, its module, and the seconds of SmoothDiff's export."""
+    torch.manual_seed(0)
     source = name if name == "efficientnet-lite0" else f"torchvision:{name}"
     classifier = load_model(source, None, None, None).classifier
-    if name == "vit_b_16":
-        torch.nn.init.normal_(classifier.heads.head.weight, std=0.02)
+    if source != name:
+        randomise(classifier)
     start = time.perf_counter()
     program = capture(classifier, torch.randn(1, 3, 224, 224))
     paths = {key: folder / f"{key}.onnx" for key in ("plain", "gradient", "smoothdiff")}
@@ -85,26 +89,12 @@ def rivals(paths: dict[str, Path], classifier: torch.nn.Module, threads: int) ->
     }
 
 
-def interleaved(calls: dict[str, Call], rounds: int) -> dict[str, float]:
-    """Median milliseconds; two calls each in every round, the first of which is not counted; captum every fourth round."""
-    taken: dict[str, list[float]] = {key: [] for key in calls}
-    for number in range(rounds):
-        for key, call in calls.items():
-            if key == "captum" and number % 4:
-                continue
-            if key != "captum":
-                call()
-            start = time.perf_counter()
-            call()
-            taken[key].append(1000 * (time.perf_counter() - start))
-    return {key: round(statistics.median(values), 1) for key, values in taken.items()}
-
-
 def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
     """A row of the table."""
     with tempfile.TemporaryDirectory() as folder:
         paths, classifier, seconds = graphs(name, Path(folder))
-        milliseconds = interleaved(rivals(paths, classifier, threads), rounds)
+        taken = interleaved(rivals(paths, classifier, threads), rounds, slow=["captum"])
+        milliseconds = {key: round(1000 * statistics.median(values), 1) for key, values in taken.items()}
         size = {key: path.stat().st_size for key, path in paths.items()}
         noise = SAMPLES // 2 * 3 * 224 * 224 * 2
     floor = milliseconds["forward_many"] + milliseconds["gradient"] - milliseconds["forward"]

@@ -135,15 +135,15 @@ def method(arguments: argparse.Namespace) -> Method:
     return kind(**parameters)
 
 
-def method_defaults(name: str) -> dict[str, Any]:
-    """What parsed arguments hold for a method without options of its own.
+def default_method(name: str) -> Method:
+    """A method with its own defaults.
 
     Raises:
         UsageError: there is no such method.
     """
     if name.lower() not in _METHOD_NAMES:
         raise UsageError(f"{name!r} is no method; there are: {', '.join(METHODS)}.")
-    return {"method": name.lower(), **{parameter: None for parameter, *_ in _PARAMETERS}}
+    return _METHOD_NAMES[name.lower()]()
 
 
 def read_labels(path: Path) -> tuple[str, ...]:

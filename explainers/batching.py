@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -29,22 +31,22 @@ def locate_batch(program: Program, image: Tensor) -> None:
     texture = torch.rand(first.shape, generator=generator, dtype=torch.float32)
     second = first.flip(-1) + texture.to(first) * (first.std(correction=0) + 1e-3)
     singles = [program.run(first), program.run(second)]
-    nudged = program.run(first * (1 + _NUDGE))
+    nudged = functools.cache(lambda: program.run(first * (1 + _NUDGE)))  # seldom needed
     varying = program.varying()
 
     def locate(node: fx.Node, together: Any) -> None:
         if isinstance(together, Tensor):
             apart = [values[node] for values in singles]
-            shaken = nudged[node]
-            assert isinstance(shaken, Tensor)
-            program.batch[node] = _layout(node, [*apart, shaken], together, node in varying)
+            program.batch[node] = _layout(node, apart, together, node in varying, lambda: nudged()[node])
 
     program.batch[program.image] = BatchLayout(axis=0, outer=1)
     program.batch.update(dict.fromkeys(program.weights))
     program.run(torch.cat([first, second]), observe=locate)
 
 
-def _layout(node: fx.Node, apart: list[Tensor], together: Tensor, varies: bool) -> BatchLayout | None:
+def _layout(
+    node: fx.Node, apart: list[Tensor], together: Tensor, varies: bool, nudged: Callable[[], Tensor]
+) -> BatchLayout | None:
     single = apart[0].shape
     grown = [axis for axis, size in enumerate(together.shape) if size != single[axis]]
     if not grown and not varies:
@@ -60,19 +62,24 @@ def _layout(node: fx.Node, apart: list[Tensor], together: Tensor, varies: bool) 
         return BatchLayout(axis, 1)
     finite = together.where(together.isfinite(), 0)  # padding and masks may be infinite
     scale = finite.abs().max().clamp(min=torch.finfo(together.dtype).tiny)
-    *apart, shaken = apart
-    moved = (shaken - apart[0]).where(shaken != apart[0], 0).abs().max() / scale
-    tolerance = max(_TOLERANCE, min(_MAGNIFIED[0] * float(moved), _MAGNIFIED[1]))
     outers = [outer for outer in range(1, single[axis] + 1) if single[axis] % outer == 0]
     errors = []
     for outer in outers:
         parts = [one.unflatten(axis, (outer, 1, -1)) for one in apart]
         expected = torch.cat(parts, axis + 1).reshape(together.shape)
-        error = (expected - together).where(expected != together, 0).abs().max() / scale
-        if error <= tolerance:
+        error = _largest_difference(expected, together) / scale
+        if error <= _TOLERANCE:
             return BatchLayout(axis, outer)
         errors.append(float(error))
+    magnified = float(_largest_difference(nudged(), apart[0]) / scale)
+    if min(errors) <= min(_MAGNIFIED[0] * magnified, _MAGNIFIED[1]):
+        return BatchLayout(axis, outers[errors.index(min(errors))])
     raise BatchError(
         f"The result of {node.target} for an image depends on its neighbour in the batch, by {min(errors):.1e} of its "
         f"largest value ({source_line(node)}). Every operation must treat each image of the batch alone."
     )
+
+
+def _largest_difference(one: Tensor, other: Tensor) -> Tensor:
+    """Equal infinities do not differ."""
+    return (one - other).where(one != other, 0).abs().max()

@@ -14,12 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from smoothserve import handlers
-from smoothserve.handlers.graph import providers
 from smoothserve.handlers.limits import Limits
-from smoothserve.handlers.torchserve_handler import SUFFIX
+from smoothserve.handlers.registration import SUFFIX
 
 from .errors import ArchiveError, MissingDependencyError
-from .packing import write_graphs
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-.]*")
 _SETTINGS = """\
@@ -75,15 +73,23 @@ def to_archive(
     Raises:
         CardError: there is no such limit or device.
         ArchiveError: a wrong name, no explanation model, files that don't belong together, or the archiver failed.
-        MissingDependencyError: torch-model-archiver is not installed.
+        MissingDependencyError: ONNX Runtime or torch-model-archiver is not installed.
     """
     check_name(name)
     bounds = Limits.from_settings(limits or {})
-    providers(device, ())
-    if find_spec("model_archiver") is None:
-        raise MissingDependencyError(
-            "torch-model-archiver is not installed: pip install 'smoothserve[serve]'."
-        )
+    for module, name_on_pypi, extra in (
+        ("onnxruntime", "onnxruntime", "cpu"),
+        ("model_archiver", "torch-model-archiver", "serve"),
+    ):
+        if find_spec(module) is None:
+            raise MissingDependencyError(
+                f"{name_on_pypi} is not installed: pip install 'smoothserve[{extra}]'."
+            )
+    from smoothserve.handlers.graph import providers
+
+    from .packing import write_graphs
+
+    providers(device, ())  # refuses an unknown device
     paths = [onnx_paths] if isinstance(onnx_paths, (str, Path)) else list(onnx_paths)
     store = Path(store)
     store.mkdir(parents=True, exist_ok=True)

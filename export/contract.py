@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from smoothserve.handlers.card import METADATA_KEY, Card
+from smoothserve.handlers.card import Card, read_card
+from smoothserve.handlers.errors import NoCardError
 
 from .errors import VerificationError
 from .verification import KINK_LIMIT, TOLERANCE, check_operators, load_session
@@ -28,12 +29,10 @@ def check_file(path: str | Path) -> tuple[list[str], Card]:
     if not Path(path).is_file():
         raise VerificationError(f"{path} does not exist.")
     session = load_session(path)
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    if text is None:
-        raise VerificationError(
-            f"{path} has no '{METADATA_KEY}' metadata, so it is no explanation model. Make one with 'smoothserve export'."
-        )
-    card = Card.from_json(text)
+    try:
+        card = read_card(session.get_modelmeta().custom_metadata_map, path)
+    except NoCardError as error:
+        raise VerificationError(str(error)) from error
     check_operators(path)
     checks = ["standard ONNX operators only", _check_signature(session, card)]
     generator = np.random.default_rng(11)

@@ -6,21 +6,22 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import onnx
 from onnx.external_data_helper import set_external_data
 from smoothserve.handlers import selfcheck
-from smoothserve.handlers.card import METADATA_KEY, Card
+from smoothserve.handlers.card import Card, read_card
 from smoothserve.handlers.core import ExplanationService
-from smoothserve.handlers.errors import CardError
+from smoothserve.handlers.errors import CardError, NoCardError
 
 from .errors import ArchiveError
 
 WEIGHTS = "weights.bin"
 _SMALL = 1024  # bytes; such tensors stay in the graph, where ONNX Runtime can fold them
 _ALIGNMENT = 64
-_LOGITS = 1e-4  # largest relative L2 distance of two files' logits if they hold the same classifier
+_APART = 1e-4  # largest relative L2 distance of two files' probabilities if they hold the same classifier
 
 
 def write_graphs(paths: Sequence[Path], folder: Path) -> list[str]:
@@ -44,11 +45,11 @@ def write_graphs(paths: Sequence[Path], folder: Path) -> list[str]:
         methods.append(method)
     if len(paths) != len(models):
         raise ArchiveError("The same file is given twice.")
-    weights = _Weights(folder / WEIGHTS)
-    for method, model in zip(methods, models.values(), strict=True):
-        weights.share(model.graph.initializer)
-        onnx.save(model, str(folder / f"explanation-{method}.onnx"))
-    weights.close()
+    with (folder / WEIGHTS).open("wb") as file:
+        weights = _Weights(file)
+        for method, model in zip(methods, models.values(), strict=True):
+            weights.share(model.graph.initializer)
+            onnx.save(model, str(folder / f"explanation-{method}.onnx"))
     onnx.save(prediction_graph(next(iter(models.values()))), str(folder / "prediction.onnx"))
     try:
         service = ExplanationService(
@@ -65,14 +66,15 @@ def write_graphs(paths: Sequence[Path], folder: Path) -> list[str]:
 class _Weights:
     """A file of tensors, each stored once however many graphs refer to it."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._places: dict[tuple[int, bytes], int] = {}
 
     def share(self, tensors: Iterable[onnx.TensorProto]) -> None:
         """Move the large ones out of their graph into the file."""
         for tensor in tensors:
-            content = onnx.numpy_helper.to_array(tensor).tobytes()
+            array = onnx.numpy_helper.to_array(tensor)
+            content = array.tobytes()
             if len(content) < _SMALL:
                 continue
             key = tensor.data_type, hashlib.sha256(content).digest()
@@ -80,21 +82,11 @@ class _Weights:
                 self._file.write(bytes(-self._file.tell() % _ALIGNMENT))
                 self._places[key] = self._file.tell()
                 self._file.write(content)
-            tensor.raw_data = b""  # set_external_data wants one; the values are in the file
-            for field in (
-                "float_data",
-                "int32_data",
-                "int64_data",
-                "double_data",
-                "uint64_data",
-                "string_data",
-            ):
-                tensor.ClearField(field)
+            tensor.CopyFrom(
+                onnx.numpy_helper.from_array(array, tensor.name)
+            )  # whatever field held the values
             set_external_data(tensor, WEIGHTS, self._places[key], len(content))
             tensor.ClearField("raw_data")
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def prediction_graph(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -131,12 +123,10 @@ def _read(path: Path) -> onnx.ModelProto:
 
 
 def _card(name: str, model: onnx.ModelProto) -> Card:
-    text = {prop.key: prop.value for prop in model.metadata_props}.get(METADATA_KEY)
-    if text is None:
-        raise ArchiveError(
-            f"{name} is no explanation model (it has no card). Make one with 'smoothserve export'."
-        )
-    return Card.from_json(text)
+    try:
+        return read_card({prop.key: prop.value for prop in model.metadata_props}, name)
+    except NoCardError as error:
+        raise ArchiveError(str(error)) from error
 
 
 def _check_same_classifier(
@@ -151,7 +141,7 @@ def _check_same_classifier(
                     f"{name} has other {what} than the first file; one archive holds one classifier."
                 )
         distance = np.linalg.norm(answers[f"probabilities/{method}"] - wanted) / np.linalg.norm(wanted)
-        if not distance <= _LOGITS:
+        if not distance <= _APART:
             raise ArchiveError(
                 f"{name} predicts something else than the first file ({distance:.1e} apart); one archive holds one classifier."
             )

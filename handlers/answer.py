@@ -64,9 +64,13 @@ def json_answer(status: int, value: Any) -> Answer:
     return Answer(status, "application/json", text.encode(errors="replace"))
 
 
+def refusal(status: int, message: str) -> Answer:
+    """Why a request gets no 200, as JSON."""
+    return json_answer(status, {"error": {"code": status, "message": message}})
+
+
 def error_answer(error: Exception) -> Answer:
     """The answer to a request that failed: the reason where it is the caller's, else a plain 500."""
     if isinstance(error, RequestError):
-        return json_answer(error.status, {"error": {"code": error.status, "message": str(error)}})
-    message = "The model failed on this request; see the server's log."
-    return json_answer(500, {"error": {"code": 500, "message": message}})
+        return refusal(error.status, str(error))
+    return refusal(500, "The model failed on this request; see the server's log.")

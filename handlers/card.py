@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from .errors import CardError
+from .errors import CardError, NoCardError
 
 METADATA_KEY = "smoothserve.card"
 FORMAT = 1
@@ -139,3 +141,19 @@ class Card:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CardError(f"The card is damaged: {error!r}.") from error
+
+
+def read_card(metadata: Mapping[str, str], path: str | Path) -> Card:
+    """The card in the metadata of the .onnx file at ``path``.
+
+    Raises:
+        NoCardError: it has none.
+        CardError: it has a damaged one.
+    """
+    text = metadata.get(METADATA_KEY)
+    if text is None:
+        raise NoCardError(
+            f"{path} is an ONNX file, but no explanation model: it has no card ('{METADATA_KEY}' metadata). "
+            "Make one with 'smoothserve export'."
+        )
+    return Card.from_json(text)

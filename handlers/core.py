@@ -125,7 +125,7 @@ class ExplanationService:
                 try:
                     if time.monotonic() >= deadline:
                         raise time_is_up()
-                    method = question.method or next(iter(self.offer.cards))
+                    method = question.method or self.offer.default
                     if question.explain and method not in self._explanations:
                         raise RequestError(f"This model offers no method {method!r}.")
                     ready = self._prepare(question)
@@ -146,18 +146,20 @@ class ExplanationService:
 
     def _prepare(self, question: Request) -> _Prepared:
         pre = self.offer.card.preprocessing
+        shown = None
+        if question.wants_picture and question.size is not None:
+            shown = pre.scaled(question.size / min(pre.crop))
         if isinstance(question.photo, bytes):
             photo = decode(question.photo, self.offer.limits.pixels)
             picture = crop(photo, pre)
             array = to_input(picture, pre)
-            if question.size is not None:
-                picture = crop(photo, pre.scaled(question.size / min(pre.crop)))
+            if shown:
+                picture = crop(photo, shown)
         else:
             array = question.photo
             picture = to_picture(array, pre)
-            if question.size is not None:
-                side = question.size / min(pre.crop)
-                picture = picture.resize((round(picture.width * side), round(picture.height * side)))
+            if shown:
+                picture = picture.resize(shown.crop[::-1])
         return _Prepared(question, picture, array)
 
     def _run(
@@ -167,7 +169,7 @@ class ExplanationService:
         if method is None and self._prediction is not None:
             (logits,) = self._prediction.run(["logits"], {"image": batch}, deadline)
             return [_result(row, {}, item, self.offer.card) for row, item in zip(logits, items, strict=True)]
-        graph = self._explanations[method or next(iter(self.offer.cards))]
+        graph = self._explanations[method or self.offer.default]
         targets = [-1 if item.question.target is None else item.question.target for item in items]
         feeds = {"image": batch, "target": np.array(targets, dtype=np.int64)}
         logits, explained, heat = graph.run(["logits", "explained_class", "heatmap"], feeds, deadline)
@@ -193,7 +195,7 @@ def _check_pictures(call: Call, results: Sequence[Result], limit: int) -> None:
     pixels = sum(
         len(result.heatmaps) * result.picture.width * result.picture.height
         for question, result in zip(call.questions, results, strict=True)
-        if question.output in ("heatmap", "overlay")
+        if question.wants_picture
     )
     if pixels > limit:
         raise RequestError(
@@ -205,8 +207,9 @@ def _check_pictures(call: Call, results: Sequence[Result], limit: int) -> None:
 def _failure(error: Exception, meter: Meter) -> Answer:
     if not isinstance(error, RequestError):
         log.error("a request failed", exc_info=error)
-    meter.count("errors", kind=str(error.status) if isinstance(error, RequestError) else "500")
-    return error_answer(error)
+    answer = error_answer(error)
+    meter.count("errors", kind=str(answer.status))
+    return answer
 
 
 def _softmax(logits: Array) -> Array:

@@ -16,3 +16,7 @@ class RequestError(Exception):
 
 class CardError(Exception):
     """A file that is no explanation model, or one of a format that this version doesn't know."""
+
+
+class NoCardError(CardError):
+    """An .onnx file that smoothserve did not make."""

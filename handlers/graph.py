@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 
 from .answer import Array
-from .card import METADATA_KEY, Card
+from .card import read_card
 from .errors import CardError, RequestError
 
 log = logging.getLogger(__name__)
@@ -45,13 +45,7 @@ class Graph:
         self.on_gpu = "CUDAExecutionProvider" in self._session.get_providers()
         if "CUDAExecutionProvider" in wanted and not self.on_gpu:
             log.warning("CUDA was not available to ONNX Runtime: %s runs on the CPU", Path(path).name)
-        text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        if text is None:
-            raise CardError(
-                f"{path} is an ONNX file, but no explanation model: it has no '{METADATA_KEY}' metadata. "
-                "Make one with 'smoothserve export'."
-            )
-        self.card = Card.from_json(text)
+        self.card = read_card(self._session.get_modelmeta().custom_metadata_map, path)
 
     def run(self, names: Sequence[str], feeds: Mapping[str, Array], deadline: float) -> list[Array]:
         """The named outputs.

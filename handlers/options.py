@@ -15,6 +15,7 @@ from .errors import RequestError
 from .limits import Limits
 
 OUTPUTS = ("json", "heatmap", "overlay", "array")
+TRUE, FALSE = ("true", "1", "yes"), ("false", "0", "no")
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,14 @@ class Offer:
     name: str = "model"
 
     @property
+    def default(self) -> str:
+        """The method that explains where a request names none."""
+        return next(iter(self.cards))
+
+    @property
     def card(self) -> Card:
         """The default method's; classes, labels and preprocessing are the same for all."""
-        return next(iter(self.cards.values()))
+        return self.cards[self.default]
 
 
 @dataclass(frozen=True)
@@ -151,20 +157,20 @@ def _whole_number(name: str, low: int, high: Callable[[Offer], int]) -> Callable
     return read
 
 
-def _choice(name: str, values: Callable[[Offer], tuple[str, ...]]) -> Callable[[str, Offer], str]:
+def _one_of(name: str, values: Callable[[Offer], tuple[str, ...]], help: str) -> Option:
     def read(value: str, offer: Offer) -> str:
         if value.lower() not in values(offer):
             raise RequestError(f"{name}={value[:80]!r}, expected one of {', '.join(values(offer))}.")
         return value.lower()
 
-    return read
+    return Option(read, help, values)
 
 
 def _truth(name: str) -> Callable[[str, Offer], bool]:
     def read(value: str, offer: Offer) -> bool:
-        if value.lower() not in ("true", "1", "yes", "false", "0", "no"):
+        if value.lower() not in TRUE + FALSE:
             raise RequestError(f"{name}={value[:80]!r}, expected true or false.")
-        return value.lower() in ("true", "1", "yes")
+        return value.lower() in TRUE
 
     return read
 
@@ -181,7 +187,7 @@ def _opacity(value: str, offer: Offer) -> float:
 
 def _check_colormap(values: Mapping[str, Any], offer: Offer) -> None:
     if "colormap" in values:
-        signed = (offer.cards[values["method"]] if "method" in values else offer.card).signed
+        signed = offer.cards[values.get("method", offer.default)].signed
         if values["colormap"] not in colormaps.names(signed):
             kind = "speaks for and against a class and needs a diverging" if signed else "needs a sequential"
             raise RequestError(
@@ -189,25 +195,18 @@ def _check_colormap(values: Mapping[str, Any], offer: Offer) -> None:
             )
 
 
-def _methods(offer: Offer) -> tuple[str, ...]:
-    return tuple(offer.cards)
-
-
-def _colormaps(offer: Offer) -> tuple[str, ...]:
-    return colormaps.names(False) + colormaps.names(True)
-
-
 OPTIONS = {
     "target": Option(_target, "class to explain, number or label (default: the predicted class)"),
     "top_k": Option(_whole_number("top_k", 1, lambda o: o.card.classes), "how many classes to name (default 5)"),
-    "method": Option(_choice("method", _methods), "explanation method (default: the first)", _methods),
-    "output": Option(
-        _choice("output", lambda o: OUTPUTS),
+    "method": _one_of("method", lambda o: tuple(o.cards), "explanation method (default: the first)"),
+    "output": _one_of(
+        "output", lambda o: OUTPUTS,
         "json; heatmap (grey PNG); overlay (colour PNG over the photo); array (.npy, float16)",
-        lambda o: OUTPUTS,
     ),
     "array": Option(_truth("array"), "also put the heatmap into the JSON as base64 of little-endian float16"),
-    "colormap": Option(_choice("colormap", _colormaps), "colours of the overlay", _colormaps),
+    "colormap": _one_of(
+        "colormap", lambda o: colormaps.names(signed=False) + colormaps.names(signed=True), "colours of the overlay"
+    ),
     "opacity": Option(_opacity, "of the overlay's strongest pixels, 0 to 1 (default 0.85)"),
     "size": Option(
         _whole_number("size", 16, lambda o: o.limits.side),

@@ -37,10 +37,6 @@ def decode(content: bytes, max_pixels: int = Limits.pixels) -> Image.Image:
         raise RequestError("The request holds no image. Send the photo's bytes (JPEG, PNG, ...).")
     if content[:2] == b"\xff\xd8" and content.count(b"\xff\xda") > MAX_SCANS:
         raise RequestError(f"The JPEG has more than {MAX_SCANS} scans. Save it as an ordinary one.", 413)
-    if content.lstrip()[:1] in (b"{", b"["):
-        raise RequestError(
-            "The body begins like JSON, but is none, or came without Content-Type: application/json."
-        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -48,6 +44,10 @@ def decode(content: bytes, max_pixels: int = Limits.pixels) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise RequestError(f"The image has too many pixels: {error}", 413) from None
     except Exception:
+        if content.lstrip()[:1] in (b"{", b"["):
+            raise RequestError(
+                "The body begins like JSON, but is none, or came without Content-Type: application/json."
+            ) from None
         raise RequestError(
             f"The image cannot be read: {len(content)} bytes that are no known image format. Send JPEG, PNG, WebP, ..."
         ) from None

@@ -46,6 +46,11 @@ class Request:
     opacity: float = 0.85
     size: int | None = None
 
+    @property
+    def wants_picture(self) -> bool:
+        """Whether a picture is to be made, so that ``size`` matters."""
+        return self.explain and self.output in ("heatmap", "overlay")
+
 
 def read_request(
     fields: Mapping[str, Any], headers: Mapping[str, str], explain: bool, offer: Offer, path: str = ""
@@ -84,12 +89,19 @@ def with_options(
     return Request(photo, explain, **values)
 
 
-def decode_base64(text: str, name: str) -> bytes:
-    """The bytes of base64 text, URL-safe or not, with or without line breaks and a ``data:`` prefix.
+def photo_bytes(value: bytes | bytearray | str, name: str, limit: int) -> bytes:
+    """An encoded image as it stands in a field: bytes, or base64 of them.
+
+    Base64 may be URL-safe or not, with or without line breaks and a ``data:`` prefix.
 
     Raises:
-        RequestError: it is none.
+        RequestError: 413, more than ``limit`` bytes; 400, text that is no base64.
     """
+    if len(value) > limit * (4 / 3 if isinstance(value, str) else 1) + 64:
+        raise RequestError(f"The image has {len(value):,} bytes, at most {limit:,} are allowed.", 413)
+    if not isinstance(value, str):
+        return bytes(value)
+    text = value
     if text.startswith("data:"):
         text = text.partition(",")[2]
     plain = "".join(text.split()).translate(_URL_SAFE)
@@ -110,9 +122,7 @@ def _photo(given: Mapping[str, Any], limit: int) -> bytes:
             raise RequestError(
                 f"The field {name!r} holds {type(value).__name__}, expected image bytes or base64."
             )
-        if len(value) > limit * (4 / 3 if isinstance(value, str) else 1) + 64:
-            raise RequestError(f"The image has {len(value):,} bytes, at most {limit:,} are allowed.", 413)
-        return decode_base64(value, name) if isinstance(value, str) else bytes(value)
+        return photo_bytes(value, name, limit)
     names = ", ".join(repr(str(name)[:40]) for name in given) or "nothing"
     raise RequestError(
         f"The request holds no image (it has: {names[:200]}). Send its bytes as the body, as the form field 'data', "

@@ -10,17 +10,17 @@ from typing import Any
 from urllib.parse import quote
 
 from smoothserve.handlers import metrics, selfcheck
-from smoothserve.handlers.answer import Answer, json_answer
+from smoothserve.handlers.answer import Answer, refusal
 from smoothserve.handlers.core import ExplanationService
 from smoothserve.handlers.describe import describe
 from smoothserve.handlers.dialects import Call, read_call
 from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.limits import Limits
+from smoothserve.handlers.options import TRUE
+from smoothserve.handlers.registration import SPLIT, SUFFIX
 from smoothserve.handlers.torchserve_metrics import Reporter
 
 log = logging.getLogger(__name__)
-SUFFIX = "-explain"  # of the registration that answers explanations, where a model is registered twice
-SPLIT = "SMOOTHSERVE_SPLIT"  # environment: set by scripts/serve.sh where it registers models twice
 _PHRASES = {
     307: "Temporary Redirect",
     400: "Bad Request",
@@ -98,13 +98,12 @@ class SmoothserveHandler:
             headers = context.get_all_request_header(index)
             text = {name: value for name, value in headers.items() if isinstance(value, str)}
             fields = dict(row) if isinstance(row, dict) else {"body": row}
+            path = text.get("url_path", "")
             explain = _wants_explanation(fields, context.get_request_header(index, "explain"))
             if explain and self.predictions_only:
                 version = context.manifest["model"].get("modelVersion")
-                return _redirect(
-                    _location(fields, self.service.offer.name + SUFFIX, text.get("url_path"), version)
-                )
-            return read_call(fields, text, explain, self.service.offer, text.get("url_path", ""))
+                return _redirect(_location(fields, self.service.offer.name + SUFFIX, path, version))
+            return read_call(fields, text, explain, self.service.offer, path)
         except RequestError as error:
             return error
         except Exception:
@@ -121,10 +120,10 @@ def _wants_explanation(fields: dict[str, Any], header: Any) -> bool:
     if header in ("True", "False"):
         return bool(header == "True")
     text = bytes(field).decode(errors="replace") if isinstance(field, (bytes, bytearray)) else str(field)
-    return text.strip().lower() in ("true", "1", "yes")
+    return text.strip().lower() in TRUE
 
 
-def _location(fields: dict[str, Any], model: str, path: str | None, version: str | None) -> str:
+def _location(fields: dict[str, Any], model: str, path: str, version: str | None) -> str:
     body = fields.get("body")
     if isinstance(body, dict) and "instances" in body:
         return f"/v1/models/{model}:explain"
@@ -139,8 +138,7 @@ def _redirect(location: str) -> Answer:
         f"Explanations of this model are answered at {location}, so that predictions need not wait for them. "
         "Ask there; curl follows with -L."
     )
-    answer = json_answer(307, {"error": {"code": 307, "message": message}})
-    return replace(answer, headers={"Location": location})
+    return replace(refusal(307, message), headers={"Location": location})
 
 
 def _set_headers(context: Any, index: int, answer: Answer) -> None:

@@ -36,9 +36,9 @@ SMOOTHSERVE_RUN=$run scripts/serve.sh "$name" &
 server=$!
 # Stop the server however this script ends, and wait until it is gone.
 trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$run"' EXIT
-python scripts/ready.py "$name" "$name-explain" --wait 90 || {
-  echo "demo: the server did not get ready; is port 8080 taken?" >&2
-  exit 1
-}
+for _ in $(seq 60); do
+  kill -0 "$server" 2>/dev/null || { echo "demo: the server ended; is port 8080 taken?" >&2; exit 1; }
+  python scripts/ready.py "$name" "$name-explain" --wait 1 2>/dev/null && break
+done
 python examples/ask.py "$photo" --model "$name" -o "$out/served_overlay.png"
 echo "== done: open $out/overlay.png and $out/served_overlay.png"

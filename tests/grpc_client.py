@@ -28,7 +28,7 @@ def _messages() -> tuple[Any, Any]:
     response = file.message_type.add(name="PredictionResponse")
     response.field.add(name="prediction", number=1, type=kind.TYPE_BYTES, label=kind.LABEL_OPTIONAL)
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(file)  # type: ignore[no-untyped-call]  # protobuf's, of C++, has no annotations
     names = (f"{_PACKAGE}.PredictionsRequest", f"{_PACKAGE}.PredictionResponse")
     classes = [message_factory.GetMessageClass(pool.FindMessageTypeByName(name)) for name in names]
     return classes[0], classes[1]

@@ -24,9 +24,14 @@ class TorchServe:
     """Serve one archive of ``folder/store``, by the repository's configuration ``config`` but on free ports."""
 
     def __init__(
-        self, folder: Path, name: str, together: bool = False, config: str = "config.properties"
+        self,
+        folder: Path,
+        name: str,
+        together: bool = False,
+        config: str = "config.properties",
+        wait: bool = True,
     ) -> None:
-        self.folder, self.name, self.together = folder, name, together
+        self.folder, self.name, self.together, self.wait = folder, name, together, wait
         self.port, self.management, self.metrics, self.grpc, other = _free_ports(5)
         text = (ROOT / config).read_text()
         for old, new in ((8080, self.port), (8081, self.management), (8082, self.metrics)):
@@ -51,7 +56,8 @@ class TorchServe:
         command = [str(ROOT / "scripts/serve.sh"), *(["--together"] if self.together else []), self.name]
         self.process = subprocess.Popen(command, env=environment)
         try:
-            self._wait()
+            if self.wait:
+                self._wait()
         except BaseException:
             self.stop()
             raise
@@ -67,7 +73,8 @@ class TorchServe:
         self.process.wait(timeout=60)
 
     def workers(self, name: str | None = None) -> list[dict[str, Any]]:
-        return self.about(name or self.name)["workers"]  # type: ignore[no-any-return]
+        workers: list[dict[str, Any]] = self.about(name or self.name)["workers"]
+        return workers
 
     def about(self, name: str, query: str = "") -> dict[str, Any]:
         """What the management port says about a model."""
@@ -77,12 +84,13 @@ class TorchServe:
             headers = {"Authorization": f"Bearer {keys['management']['key']}"}
         url = f"http://127.0.0.1:{self.management}/models/{name}{query}"
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
-            return json.load(answer)[0]  # type: ignore[no-any-return]
+            about: dict[str, Any] = json.load(answer)[0]
+            return about
 
     def scrape(self) -> str:
         """What Prometheus would read."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=5) as answer:
-            return answer.read().decode()  # type: ignore[no-any-return]
+            return str(answer.read(), "utf-8")
 
     def post(self, path: str, body: bytes, **headers: str) -> tuple[int, str, bytes]:
         """Status, content type and body of the answer."""

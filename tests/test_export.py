@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -295,3 +297,13 @@ def test_other_files_are_no_explanation_models(small: ExplanationModel, tmp_path
     onnx.save(proto, tmp_path / "bare.onnx")
     with pytest.raises(VerificationError, match=METADATA_KEY):
         check_file(tmp_path / "bare.onnx")
+
+
+def test_the_package_imports_without_onnx_runtime() -> None:
+    """It is an extra: whoever lacks it is told so when a file is to be verified or packed."""
+    code = (
+        "import sys; sys.modules['onnxruntime'] = None; "
+        "from smoothserve.export import to_archive, to_onnx; import smoothserve.cli.main"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from smoothserve.handlers.limits import Limits
 
 from ..errors import UsageError
 from ..models import HELP as MODEL_HELP
-from ..options import add_method_options, add_model_options, method, method_defaults, positive
+from ..options import add_method_options, add_model_options, default_method, method, positive
 from ..progress import step
 from .export import write_onnx
 
@@ -97,20 +97,6 @@ def _refuse_export_options(arguments: argparse.Namespace) -> None:
             )
 
 
-def _export(arguments: argparse.Namespace, folder: Path) -> list[Path]:
-    """The model with the method that the options describe, then with each other one's defaults."""
-    others = []
-    for name in arguments.also:
-        other = argparse.Namespace(**{**vars(arguments), **method_defaults(name)})
-        method(other)  # a wrong name or a needless option shows before the first export
-        others.append(other)
-    paths = []
-    for index, chosen in enumerate([arguments, *others]):
-        paths.append(folder / f"{index}.onnx")
-        write_onnx(chosen, paths[-1])
-    return paths
-
-
 def run(arguments: argparse.Namespace) -> int:
     from smoothserve.export import check_file, check_name, to_archive
 
@@ -128,7 +114,9 @@ def run(arguments: argparse.Namespace) -> int:
                 with step(f"verifying {path}"):
                     check_file(path)
         else:
-            paths = _export(arguments, Path(folder))
+            methods = [method(arguments), *map(default_method, arguments.also)]
+            paths = [Path(folder) / f"{index}.onnx" for index in range(len(methods))]
+            write_onnx(arguments, dict(zip(paths, methods, strict=True)))
         with step(f"packing {arguments.name}.mar"):
             archive = to_archive(
                 paths,

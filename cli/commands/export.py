@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
+from smoothserve.explainers import Method
+
 from ..models import HELP as MODEL_HELP
-from ..models import NamedModel
 from ..options import add_method_options, add_model_options, method, named_model
 from ..progress import note, step
 
@@ -37,39 +39,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    write_onnx(arguments, arguments.output)
+    write_onnx(arguments, {arguments.output: method(arguments)})
     print(arguments.output)
     return 0
 
 
-def write_onnx(arguments: argparse.Namespace, output: Path) -> NamedModel:
-    """Export the model that the options describe; returns it."""
-    from smoothserve.explainers import explain
+def write_onnx(arguments: argparse.Namespace, methods: Mapping[Path, Method]) -> None:
+    """Export the model that the options describe, a file for each method; it is loaded and captured once."""
+    from smoothserve.explainers.build import explain_program
+    from smoothserve.explainers.capture import capture
     from smoothserve.export import to_onnx
 
-    chosen = method(arguments)
     with step(f"loading {arguments.model}"):
         model = named_model(arguments)
     if arguments.model.startswith("torchvision:") and arguments.weights is None:
         note(
             f"note: {arguments.model} without --weights has random weights; its predictions and heatmaps mean nothing."
         )
-    with step(f"rewriting {model.name} for {chosen}"):
-        explained = explain(
-            model.classifier,
-            model.example(),
-            chosen,
-            objective=arguments.objective,
-            top_k=arguments.top_k,
-            output=arguments.logits,
-        )
-    with step(f"writing and verifying {output}"):
-        report = to_onnx(
-            explained,
-            output,
-            preprocessing=model.preprocessing,
-            labels=model.labels,
-            name=model.name,
-        )
-    note(str(report))
-    return model
+    with step(f"capturing {model.name}"):
+        program = capture(model.classifier, model.example(), arguments.logits)
+    for output, chosen in methods.items():
+        with step(f"rewriting {model.name} for {chosen}"):
+            explained = explain_program(program, chosen, arguments.objective, arguments.top_k)
+        with step(f"writing and verifying {output}"):
+            report = to_onnx(
+                explained,
+                output,
+                preprocessing=model.preprocessing,
+                labels=model.labels,
+                name=model.name,
+            )
+        note(str(report))

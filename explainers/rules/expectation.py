@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..program import BatchLayout
-from .moments import mean, mean_and_variance
+from . import moments
 from .slopes import Slope
 
 
@@ -84,8 +84,8 @@ class FittedGaussian(SampleMean):
 
     def _moments(self, z: Tensor, layout: BatchLayout) -> tuple[Tensor, Tensor]:
         rows, shape = _rows(z, layout, self.samples)
-        moments = mean_and_variance(rows, self.antithetic)
-        mean, variance = (_unrow(moment, shape, layout) for moment in moments)
+        found = moments.mean_and_variance(rows, self.antithetic)
+        mean, variance = (_unrow(moment, shape, layout) for moment in found)
         if self.pool > 1 and variance.ndim == 4 and layout.axis == 0 and min(variance.shape[-2:]) > 1:
             variance = F.avg_pool2d(variance, self.pool, 1, self.pool // 2, count_include_pad=False)
         return mean, variance
@@ -103,7 +103,7 @@ def _average(value: Tensor, layout: BatchLayout, samples: int) -> Tensor:
     if samples == 1:
         return value
     rows, shape = _rows(value, layout, samples)
-    return _unrow(mean(rows), shape, layout)
+    return _unrow(moments.mean(rows), shape, layout)
 
 
 def _rows(value: Tensor, layout: BatchLayout, samples: int) -> tuple[Tensor, torch.Size]:

@@ -43,9 +43,9 @@ def mean_and_variance(rows: Tensor, antithetic: bool) -> tuple[Tensor, Tensor]:
     if size == n:
         return _mean_and_squares(mix, rows)
     parts = [_mean_and_squares(mix, group) for group in rows.split(size)]
-    means = torch.cat([mean for mean, _ in parts])
-    mean, between = _mean_and_squares(_constant(_between(len(parts), total), rows), means)
-    return mean, sum((squares for _, squares in parts), between)
+    means = torch.cat([average for average, _ in parts])
+    average, between = _mean_and_squares(_constant(_between(len(parts), total), rows), means)
+    return average, sum((squares for _, squares in parts), between)
 
 
 def _mean_and_squares(mix: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,37 @@
+"""Rivals timed in turns, so that the noise of the machine meets them alike."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+Seconds = list[float]
+_SELDOM = 4  # rounds for each one of a slow rival
+
+
+def interleaved(
+    rivals: Mapping[str, Callable[[], Any]], rounds: int, in_a_row: int = 1, slow: Collection[str] = ()
+) -> dict[str, Seconds]:
+    """Seconds of each call.
+
+    Args:
+        rivals: what to call, by name.
+        rounds: how often each rival's turn comes.
+        in_a_row: calls that count in a turn; one before them does not (caches, threads that still spin for another).
+        slow: rivals that take a turn in every fourth round only, of one call that counts.
+    """
+    taken: dict[str, Seconds] = {name: [] for name in rivals}
+    for number in range(rounds):
+        for name, call in rivals.items():
+            if name in slow and number % _SELDOM:
+                continue
+            for repeat in range(1 if name in slow else 1 + in_a_row):
+                start = time.perf_counter()
+                call()
+                if repeat or name in slow:
+                    taken[name].append(time.perf_counter() - start)
+        print(f"\rround {number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return taken
