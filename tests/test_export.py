@@ -12,6 +12,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from PIL import Image
 from smoothserve.explainers import (
     Explanation,
     ExplanationModel,
@@ -299,11 +300,17 @@ def test_other_files_are_no_explanation_models(small: ExplanationModel, tmp_path
         check_file(tmp_path / "bare.onnx")
 
 
-def test_the_package_imports_without_onnx_runtime() -> None:
-    """It is an extra: whoever lacks it is told so when a file is to be verified or packed."""
+def test_whoever_lacks_onnx_runtime_is_told_when_it_is_needed(small: ExplanationModel, tmp_path: Path) -> None:
+    """It is an extra: the package imports without it."""
     code = (
         "import sys; sys.modules['onnxruntime'] = None; "
-        "from smoothserve.export import to_archive, to_onnx; import smoothserve.cli.main"
+        "from smoothserve.export import to_archive, to_onnx; from smoothserve.cli.main import main; "
+        "sys.exit(main(['explain', sys.argv[1], sys.argv[2]]))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    to_onnx(small, tmp_path / "m.onnx")
+    Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
+    asked = [sys.executable, "-c", code, str(tmp_path / "m.onnx"), str(tmp_path / "photo.png")]
+    done = subprocess.run(asked, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert "pip install 'smoothserve[cpu]'" in done.stderr
