@@ -300,7 +300,9 @@ def test_other_files_are_no_explanation_models(small: ExplanationModel, tmp_path
         check_file(tmp_path / "bare.onnx")
 
 
-def test_whoever_lacks_onnx_runtime_is_told_when_it_is_needed(small: ExplanationModel, tmp_path: Path) -> None:
+def test_whoever_lacks_onnx_runtime_is_told_when_it_is_needed(
+    small: ExplanationModel, tmp_path: Path
+) -> None:
     """It is an extra: the package imports without it."""
     code = (
         "import sys; sys.modules['onnxruntime'] = None; "
