@@ -19,9 +19,9 @@ from .errors import BatchError, MethodError
 from .explanation import ExplanationModel
 from .heatmap import heatmap
 from .methods import Method
+from .normal_form import normalise
 from .objective import Objective
 from .program import Program
-from .simplify import views_to_reshapes
 from .sizes import root_sizes
 from .tape import Network
 
@@ -165,7 +165,7 @@ def _bind(traced: fx.GraphModule, stored: dict[str, Tensor]) -> fx.GraphModule:
             module.register_buffer(node.target, constant)
     for node, name in ((image, "image"), (target, "target")):
         node.target = node.name = name
-    views_to_reshapes(graph)
+    normalise(graph)
     _drop_unused(graph)
     graph.lint()
     module.recompile()

@@ -15,8 +15,9 @@ from torch.export.graph_signature import InputKind
 from .attention import write_attention_out
 from .batching import locate_batch
 from .errors import CaptureError, InputError, OutputError, TrainingModeError
+from .normal_form import views_to_reshapes
 from .program import Program, source_line
-from .simplify import fold_batch_norm, fold_constants, global_pools_to_means, views_to_reshapes
+from .simplify import fold_batch_norm, fold_constants, global_pools_to_means
 
 _LIVE_IN_TRAINING = (
     nn.modules.dropout._DropoutNd,

@@ -63,17 +63,6 @@ def _has_fixed_result(node: fx.Node) -> bool:
     )
 
 
-def views_to_reshapes(graph: fx.Graph) -> None:
-    """Let every view copy where it must.
-
-    Which strides a convolution gives its result differs between devices, types and fake tensors; a view that
-    was possible while capturing may be impossible later.
-    """
-    for target in (aten.view.default, aten._unsafe_view.default):
-        for node in graph.find_nodes(op="call_function", target=target):
-            node.target = aten.reshape.default
-
-
 def global_pools_to_means(program: Program) -> None:
     """Write adaptive average pooling to one cell as the mean over height and width, which it is.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from importlib.metadata import version
-from typing import Any
 
 import onnx
 import onnx_ir
@@ -12,13 +11,12 @@ import torch
 from onnx_ir.passes import Sequential, common
 from onnxscript import optimizer
 from smoothserve.explainers import Explanation, ExplanationModel
-from torch.export import ExportedProgram
 
 from .errors import ConversionError
+from .lifting import lift
 
 OPSET = 18
 INPUTS = ("image", "target")
-_TRACE_BATCH = 2
 
 
 def convert(model: ExplanationModel) -> onnx.ModelProto:
@@ -31,18 +29,11 @@ def convert(model: ExplanationModel) -> onnx.ModelProto:
         raise ConversionError(
             f"The model computes in {model.dtype}, expected torch.float32: explain classifier.float() instead."
         )
-    image = torch.zeros((_TRACE_BATCH, *model.image_shape), device=model.device)
-    target = torch.full((_TRACE_BATCH,), -1, dtype=torch.int64, device=model.device)
-    batch = torch.export.Dim.DYNAMIC
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter's notes about itself
-            exported = torch.export.export(
-                model.traced, (image, target), dynamic_shapes=({0: batch}, {0: batch})
-            )
-            exported.__class__ = _Flat
             program = torch.onnx.export(
-                exported,
+                lift(model),
                 dynamo=True,
                 input_names=INPUTS,
                 output_names=Explanation._fields,
@@ -61,24 +52,6 @@ def convert(model: ExplanationModel) -> onnx.ModelProto:
     proto = program.model_proto
     _tidy(proto)
     return proto
-
-
-class _Flat(ExportedProgram):
-    """An exported program that knows when nothing is left to decompose.
-
-    The exporter decomposes every program by tracing it anew, which takes longer than all other
-    steps together. A traced explanation graph is functional and flat already; then it is
-    returned as it is.
-    """
-
-    def run_decompositions(self, decomp_table: Any = None, *args: Any, **kwargs: Any) -> ExportedProgram:
-        for node in self.graph.nodes:
-            left = decomp_table is None or node.target in decomp_table
-            mutates = isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
-            if node.op == "call_function" and (left or mutates):
-                decomposed: ExportedProgram = super().run_decompositions(decomp_table, *args, **kwargs)
-                return decomposed
-        return self
 
 
 def simplify(model: onnx_ir.Model) -> None:

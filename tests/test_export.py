@@ -32,6 +32,7 @@ from smoothserve.export import (
     to_onnx,
     verify,
 )
+from smoothserve.export.lifting import lift
 from smoothserve.handlers.card import METADATA_KEY, Card
 from smoothserve.handlers.errors import CardError
 
@@ -284,6 +285,18 @@ def test_integrated_gradients_report_their_completeness(tmp_path: Path) -> None:
         assert card.verification["completeness"] == errors_[-1]
     assert errors_[1] < 1e-3
     assert errors_[1] < errors_[0]
+
+
+def test_what_the_exporter_wants_apart_is_taken_apart(small: ExplanationModel) -> None:
+    relu = torch.ops.aten.relu.default
+    flat = lift(small)
+    assert flat.run_decompositions({}) is flat
+    assert flat.graph.find_nodes(op="call_function", target=relu)
+    apart = flat.run_decompositions({relu: lambda x: x.clamp(min=0)})
+    assert not apart.graph.find_nodes(op="call_function", target=relu)
+    images, target = torch.randn(3, *small.image_shape), torch.tensor([-1, 0, 1])
+    for value, wanted in zip(apart.module()(images, target), small(images, target), strict=True):
+        torch.testing.assert_close(value, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_other_files_are_no_explanation_models(small: ExplanationModel, tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Respelled graphs compute what they computed before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from smoothserve.explainers.normal_form import normalise
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+
+aten = torch.ops.aten
+
+
+def fills_a_result(x: Tensor) -> Tensor:
+    y = x * 2
+    before = y.sum()
+    y.masked_fill_(x > 0, 3.0)
+    return y.relu() + before + y
+
+
+def fills_twice(x: Tensor) -> Tensor:
+    y = x.exp()
+    y.clamp_(max=1.0)
+    y.mul_(3.0)
+    return y + 1
+
+
+def fills_what_is_viewed(x: Tensor) -> Tensor:
+    y = x * 2
+    row = y[0]
+    y.masked_fill_(x > 0, 3.0)
+    return row + y
+
+
+def fills_a_view(x: Tensor) -> Tensor:
+    y = x * 2
+    y[0].clamp_(min=0)
+    return y
+
+
+def subtracts_in_reverse(x: Tensor) -> Tensor:
+    return torch.rsub(x, 1.0) * torch.rsub(x, 2)
+
+
+def writes(graph: torch.fx.Graph) -> int:
+    return sum(node.op == "call_function" and node.target._schema.is_mutable for node in graph.nodes)
+
+
+@pytest.mark.parametrize(
+    ("function", "writes_left"),
+    [
+        (fills_a_result, 0),
+        (fills_twice, 0),
+        (fills_what_is_viewed, 1),  # row must see what is written
+        (fills_a_view, 1),
+        (subtracts_in_reverse, 0),
+    ],
+)
+def test_same_values(function: Callable[[Tensor], Tensor], writes_left: int) -> None:
+    x = torch.randn(3, 5)
+    module = make_fx(function, tracing_mode="fake")(x)
+    normalise(module.graph)
+    module.recompile()
+    fresh = torch.randn(3, 5)
+    torch.testing.assert_close(module(fresh.clone()), function(fresh.clone()), rtol=0, atol=0)
+    assert writes(module.graph) == writes_left
+    assert not module.graph.find_nodes(op="call_function", target=aten.rsub.Scalar)
