@@ -61,9 +61,8 @@ def in_place_to_functional(graph: fx.Graph) -> None:
         if not _is_fresh(source) or any(_may_view(user) for user in earlier):
             continue
         node.target = functional
-        source.replace_all_uses_with(
-            node, delete_user_cb=lambda user, at=order[node]: order[user] > at, propagate_meta=False
-        )
+        for user in [user for user in source.users if order[user] > order[node]]:
+            user.replace_input_with(source, node)
 
 
 def _functional(node: fx.Node) -> Any:
