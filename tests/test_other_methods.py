@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -251,15 +252,61 @@ def test_gaussian_estimator(antithetic: bool, activation: object) -> None:
     assert float((out.attribution - wanted).norm() / wanted.norm()) < 2e-3  # of the 3001-point sum
 
 
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "dilation", "ceil"),
+    [(3, 2, 1, 1, False), (2, 2, 0, 1, True), (3, 2, 0, 1, True), (2, 1, 1, 2, False)],
+)
+def test_gaussian_winners(kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> None:
+    """Max pooling of a convolution: softmax of the means over each window, written out in loops."""
+    torch.manual_seed(0)
+    conv = nn.Conv2d(3, 2, 3).double()
+    settings = (kernel, stride, padding, dilation)
+    out = nn.functional.max_pool2d(torch.zeros(1, 2, 10, 10), *settings, ceil_mode=ceil).shape[-1]
+    head = nn.Linear(2 * out * out, 5).double()
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = conv, head
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(nn.functional.max_pool2d(self.conv(x), *settings, ceil_mode=ceil).flatten(1))
+
+    method = SmoothDiff(6, 0.5, seed=2, antithetic=False, pool=1)
+    got = explain(Net().eval(), IMAGES, method)(IMAGES)
+    z = torch.stack([conv(IMAGES + e) for e in reference.noise(method, IMAGES)]).detach()
+    mu, v = z.mean(0), z.var(0)
+    arriving = head.weight.detach()[got.explained_class].view(-1, 2, out, out)
+    g = torch.zeros_like(mu)
+    for image, channel, row, column in itertools.product(range(len(mu)), range(2), range(out), range(out)):
+        places = [
+            (image, channel, y, x)
+            for y in range(row * stride - padding, row * stride - padding + kernel * dilation, dilation)
+            for x in range(column * stride - padding, column * stride - padding + kernel * dilation, dilation)
+            if 0 <= y < 10 and 0 <= x < 10
+        ]
+        means = torch.stack([mu[place] for place in places])
+        temperature = max(float(v[place]) for place in places) ** 0.5
+        for place, chance in zip(places, torch.softmax(means / temperature, 0), strict=True):
+            g[place] += chance * arriving[image, channel, row, column]
+    leaf = IMAGES.clone().requires_grad_()
+    (wanted,) = torch.autograd.grad(conv(leaf), leaf, g)
+    assert float((got.attribution - wanted).norm() / wanted.norm()) < 1e-8
+
+
 @pytest.mark.parametrize("name", networks.TINY)
 def test_gaussian_estimator_tends_to_the_count(name: str) -> None:
-    """Many samples: both estimators see (almost) the same distribution, on every network."""
+    """Many samples: both estimators see (almost) the same distribution, on every network.
+
+    A little less so where a max pool's winners are modelled, as independent in each window.
+    """
     model = networks.tiny(name)
     counted = explain(model, IMAGES, SmoothDiff(512, 0.3, estimator="count"))(IMAGES).attribution
     for pool in (1, 3):
         fitted = SmoothDiff(512, 0.3, estimator="gaussian", pool=pool)
         got = explain(model, IMAGES, fitted)(IMAGES).attribution
-        assert torch.cosine_similarity(got.flatten(), counted.flatten(), 0) > 0.98
+        limit = 0.96 if "pool" in name else 0.98
+        assert torch.cosine_similarity(got.flatten(), counted.flatten(), 0) > limit
 
 
 @pytest.mark.parametrize(
