@@ -252,11 +252,14 @@ def test_gaussian_estimator(antithetic: bool, activation: object) -> None:
     assert float((out.attribution - wanted).norm() / wanted.norm()) < 2e-3  # of the 3001-point sum
 
 
+@pytest.mark.parametrize("before", ["convolution", "relu", "concatenation"])
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding", "dilation", "ceil"),
     [(3, 2, 1, 1, False), (2, 2, 0, 1, True), (3, 2, 0, 1, True), (2, 1, 1, 2, False)],
 )
-def test_gaussian_winners(kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> None:
+def test_gaussian_winners(
+    before: str, kernel: int, stride: int, padding: int, dilation: int, ceil: bool
+) -> None:
     """Max pooling of a convolution: softmax of the means over each window, written out in loops."""
     torch.manual_seed(0)
     conv = nn.Conv2d(3, 2, 3).double()
@@ -270,7 +273,12 @@ def test_gaussian_winners(kernel: int, stride: int, padding: int, dilation: int,
             self.conv, self.head = conv, head
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.head(nn.functional.max_pool2d(self.conv(x), *settings, ceil_mode=ceil).flatten(1))
+            z = self.conv(x)
+            if before == "relu":
+                z = z.relu()
+            if before == "concatenation":
+                z = torch.cat([z[:, :1].relu(), z[:, 1:].relu()], 1)
+            return self.head(nn.functional.max_pool2d(z, *settings, ceil_mode=ceil).flatten(1))
 
     method = SmoothDiff(6, 0.5, seed=2, antithetic=False, pool=1)
     got = explain(Net().eval(), IMAGES, method)(IMAGES)
@@ -285,13 +293,29 @@ def test_gaussian_winners(kernel: int, stride: int, padding: int, dilation: int,
             for x in range(column * stride - padding, column * stride - padding + kernel * dilation, dilation)
             if 0 <= y < 10 and 0 <= x < 10
         ]
-        means = torch.stack([mu[place] for place in places])
-        temperature = max(float(v[place]) for place in places) ** 0.5
-        for place, chance in zip(places, torch.softmax(means / temperature, 0), strict=True):
+        scale = max(float(v[place]) for place in places) ** 0.5 * 6**0.5 / torch.pi
+        chances = torch.softmax(torch.stack([mu[place] for place in places]) / scale, 0)
+        for place, chance in zip(places, chances, strict=True):
             g[place] += chance * arriving[image, channel, row, column]
+    if before != "convolution":
+        g = g * torch.special.ndtr(mu / v.sqrt())
     leaf = IMAGES.clone().requires_grad_()
     (wanted,) = torch.autograd.grad(conv(leaf), leaf, g)
     assert float((got.attribution - wanted).norm() / wanted.norm()) < 1e-8
+
+
+def test_gaussian_winners_beside_minus_infinity_and_without_noise() -> None:
+    """Explicit padding with -inf, and noise too weak to change any winner: SmoothDiff is the gradient."""
+
+    class Net(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            padded = nn.functional.pad(x, (0, 1, 0, 1), value=-float("inf"))
+            return nn.functional.max_pool2d(padded, 3, 2).flatten(1)[:, :5]
+
+    for std in (0.0, 1e-9):
+        smooth = explain(Net().eval(), IMAGES, SmoothDiff(4, std))(IMAGES)
+        plain = explain(Net().eval(), IMAGES, Gradient())(IMAGES)
+        torch.testing.assert_close(smooth.attribution, plain.attribution, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", networks.TINY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -14,6 +15,7 @@ from .slopes import Slope
 from .windows import Windows
 
 _NO_VARIANCE = 1e-24
+_GUMBEL = math.pi / math.sqrt(6)  # one over the scale of Gumbel noise of deviation 1
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,13 @@ class SampleMean:
         """E[s'(z)] of an element-wise function s, points -> gradients."""
         return self.mean(slope.at(z), layout)
 
-    def winners(self, z: Tensor, pooled: Tensor, windows: Windows, layout: BatchLayout) -> list[Tensor]:
-        """P(z is the maximum ``pooled`` of its window), for each offset in the window; points -> gradients."""
+    def winners(
+        self, z: Tensor, pooled: Tensor, pieces: list[Tensor], windows: Windows, layout: BatchLayout
+    ) -> list[Tensor]:
+        """P(z is the maximum ``pooled`` of its window), for each offset in the window; points -> gradients.
+
+        ``pieces`` are z before an activation that keeps the order, to be concatenated along the channels.
+        """
         return [self.mean(wins, layout) for wins in windows.winners(z, pooled)]
 
     def spread(self, gradient: Tensor, layout: BatchLayout) -> Tensor:
@@ -89,20 +96,24 @@ class FittedGaussian(SampleMean):
         expected = slope.under_gaussian(mean, variance.clamp(min=0).sqrt())
         return _repeat(expected, layout, self.classes)
 
-    def winners(self, z: Tensor, pooled: Tensor, windows: Windows, layout: BatchLayout) -> list[Tensor]:
-        """Softmax of the means over the window, its temperature the largest deviation in it.
+    def winners(
+        self, z: Tensor, pooled: Tensor, pieces: list[Tensor], windows: Windows, layout: BatchLayout
+    ) -> list[Tensor]:
+        """Softmax of the means over the window, with a temperature of the window's largest deviation times sqrt(6) / pi.
 
-        If all elements of a window were means plus independent Gumbel noise of scale b, their chances of being
-        the maximum would be exactly softmax(mu / b) (McFadden 1974). Noise of deviation s has b = .78 s; b = s was
-        best where we measured it (docs/convergence.md), a little better than integrating the maximum of
-        independent normal variables numerically, and far better than counting few winners.
+        If the elements of a window were their means plus independent Gumbel noise of scale b, their chances of
+        being the maximum would be softmax(mu / b) exactly (McFadden 1974); noise of deviation s has
+        b = sqrt(6) / pi * s. Single samples decide nothing, so few are enough.
         """
         if layout.axis != 0:
-            return super().winners(z, pooled, windows, layout)
-        mean, variance = self._moments(z, layout)
+            return super().winners(z, pooled, pieces, windows, layout)
+        found = [self._moments(piece, layout) for piece in pieces]
+        mean, variance = (
+            torch.cat(parts, 1) if len(parts) > 1 else parts[0] for parts in zip(*found, strict=True)
+        )
         # Not a number beside padding with -inf: then the largest mean wins, as without noise.
         variance = torch.where(variance > 0, variance, torch.full_like(variance, _NO_VARIANCE))
-        sharpness = windows.largest(variance).rsqrt()
+        sharpness = windows.largest(variance).rsqrt() * _GUMBEL
         top = windows.largest(mean)
         odds = [((m - top) * sharpness).exp() for m in windows.by_offset(mean)]
         total = torch.stack(odds).sum(0)

@@ -31,5 +31,25 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
         (kernel[0], kernel[1]), (stride[0], stride[1]), (padding[0], padding[1]), (dilation[0], dilation[1]),
         ceil=bool(a["ceil_mode"]), size=(z.shape[-2], z.shape[-1]), out=(pooled.shape[-2], pooled.shape[-1]),
     )  # fmt: skip
-    shares = call.expectation.winners(z, pooled, windows, call.layout(call.leaves[0]))
+    shares = call.expectation.winners(z, pooled, _pieces(call), windows, call.layout(call.leaves[0]))
     return [windows.add_up([gradient * share for share in shares])]
+
+
+_ORDER_KEEPING = (aten.relu.default, aten.relu6.default, aten.hardtanh.default)
+
+
+def _pieces(call: Call) -> list[Tensor]:
+    """What the windows compare, taken before a ReLU, in the pieces of a concatenation of channels.
+
+    The largest element before a ReLU is the largest after it, if any is positive; where none is, the ReLU's own
+    slope is 0. Before it, values are closer to a normal distribution, and their moments are wanted by
+    the ReLU's rule anyway: equal parts of the graph are computed once.
+    """
+    source = call.leaves[0]
+    parts = [source]
+    if source.target is aten.cat.default and source.args[1:] == (1,):
+        parts = list(source.args[0])
+    parts = [part.args[0] if part.target in _ORDER_KEEPING else part for part in parts]
+    usable = all(part in call.varying and call.layout(part) == call.layout(source) for part in parts)
+    nodes = parts if usable else [source]
+    return [call.points[node] for node in nodes]
