@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from smoothserve.explainers import METHODS, Method, MethodError, Objective
+from smoothserve.explainers import METHODS, IntegratedGradients, Method, MethodError, Objective
 from smoothserve.handlers.card import CHANNELS, INTERPOLATIONS, Preprocessing
 
+from .baselines import BaselineFiles
 from .errors import UsageError
 from .models import NamedModel, load_model
 
@@ -129,10 +130,24 @@ def method(arguments: argparse.Namespace) -> Method:
         if parameter not in known:
             flags = ", ".join(f for p, f, *_ in _PARAMETERS if p in known) or "none"
             raise UsageError(f"{kind.__name__} has no parameter {flag}; it has: {flags}.")
-        parameters[parameter] = value
+        if not isinstance(value, BaselineFiles):  # read where the preprocessing is known
+            parameters[parameter] = value
     if parameters.get("seed") == "random":
         parameters["seed"] = None
     return kind(**parameters)
+
+
+def with_given_baseline(
+    chosen: Method, arguments: argparse.Namespace, preprocessing: Preprocessing
+) -> Method:
+    """The method with the baselines of the files that ``--baseline`` names, if it names any.
+
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    if isinstance(chosen, IntegratedGradients) and isinstance(arguments.baseline, BaselineFiles):
+        return dataclasses.replace(chosen, baseline=arguments.baseline.read(preprocessing))
+    return chosen
 
 
 def default_method(name: str) -> Method:
@@ -195,10 +210,19 @@ def _selector(text: str) -> int | str:
     return int(text) if text.lstrip("-").isdigit() else text
 
 
-def _baseline(text: str) -> float | tuple[float, ...] | str:
+def _baseline(text: str) -> float | tuple[float, ...] | str | BaselineFiles:
     if text == "noise":
         return text
-    values = _numbers(text)
+    parts = text.split(",")
+    try:
+        values = tuple(map(float, parts))
+    except ValueError:
+        missing = [part for part in parts if not Path(part).is_file()]
+        if missing:
+            raise argparse.ArgumentTypeError(
+                f"{missing[0]!r} is no file and no number; expected a number, R,G,B, noise, or photos and .npy files"
+            ) from None
+        return BaselineFiles(tuple(map(Path, parts)))
     return values[0] if len(values) == 1 else values
 
 
@@ -223,7 +247,13 @@ _PARAMETERS: tuple[tuple[str, str, str | None, Callable[[str], Any], str], ...] 
     ("base", "--base", "METHOD", _base, "SmoothGrad: the method that is smoothed (default: Gradient)"),
     ("steps", "--steps", "N", int, "IntegratedGradients: points on the path"),
     ("rule", "--rule", "NAME", str, "IntegratedGradients: left, right, trapezoid or gauss-legendre"),
-    ("baseline", "--baseline", "VALUE", _baseline, "IntegratedGradients: a number, R,G,B, or noise"),
+    (
+        "baseline",
+        "--baseline",
+        "VALUE",
+        _baseline,
+        "IntegratedGradients: a number, R,G,B, noise, or FILE,... (photos; preprocessed .npy)",
+    ),
     ("baselines", "--baselines", "N", int, "IntegratedGradients: how many noise baselines"),
     ("beta", "--beta", "B", float, "BetaSmoothing: sharpness"),
 )

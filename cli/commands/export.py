@@ -9,7 +9,7 @@ from pathlib import Path
 from smoothserve.explainers import Method
 
 from ..models import HELP as MODEL_HELP
-from ..options import add_method_options, add_model_options, method, named_model
+from ..options import add_method_options, add_model_options, method, named_model, with_given_baseline
 from ..progress import note, step
 
 NAME = "export"
@@ -26,6 +26,7 @@ examples:
   smoothserve export efficientnet-lite0 --objective contrast --top-k 3 -o model.onnx
   smoothserve export nets/mine.py:build --size 192 --labels names.txt -o model.onnx
   smoothserve export efficientnet-lite0 --method smoothgrad --samples 16 --noise 0.3 -o model.onnx
+  smoothserve export efficientnet-lite0 --method integratedgradients --baseline blurred.png -o model.onnx
 """
 
 
@@ -58,7 +59,8 @@ def write_onnx(arguments: argparse.Namespace, methods: Mapping[Path, Method]) ->
         )
     with step(f"capturing {model.name}"):
         program = capture(model.classifier, model.example(), arguments.logits)
-    for output, chosen in methods.items():
+    for output, wanted in methods.items():
+        chosen = with_given_baseline(wanted, arguments, model.preprocessing)
         with step(f"rewriting {model.name} for {chosen}"):
             explained = explain_program(program, chosen, arguments.objective, arguments.top_k)
         with step(f"writing and verifying {output}"):

@@ -1,0 +1,49 @@
+"""Baselines from files: photos, or arrays of preprocessed values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from smoothserve.handlers.card import Preprocessing
+from smoothserve.handlers.errors import RequestError
+from smoothserve.handlers.photo import crop, decode, to_input
+
+from .errors import UsageError
+
+
+@dataclass(frozen=True)
+class BaselineFiles:
+    """Photos, which are preprocessed as the model's photos are, and .npy files, which hold preprocessed values."""
+
+    paths: tuple[Path, ...]
+
+    def read(self, preprocessing: Preprocessing) -> torch.Tensor:
+        """All baselines, float32 ``[N, C, H, W]``.
+
+        Raises:
+            UsageError: a file cannot be read, or the images don't have one shape.
+        """
+        images = [image for path in self.paths for image in _read(path, preprocessing)]
+        shapes = {image.shape for image in images}
+        if len(shapes) != 1:
+            raise UsageError(f"The baselines have shapes {sorted(shapes)}, expected one shape [C, H, W].")
+        return torch.from_numpy(np.stack(images))
+
+
+def _read(path: Path, preprocessing: Preprocessing) -> list[npt.NDArray[np.float32]]:
+    try:
+        if path.suffix.lower() == ".npy":
+            values = np.load(path, allow_pickle=False)
+            if values.ndim not in (3, 4) or values.dtype.kind != "f":
+                raise UsageError(
+                    f"The baseline {path} is {values.dtype} {list(values.shape)}, expected preprocessed floating-point "
+                    "values [C, H, W] or [N, C, H, W]."
+                )
+            return list(values.astype(np.float32).reshape(-1, *values.shape[-3:]))
+        return [to_input(crop(decode(path.read_bytes()), preprocessing), preprocessing)]
+    except (OSError, ValueError, RequestError) as error:
+        raise UsageError(f"The baseline {path} cannot be read: {error}") from error
