@@ -15,13 +15,17 @@ def _at_most_two(call: Call) -> bool:
     return len(call.active) <= 2 and call.only_active_inputs_vary()
 
 
-def expected_vjp(call: Call, gradient: Any) -> Gradients:
+def linear(call: Call, gradient: Any) -> Gradients:
+    """J^T g, whatever the inputs: they only lend their shapes."""
+    return call.linear_vjp(gradient)
+
+
+def bilinear(call: Call, gradient: Any) -> Gradients:
     """E[J^T] g = J(E[inputs])^T g, exact because the Jacobian is linear in the other input.
 
-    Linear operations do not use the values at all: what computes the means is dead code then.
     Products of two activations follow SmoothDiff: ``g * E[other]``.
     """
-    return call.expected_vjp(gradient)
+    return call.linear_vjp(gradient) if len(call.active) == 1 else call.expected_vjp(gradient)
 
 
 # Linear in all their tensor inputs together.
@@ -41,18 +45,18 @@ rule(
     aten.im2col.default, aten.col2im.default, aten.cumsum.default,
     aten._to_copy.default, aten.to.dtype,
     when=Call.only_active_inputs_vary,
-)(expected_vjp)  # fmt: skip
+)(linear)  # fmt: skip
 
 # Linear in the first input where the others are constants.
 rule(
     aten.div.Tensor, aten.masked_fill.Scalar, aten.masked_fill.Tensor, aten.index.Tensor,
     aten.lerp.Scalar, aten.bilinear.default,
     when=first_input_only,
-)(expected_vjp)  # fmt: skip
+)(linear)  # fmt: skip
 
 # Linear in each of two inputs.
 rule(
     aten.mul.Tensor, aten.matmul.default, aten.mm.default, aten.bmm.default, aten.einsum.default,
     aten.linear.default, aten.dot.default, aten.mv.default,
     when=_at_most_two,
-)(expected_vjp)  # fmt: skip
+)(bilinear)  # fmt: skip

@@ -91,6 +91,10 @@ class Call:
         }
         return self.vjp({**self.single, **inputs}, gradient)
 
+    def linear_vjp(self, gradient: Any) -> list[Tensor | None]:
+        """The VJP of an operation that is linear in its active inputs, so that their values don't matter."""
+        return self.vjp(self.single, gradient)
+
     def vjp(self, values: Values, gradient: Any) -> list[Tensor | None]:
         """The operation's VJP at ``values``."""
         leaves = [values[leaf] if isinstance(leaf, fx.Node) else leaf for leaf in self.leaves]
