@@ -1,0 +1,214 @@
+"""How long until a heatmap is good: SmoothDiff in ONNX Runtime against captum's NoiseTunnel, same photos, same quality.
+
+usage: python -m benchmarks.equal_quality [--networks squeezenet1_1] [--reference 3000] [--out docs]
+
+Quality is the SSIM to a SmoothGrad of thousands of samples. What captum's estimator (independent noise, mean of plain
+gradients) reaches with n samples is computed in ONNX Runtime, which is faster and gives the same numbers; its time is
+captum's own, at the batch size that suits it best. Writes equal-quality.json, .md and .png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from captum.attr import NoiseTunnel, Saliency
+from smoothserve.explainers import SmoothDiff, SmoothGrad
+from smoothserve.explainers.build import explain_program
+from smoothserve.explainers.capture import capture
+from smoothserve.export import to_onnx
+from torch import Tensor, nn
+
+from .convergence import CHUNK, STD, converged, gradient_session, similarity
+from .networks import NETWORKS, PHOTOS, network, photo
+from .timing import interleaved
+
+GOAL = 0.70
+OURS = (2, 4, 8, 16, 32)
+THEIRS = (20, 40, 100, 200, 400, 800, 1600)
+CAPTUM_BATCHES = (1, 5, 10, 25)
+CAPTUM_SAMPLES = 25
+Curve = list[tuple[float, float]]  # milliseconds, SSIM
+
+
+@dataclass
+class Subject:
+    """A network on a photo, and what a good heatmap is there."""
+
+    session: onnxruntime.InferenceSession
+    classifier: nn.Module
+    image: Tensor
+    target: Tensor
+    std: float
+    truth: Tensor
+
+
+def their_quality(subject: Subject) -> dict[int, float]:
+    """SSIM of captum's estimator by its number of samples: running means of one stream of independent noise."""
+    classes = np.full(CHUNK, int(subject.target), dtype=np.int64)
+    total = np.zeros(subject.image.shape[1:])
+    found: dict[int, float] = {}
+    for index in range(max(THEIRS) // CHUNK):
+        method = SmoothGrad(CHUNK, subject.std, seed=index)
+        points = method.copies(subject.image, method.buffers(tuple(subject.image.shape[1:])))
+        (each,) = subject.session.run(["attribution"], {"image": points.numpy(), "target": classes})
+        total += np.asarray(each).sum(0, dtype=np.float64)
+        samples = (index + 1) * CHUNK
+        if samples in THEIRS:
+            mean = torch.from_numpy(total / samples).float()[None]
+            found[samples], _ = similarity(mean, subject.truth)
+    return found
+
+
+def our_sessions(classifier: nn.Module, image: Tensor, std: float, threads: int) -> dict[int, Any]:
+    """A session for each number of samples."""
+    program = capture(classifier, image)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    sessions = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for samples in OURS:
+            path = Path(folder) / f"{samples}.onnx"
+            to_onnx(explain_program(program, SmoothDiff(samples, std)), path)
+            sessions[samples] = onnxruntime.InferenceSession(path.read_bytes(), options)
+            print(f"  exported SmoothDiff({samples})", file=sys.stderr, flush=True)
+    return sessions
+
+
+def times(subject: Subject, sessions: dict[int, Any], rounds: int) -> tuple[dict[int, float], float, int]:
+    """Milliseconds of each of our files; captum's for one sample, and the batch size that gives them."""
+    tunnel = NoiseTunnel(Saliency(subject.classifier))
+    feeds = {"image": subject.image.numpy(), "target": subject.target.numpy()}
+
+    def captum(batch: int) -> None:
+        tunnel.attribute(
+            subject.image, nt_type="smoothgrad", nt_samples=CAPTUM_SAMPLES, nt_samples_batch_size=batch,
+            stdevs=subject.std, target=int(subject.target), abs=False,
+        )  # fmt: skip
+
+    rivals = {f"ours {n}": lambda s=s: s.run(["logits", "heatmap"], feeds) for n, s in sessions.items()}
+    rivals |= {f"captum {batch}": lambda batch=batch: captum(batch) for batch in CAPTUM_BATCHES}
+    taken = interleaved(rivals, rounds, slow=[name for name in rivals if name.startswith("captum")])
+    median = {name: 1000 * statistics.median(values) for name, values in taken.items()}
+    best = min(CAPTUM_BATCHES, key=lambda batch: median[f"captum {batch}"])
+    return {n: median[f"ours {n}"] for n in sessions}, median[f"captum {best}"] / CAPTUM_SAMPLES, best
+
+
+def until(curve: Curve) -> float | None:
+    """Milliseconds where the curve reaches the goal, log-linear between its points; None if it doesn't."""
+    for (earlier, low), (later, high) in itertools.pairwise(curve):
+        if low < GOAL <= high:
+            share = (GOAL - low) / (high - low)
+            return float(np.exp(np.log(earlier) + share * (np.log(later) - np.log(earlier))))
+    return curve[0][0] if curve[0][1] >= GOAL else None
+
+
+def rows(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """For each network and photo: both curves, and the time to the goal."""
+    found = []
+    for name in arguments.networks:
+        classifier, preprocessing = network(name)
+        session = gradient_session(classifier, photo(PHOTOS[0], preprocessing))
+        sessions = our_sessions(classifier, photo(PHOTOS[0], preprocessing), STD[name], arguments.threads)
+        for picture in PHOTOS:
+            image = photo(picture, preprocessing)
+            with torch.no_grad():
+                target = classifier(image).argmax(1)
+            truth = converged(session, image, target, STD[name], arguments.reference)
+            subject = Subject(session, classifier, image, target, STD[name], truth)
+            ours, captum, batch = times(subject, sessions, arguments.rounds)
+            feeds = {"image": image.numpy(), "target": target.numpy()}
+            quality = {
+                n: similarity(torch.from_numpy(s.run(["attribution"], feeds)[0]), truth)[0]
+                for n, s in sessions.items()
+            }
+            row: dict[str, Any] = {
+                "network": name,
+                "photo": Path(picture).stem,
+                "captum_batch": batch,
+                "ours": [(round(ours[n], 1), round(quality[n], 3)) for n in OURS],
+                "captum": [(round(n * captum, 1), round(s, 3)) for n, s in their_quality(subject).items()],
+            }
+            row["until"] = {key: until(row[key]) for key in ("ours", "captum")}
+            print(row, file=sys.stderr, flush=True)
+            found.append(row)
+    return found
+
+
+def report(result: dict[str, Any]) -> str:
+    """Markdown."""
+    lines = [
+        "# Time until a heatmap is good",
+        "",
+        f"Milliseconds until the SSIM to a SmoothGrad of {result['reference_samples']} samples reaches {GOAL:.2f}, between measured points "
+        "log-linearly; real weights, real photos, 2 threads. "
+        "`python -m benchmarks.equal_quality` measures it again.",
+        "",
+        "![quality over time](equal-quality.png)",
+        "",
+        "| network, photo | SmoothDiff, ONNX Runtime | captum NoiseTunnel(Saliency) | ratio |",
+        "|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        ours, captum = row["until"]["ours"], row["until"]["captum"]
+        last = row["captum"][-1]
+        theirs = f"{captum:.0f}" if captum else f"over {last[0]:.0f} (SSIM {last[1]:.2f} there)"
+        ratio = f"{captum / ours:.0f}" if captum and ours else f"over {last[0] / ours:.0f}" if ours else "-"
+        lines.append(
+            f"| {row['network']}, {row['photo']} | {f'{ours:.0f}' if ours else '-'} | {theirs} | {ratio} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def draw(result: dict[str, Any], path: Path) -> None:
+    """Quality over milliseconds, a panel for each network and photo."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(result["rows"]), figsize=(16, 4), sharey=True, squeeze=False)
+    for panel, row in zip(axes[0], result["rows"], strict=True):
+        for key, label in (("ours", "SmoothDiff, ONNX Runtime"), ("captum", "captum NoiseTunnel(Saliency)")):
+            panel.plot(*zip(*row[key], strict=True), marker="o", label=label)
+        panel.axhline(GOAL, color="grey", linewidth=0.8)
+        panel.set_xscale("log")
+        panel.set_xlabel("milliseconds")
+        panel.set_title(f"{row['network']}, {row['photo']}")
+        panel.grid(alpha=0.3)
+    axes[0][0].set_ylabel("SSIM to converged SmoothGrad")
+    axes[0][0].legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--reference", type=int, default=3000, metavar="N")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    result = {"reference_samples": arguments.reference, "threads": arguments.threads, "rows": rows(arguments)}
+    (arguments.out / "equal-quality.json").write_text(json.dumps(result, indent=1) + "\n")
+    (arguments.out / "equal-quality.md").write_text(report(result))
+    draw(result, arguments.out / "equal-quality.png")
+    print(report(result))
+
+
+if __name__ == "__main__":
+    main()
