@@ -15,7 +15,10 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +116,8 @@ def until(curve: Curve) -> float | None:
     return curve[0][0] if curve[0][1] >= GOAL else None
 
 
-def rows(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """For each network and photo: both curves, and the time to the goal."""
-    found = []
     for name in arguments.networks:
         classifier, preprocessing = network(name)
         session = gradient_session(classifier, photo(PHOTOS[0], preprocessing))
@@ -126,23 +128,27 @@ def rows(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 target = classifier(image).argmax(1)
             truth = converged(session, image, target, STD[name], arguments.reference)
             subject = Subject(session, classifier, image, target, STD[name], truth)
-            ours, captum, batch = times(subject, sessions, arguments.rounds)
-            feeds = {"image": image.numpy(), "target": target.numpy()}
-            quality = {
-                n: similarity(torch.from_numpy(s.run(["attribution"], feeds)[0]), truth)[0]
-                for n, s in sessions.items()
-            }
-            row: dict[str, Any] = {
+            yield {
                 "network": name,
                 "photo": Path(picture).stem,
-                "captum_batch": batch,
-                "ours": [(round(ours[n], 1), round(quality[n], 3)) for n in OURS],
-                "captum": [(round(n * captum, 1), round(s, 3)) for n, s in their_quality(subject).items()],
+                **compared(subject, sessions, arguments.rounds),
             }
-            row["until"] = {key: until(row[key]) for key in ("ours", "captum")}
-            print(row, file=sys.stderr, flush=True)
-            found.append(row)
-    return found
+
+
+def compared(subject: Subject, sessions: dict[int, Any], rounds: int) -> dict[str, Any]:
+    """Both curves, captum's best batch size, and the milliseconds until either reaches the goal."""
+    milliseconds, captum, batch = times(subject, sessions, rounds)
+    feeds = {"image": subject.image.numpy(), "target": subject.target.numpy()}
+    ours: Curve = []
+    for samples, session in sessions.items():
+        (attribution,) = session.run(["attribution"], feeds)
+        quality, _ = similarity(torch.from_numpy(attribution), subject.truth)
+        ours.append((round(milliseconds[samples], 1), round(quality, 3)))
+    theirs = [(round(n * captum, 1), round(quality, 3)) for n, quality in their_quality(subject).items()]
+    return {
+        "captum_batch": batch, "ours": ours, "captum": theirs,
+        "until": {"ours": until(ours), "captum": until(theirs)},
+    }  # fmt: skip
 
 
 def report(result: dict[str, Any]) -> str:
@@ -150,8 +156,10 @@ def report(result: dict[str, Any]) -> str:
     lines = [
         "# Time until a heatmap is good",
         "",
-        f"Milliseconds until the SSIM to a SmoothGrad of {result['reference_samples']} samples reaches {GOAL:.2f}, between measured points "
-        "log-linearly; real weights, real photos, 2 threads. "
+        f"{result['date']}, "
+        + ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+        + f". Milliseconds until the SSIM to a SmoothGrad of {result['reference_samples']} samples reaches {GOAL:.2f}, between measured points "
+        f"log-linearly; real weights, real photos, {result['threads']} threads. "
         "`python -m benchmarks.equal_quality` measures it again.",
         "",
         "![quality over time](equal-quality.png)",
@@ -203,8 +211,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs"))
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    result = {"reference_samples": arguments.reference, "threads": arguments.threads, "rows": rows(arguments)}
-    (arguments.out / "equal-quality.json").write_text(json.dumps(result, indent=1) + "\n")
+    file = arguments.out / "equal-quality.json"
+    kept = json.loads(file.read_text())["rows"] if file.exists() else []
+    result: dict[str, Any] = {
+        "date": str(date.today()),
+        "reference_samples": arguments.reference,
+        "threads": arguments.threads,
+        "versions": {name: version(name) for name in ("torch", "onnxruntime", "captum")},
+        "rows": [row for row in kept if row["network"] not in arguments.networks],
+    }
+    for row in rows(arguments):
+        print(row, file=sys.stderr, flush=True)
+        result["rows"].append(row)
+        file.write_text(json.dumps(result, indent=1) + "\n")
     (arguments.out / "equal-quality.md").write_text(report(result))
     draw(result, arguments.out / "equal-quality.png")
     print(report(result))

@@ -17,7 +17,7 @@ from .batching import locate_batch
 from .errors import CaptureError, InputError, OutputError, TrainingModeError
 from .normal_form import views_to_reshapes
 from .program import Program, source_line
-from .simplify import fold_batch_norm, fold_constants, global_pools_to_means
+from .simplify import adaptive_max_pools_to_maxima, fold_batch_norm, fold_constants, global_pools_to_means
 
 _LIVE_IN_TRAINING = (
     nn.modules.dropout._DropoutNd,
@@ -114,6 +114,7 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
         fold_constants(program)
         fold_batch_norm(program)
         global_pools_to_means(program)
+        adaptive_max_pools_to_maxima(program)
         locate_batch(program, image)
         _check_parity(program)
     return program

@@ -77,6 +77,35 @@ def global_pools_to_means(program: Program) -> None:
             node.args = (source, [-2, -1], True)
 
 
+def adaptive_max_pools_to_maxima(program: Program) -> None:
+    """Write adaptive max pooling to cells of equal size as the maximum over each cell, which it is.
+
+    ONNX has no adaptive pooling. Cells of different sizes are left as they are.
+    """
+    for node in program.calls:
+        if node.target is not aten.adaptive_max_pool2d.default:
+            continue
+        source, size = cast(tuple[fx.Node, list[int]], node.args)
+        value = source.meta["val"]
+        if any(have % wanted for have, wanted in zip(value.shape[-2:], size, strict=True)):
+            continue
+        if any(user.target is not operator.getitem or user.args[1] != 0 for user in node.users):
+            continue  # somebody wants the indices
+        result = source
+        with program.graph.inserting_before(node):
+            for target, args in (
+                (aten.unflatten.int, (-2, [size[0], value.shape[-2] // size[0]])),
+                (aten.unflatten.int, (-1, [size[1], value.shape[-1] // size[1]])),
+                (aten.amax.default, ([-3, -1],)),
+            ):
+                value = target(value, *args)
+                result = program.graph.call_function(target, (result, *args))
+                result.meta.update(stack_trace=node.meta.get("stack_trace"), val=value)
+        for user in list(node.users):
+            user.replace_all_uses_with(result)
+    _clean(program)
+
+
 def fold_batch_norm(program: Program) -> None:
     """Merge inference-time BatchNorm into the convolution before it, else into one scale and shift.
 

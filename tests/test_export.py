@@ -131,6 +131,18 @@ def small() -> ExplanationModel:
 PRE = Preprocessing(resize=14, crop=(12, 12))
 
 
+def test_adaptive_max_pooling_is_exported(tmp_path: Path) -> None:
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3),
+        torch.nn.SiLU(),
+        torch.nn.AdaptiveMaxPool2d(2),
+        torch.nn.Flatten(),
+        torch.nn.Linear(16, 5),
+    )
+    report = to_onnx(explain(net.eval(), torch.randn(1, 3, 12, 12), SmoothDiff(4)), tmp_path / "m.onnx")
+    assert report.figures()["relative_l2"]["attribution"]["median"] < 1e-4
+
+
 def test_two_exports_agree_bit_for_bit(small: ExplanationModel, tmp_path: Path) -> None:
     again = explain(networks.tiny("pool-ties", torch.float32), torch.randn(1, 3, 12, 12), SmoothDiff(4))
     to_onnx(small, tmp_path / "a.onnx")

@@ -145,6 +145,12 @@ def test_adaptive_average_pool(size: Any) -> None:
     check(lambda x: F.adaptive_avg_pool2d(x, size))
 
 
+@pytest.mark.parametrize("size", [1, (3, 1), (1, 11), (9, 11), (2, 3)])
+def test_adaptive_max_pool(size: Any) -> None:
+    """The last size does not divide 9 x 11: the operation's own VJP."""
+    check(lambda x: F.adaptive_max_pool2d(x, size))
+
+
 @pytest.mark.parametrize("options", [
     {"size": (13, 7), "mode": "nearest"}, {"scale_factor": 2.0, "mode": "nearest"},
     {"size": (20, 5), "mode": "bilinear", "align_corners": False}, {"scale_factor": (1.7, 2.3), "mode": "bilinear"},
