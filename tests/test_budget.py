@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from smoothserve.explainers import SmoothDiff, explain
+from smoothserve.export import to_onnx
+from torch import nn
 
 from benchmarks.graph_cost import cost
 
@@ -40,3 +44,17 @@ def test_smoothdiff_costs_samples_in_forward_and_one_backward(lite0_onnx: Path, 
     gradient = cost(gradient_onnx)["mega_multiply_adds"]
     forward = gradient / 2
     assert cost(lite0_onnx)["mega_multiply_adds"] < 1.15 * (gradient + 4 * forward)
+
+
+def test_winners_of_max_pooling_compare_no_samples(tmp_path: Path) -> None:
+    """Their moments are the ReLU's, so all that max pooling adds is at the batch of one image."""
+    nodes = []
+    for name, pool, features in (("without", nn.Identity(), 400), ("with", nn.MaxPool2d(2), 100)):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), pool, nn.Flatten(), nn.Linear(features, 5)).eval()
+        path = tmp_path / f"{name}.onnx"
+        to_onnx(explain(net, torch.randn(1, 3, 12, 12), SmoothDiff(4)), path)
+        nodes.append(cost(path)["nodes"])
+    without, with_winners = nodes
+    assert with_winners["MatMul"] == without["MatMul"]  # products with contrasts
+    assert not with_winners.get("Equal")
