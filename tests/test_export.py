@@ -244,6 +244,23 @@ def _constant_heatmap(proto: onnx.ModelProto) -> None:
     proto.graph.node.append(zero)
 
 
+def test_a_class_that_a_last_relu_silences_is_no_mistake(tmp_path: Path) -> None:
+    """As in SqueezeNet, whose logits are means of a ReLU: the gradient of a dead class is zero, and that is right."""
+    torch.manual_seed(0)
+    head = torch.nn.Linear(400, 5)
+    with torch.no_grad():
+        head.bias.copy_(torch.tensor([0.0, 0.0, -1e3, 1.0, 0.0]))
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.SiLU(), torch.nn.Flatten(), head, torch.nn.ReLU()
+    )
+    to_onnx(explain(net.eval(), torch.randn(1, 3, 12, 12), Gradient()), tmp_path / "m.onnx")
+    images = torch.randn(3, 3, 12, 12)
+    _, _, attribution, heatmap = run(tmp_path / "m.onnx", images, torch.tensor([2, 3, -1]))
+    assert not attribution[0].any()
+    assert bool(heatmap.isfinite().all())
+    assert attribution[1].any()
+
+
 def test_an_untrained_zero_head_is_named(tmp_path: Path) -> None:
     model = networks.tiny("shared-relu", torch.float32)
     torch.nn.init.zeros_(model.head.weight)
