@@ -12,11 +12,13 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import torch
 from skimage.metrics import structural_similarity
@@ -42,31 +44,6 @@ VARIANTS: dict[str, Method] = {
 }
 
 
-TRIED = """\
-## What else was tried
-
-SSIM on SqueezeNet 1.1, mean of both photos, with 4 and with 8 samples.
-
-| tried | n = 4 | n = 8 |
-|---|---|---|
-| winners of max pooling counted, as published | .55 | .64 |
-| counted, but over 96 samples: what perfect winners would give the other rules | .71 | |
-| gates over 96 samples, winners counted: what perfect gates would give | .59 | |
-| softmax of the means after the ReLU, temperature the mean deviation | .66 | .70 |
-| maximum of independent normal variables after the ReLU, integrated numerically | .65 | .69 |
-| softmax of the means before the ReLU, temperature 1.25 deviations | .69 | .73 |
-| the same, temperature sqrt(6)/pi = .78 deviations: **the default** | .70 | .74 |
-| the same without pooling of variances, and pooled over 9x9 (measured after the ReLU, where 5x5 has .66 and .70) | .64, .65 | .69, .68 |
-| orthogonal samples (in 150,528 dimensions normal ones are orthogonal to three digits anyway) | .70 | .74 |
-| Latin hypercube: every pixel's samples from different quantiles | .70 | .75 |
-| signs instead of normal noise | .71 | .74 |
-| variances shrunk towards their neighbours' by their own reliability | +.01 | |
-
-Winners were the bottleneck of networks with max pooling: a count of four samples knows five values. Signs and
-stratified samples gain .01 and would make the noise another one than SmoothGrad's; they are left out.
-"""
-
-
 def gradient_session(classifier: nn.Module, image: Tensor) -> onnxruntime.InferenceSession:
     """The plain gradient in ONNX Runtime, several times faster than eager PyTorch."""
     with tempfile.TemporaryDirectory() as folder:
@@ -79,17 +56,34 @@ def converged(
     session: onnxruntime.InferenceSession, image: Tensor, target: Tensor, std: float, samples: int
 ) -> Tensor:
     """SmoothGrad with many antithetic samples, in chunks."""
-    total = np.zeros(image.shape[1:], dtype=np.float64)
     chunks = -(-samples // CHUNK)
-    classes = np.full(CHUNK, int(target), dtype=np.int64)
-    for index in range(chunks):
-        method = SmoothGrad(CHUNK, std, seed=10_000 + index, antithetic=True)
-        points = method.copies(image, method.buffers(tuple(image.shape[1:])))
-        (each,) = session.run(["attribution"], {"image": points.numpy(), "target": classes})
-        total += np.asarray(each).sum(0, dtype=np.float64)
+    methods = [SmoothGrad(CHUNK, std, seed=10_000 + index, antithetic=True) for index in range(chunks)]
+    total = np.zeros(image.shape[1:])
+    for index, so_far in enumerate(gradient_sums(session, image, target, methods)):
+        total = so_far
         if index % 25 == 0:
             print(f"    reference: {index * CHUNK} of {samples} samples", file=sys.stderr, flush=True)
     return torch.from_numpy(total / (chunks * CHUNK)).float()[None]
+
+
+def gradient_sums(
+    session: onnxruntime.InferenceSession, image: Tensor, target: Tensor, methods: Iterable[SmoothGrad]
+) -> Iterator[npt.NDArray[np.float64]]:
+    """The sum of the gradients ``[C, H, W]`` at the noisy copies of all methods so far, after each of them."""
+    shape = tuple(image.shape[1:])
+    total = np.zeros(shape)
+    for method in methods:
+        points = method.copies(image, method.buffers(shape))
+        classes = np.full(method.samples, int(target), dtype=np.int64)
+        (each,) = session.run(["attribution"], {"image": points.numpy(), "target": classes})
+        total = total + np.asarray(each).sum(0, dtype=np.float64)
+        yield total
+
+
+def kept_rows(file: Path, networks: list[str]) -> list[dict[str, Any]]:
+    """The rows in ``file`` of other networks than those that are measured now."""
+    kept = json.loads(file.read_text())["rows"] if file.exists() else []
+    return [row for row in kept if row["network"] not in networks]
 
 
 def similarity(one: Tensor, other: Tensor) -> tuple[float, float]:
@@ -190,9 +184,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs"))
     arguments = parser.parse_args()
     file = arguments.out / "convergence.json"
-    kept = json.loads(file.read_text())["rows"] if file.exists() else []
-    results = [row for row in kept if row["network"] not in arguments.networks]
-    results += rows(arguments)
+    results = [*kept_rows(file, arguments.networks), *rows(arguments)]
     arguments.out.mkdir(parents=True, exist_ok=True)
     file.write_text(
         json.dumps(
@@ -221,7 +213,8 @@ weights, photos of scikit-image. The last column is the default of `SmoothDiff`.
 
 {table(results, "cosine")}
 
-{TRIED}"""
+[What else was tried](convergence-tried.md).
+"""
     (arguments.out / "convergence.md").write_text(text)
     draw(results, arguments.out / "convergence.png")
 

@@ -32,7 +32,7 @@ from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 
-from .convergence import CHUNK, STD, converged, gradient_session, similarity
+from .convergence import CHUNK, STD, converged, gradient_session, gradient_sums, kept_rows, similarity
 from .networks import NETWORKS, PHOTOS, network, photo
 from .timing import interleaved
 
@@ -58,19 +58,13 @@ class Subject:
 
 def their_quality(subject: Subject) -> dict[int, float]:
     """SSIM of captum's estimator by its number of samples: running means of one stream of independent noise."""
-    classes = np.full(CHUNK, int(subject.target), dtype=np.int64)
-    total = np.zeros(subject.image.shape[1:])
-    found: dict[int, float] = {}
-    for index in range(max(THEIRS) // CHUNK):
-        method = SmoothGrad(CHUNK, subject.std, seed=index)
-        points = method.copies(subject.image, method.buffers(tuple(subject.image.shape[1:])))
-        (each,) = subject.session.run(["attribution"], {"image": points.numpy(), "target": classes})
-        total += np.asarray(each).sum(0, dtype=np.float64)
-        samples = (index + 1) * CHUNK
-        if samples in THEIRS:
-            mean = torch.from_numpy(total / samples).float()[None]
-            found[samples], _ = similarity(mean, subject.truth)
-    return found
+    methods = [SmoothGrad(CHUNK, subject.std, seed=index) for index in range(max(THEIRS) // CHUNK)]
+    sums = gradient_sums(subject.session, subject.image, subject.target, methods)
+    return {
+        samples: similarity(torch.from_numpy(total / samples).float()[None], subject.truth)[0]
+        for samples, total in zip(itertools.count(CHUNK, CHUNK), sums, strict=False)
+        if samples in THEIRS
+    }
 
 
 def our_sessions(classifier: nn.Module, image: Tensor, std: float, threads: int) -> dict[int, Any]:
@@ -212,13 +206,12 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     file = arguments.out / "equal-quality.json"
-    kept = json.loads(file.read_text())["rows"] if file.exists() else []
     result: dict[str, Any] = {
         "date": str(date.today()),
         "reference_samples": arguments.reference,
         "threads": arguments.threads,
         "versions": {name: version(name) for name in ("torch", "onnxruntime", "captum")},
-        "rows": [row for row in kept if row["network"] not in arguments.networks],
+        "rows": kept_rows(file, arguments.networks),
     }
     for row in rows(arguments):
         print(row, file=sys.stderr, flush=True)

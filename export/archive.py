@@ -10,14 +10,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from smoothserve import handlers
 from smoothserve.handlers.limits import Limits
 from smoothserve.handlers.registration import SUFFIX
 
-from .errors import ArchiveError, MissingDependencyError
+from .errors import ArchiveError, require
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-.]*")
 _SETTINGS = """\
@@ -77,14 +76,8 @@ def to_archive(
     """
     check_name(name)
     bounds = Limits.from_settings(limits or {})
-    for module, name_on_pypi, extra in (
-        ("onnxruntime", "onnxruntime", "cpu"),
-        ("model_archiver", "torch-model-archiver", "serve"),
-    ):
-        if find_spec(module) is None:
-            raise MissingDependencyError(
-                f"{name_on_pypi} is not installed: pip install 'smoothserve[{extra}]'."
-            )
+    require("onnxruntime", "cpu", "onnxruntime")
+    require("model_archiver", "serve", "torch-model-archiver")
     from smoothserve.handlers.graph import providers
 
     from .packing import write_graphs

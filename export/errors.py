@@ -1,5 +1,7 @@
 """The mistakes and failures of writing files, one type per kind."""
 
+from importlib.util import find_spec
+
 
 class ExportError(Exception):
     """Base of everything that ``smoothserve.export`` raises on purpose."""
@@ -19,3 +21,9 @@ class ArchiveError(ExportError):
 
 class MissingDependencyError(ExportError):
     """An optional package is needed for this step."""
+
+
+def require(module: str, extra: str, subject: str) -> None:
+    """Raise MissingDependencyError, saying that ``subject`` is not installed, where ``module`` cannot be found."""
+    if find_spec(module) is None:
+        raise MissingDependencyError(f"{subject} is not installed: pip install 'smoothserve[{extra}]'.")

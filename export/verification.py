@@ -14,7 +14,7 @@ import torch
 from smoothserve.explainers import Explanation, ExplanationModel, IntegratedGradients, Objective
 from torch import Tensor
 
-from .errors import MissingDependencyError, VerificationError
+from .errors import VerificationError, require
 
 TOLERANCE = 1e-4  # relative L2 error of an image's logits, attribution or heatmap
 KINK_LIMIT = 5e-2  # no single image may be further off, whatever its kinks
@@ -110,12 +110,9 @@ def load_session(path: str | Path) -> Any:
         MissingDependencyError: ONNX Runtime is not installed.
         VerificationError: it refuses the file.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Every export is verified in ONNX Runtime, which is not installed: pip install 'smoothserve[cpu]'."
-        ) from error
+    require("onnxruntime", "cpu", "Every export is verified in ONNX Runtime, which")
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:

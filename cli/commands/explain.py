@@ -7,20 +7,16 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from smoothserve.export import MissingDependencyError
+from smoothserve.export.errors import require
 from smoothserve.handlers.answer import Result
 from smoothserve.handlers.options import Offer
 from smoothserve.handlers.picture import grey_png, overlay, to_png
 from smoothserve.handlers.request import Request, read_request
 
 from ..errors import UsageError
-
-if TYPE_CHECKING:
-    from smoothserve.handlers.core import ExplanationService
 
 NAME = "explain"
 HELP = "explain a photo with an exported .onnx file"
@@ -64,7 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise UsageError(
                 f"{path} would be a {suffix[1:].upper()} file; give it a name that ends in {suffix}."
             )
-    service = _service(arguments.model)
+    require("onnxruntime", "cpu", "Explaining runs the file in ONNX Runtime, which")
+    from smoothserve.handlers.core import ExplanationService
+
+    service = ExplanationService(arguments.model)
     question = _question(content, arguments, service.offer)
     (result,) = service.run([question])
     if not isinstance(result, Result):
@@ -95,18 +94,6 @@ def run(arguments: argparse.Namespace) -> int:
         order = ", ".join(str(entry["class"]) for entry in explained)
         print(f"* are the classes that the heatmaps explain, from left to right: {order}")
     return 0
-
-
-def _service(model: Path) -> ExplanationService:
-    try:
-        from smoothserve.handlers.core import ExplanationService
-    except ImportError as error:
-        if error.name != "onnxruntime":
-            raise
-        raise MissingDependencyError(
-            "Explaining runs the file in ONNX Runtime, which is not installed: pip install 'smoothserve[cpu]'."
-        ) from error
-    return ExplanationService(model)
 
 
 def _question(content: bytes, arguments: argparse.Namespace, offer: Offer) -> Request:

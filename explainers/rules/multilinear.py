@@ -15,11 +15,6 @@ def _at_most_two(call: Call) -> bool:
     return len(call.active) <= 2 and call.only_active_inputs_vary()
 
 
-def linear(call: Call, gradient: Any) -> Gradients:
-    """J^T g, whatever the inputs: they only lend their shapes."""
-    return call.linear_vjp(gradient)
-
-
 def bilinear(call: Call, gradient: Any) -> Gradients:
     """E[J^T] g = J(E[inputs])^T g, exact because the Jacobian is linear in the other input.
 
@@ -45,14 +40,14 @@ rule(
     aten.im2col.default, aten.col2im.default, aten.cumsum.default,
     aten._to_copy.default, aten.to.dtype,
     when=Call.only_active_inputs_vary,
-)(linear)  # fmt: skip
+)(Call.linear_vjp)  # fmt: skip
 
 # Linear in the first input where the others are constants.
 rule(
     aten.div.Tensor, aten.masked_fill.Scalar, aten.masked_fill.Tensor, aten.index.Tensor,
     aten.lerp.Scalar, aten.bilinear.default,
     when=first_input_only,
-)(linear)  # fmt: skip
+)(Call.linear_vjp)  # fmt: skip
 
 # Linear in each of two inputs.
 rule(

@@ -92,7 +92,7 @@ class Call:
         return self.vjp({**self.single, **inputs}, gradient)
 
     def linear_vjp(self, gradient: Any) -> list[Tensor | None]:
-        """The VJP of an operation that is linear in its active inputs, so that their values don't matter."""
+        """The VJP of an operation that is linear in its active inputs, which only lend their shapes."""
         return self.vjp(self.single, gradient)
 
     def vjp(self, values: Values, gradient: Any) -> list[Tensor | None]:
