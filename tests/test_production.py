@@ -177,12 +177,20 @@ def test_metrics_tell_what_happened(production: TorchServe, cat_jpeg: bytes) -> 
         "times": r'smoothserve_run_seconds_count{ModelName="lite0",',
         "batches": r'smoothserve_batch_size_count{ModelName="lite0-explain",',
     }
-    before = {name: value(pattern) for name, pattern in counted.items()}
+
+    def values() -> dict[str, float]:
+        return {name: value(pattern) for name, pattern in counted.items()}
+
+    before, steady = values(), 0  # what earlier requests of this server reported may still be on its way
+    while steady < 10:
+        time.sleep(0.2)
+        now = values()
+        before, steady = now, steady + 1 if now == before else 0
     for path, body in ((PREDICT, cat_jpeg), (PREDICT, cat_jpeg), (PREDICT, b"garbage"), (EXPLAIN, cat_jpeg)):
         production.post(path, body)
     deadline = time.monotonic() + 10  # TorchServe reads them from the worker's log
     while True:
-        change = {name: value(pattern) - before[name] for name, pattern in counted.items()}
+        change = {name: now - before[name] for name, now in values().items()}
         if change == {"predictions": 2, "explanations": 1, "errors": 1, "times": 2, "batches": 1}:
             break
         assert time.monotonic() < deadline, change
