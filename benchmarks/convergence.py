@@ -73,7 +73,8 @@ def gradient_sums(
     shape = tuple(image.shape[1:])
     total = np.zeros(shape)
     for method in methods:
-        points = method.copies(image, method.buffers(shape))
+        generator = torch.Generator().manual_seed(method.seed or 0)  # independent noise for every sample
+        points = image + method.std * torch.randn((method.samples, *shape), generator=generator)
         classes = np.full(method.samples, int(target), dtype=np.int64)
         (each,) = session.run(["attribution"], {"image": points.numpy(), "target": classes})
         total = total + np.asarray(each).sum(0, dtype=np.float64)

@@ -101,8 +101,9 @@ def autograd(model: nn.Module, method: Method, image: Tensor, target: Tensor) ->
     if isinstance(method, Gradient):
         return gradient(image)
     if isinstance(method, SmoothGrad):
-        noise = method.buffers(tuple(image.shape[1:]))["noise"].to(image) * method.std
-        return torch.stack([gradient(image + e) for e in noise]).mean(0)
+        copies = method.copies(image, method.buffers(tuple(image.shape[1:])))
+        points = torch.cat([chunk.unflatten(0, (-1, image.shape[0])) for chunk in copies])
+        return torch.stack([gradient(each) for each in points]).mean(0)
     if isinstance(method, IntegratedGradients):
         nodes, weights = method.quadrature()
         return image * sum(w * gradient(a * image) for a, w in zip(nodes, weights, strict=True))

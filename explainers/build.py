@@ -14,6 +14,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
 from .capture import capture
+from .chunks import in_turn
 from .decompositions import backward_decompositions
 from .errors import BatchError, MethodError
 from .explanation import ExplanationModel
@@ -146,6 +147,8 @@ def _bind(traced: fx.GraphModule, stored: dict[str, Tensor]) -> fx.GraphModule:
     module = fx.GraphModule(traced, graph)
     graph = module.graph
     *bound, image, target = graph.find_nodes(op="placeholder")
+    _drop_unused(graph)
+    in_turn(graph, image)
     root_sizes(graph, image)
     for node, (name, tensor) in zip(bound, stored.items(), strict=True):
         attribute = f"stored_{name}"

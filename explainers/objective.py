@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,18 +67,22 @@ class Objective:
         """The explained number: ``[B, K]``, ``[k, B, K] -> [k, B]``."""
         return (self._scores(logits) * seeds).sum(-1)
 
-    def pull(self, logits: Tensor, v: Tensor, expectation: SampleMean) -> Tensor:
+    def pull(self, logits: Sequence[Tensor], v: Tensor, expectation: SampleMean) -> Tensor:
         """v at the scores -> v at the logits, ``[k*B, K]``; the mean of the exact VJPs over noisy copies.
 
         With p = softmax(logits): p * (v - sum(p v)) for a probability, v - p sum(v) for its logarithm.
         """
         if self.kind in ("logit", "contrast"):
             return v
-        p = expectation.stack(logits, _ROWS).softmax(1)
-        v = expectation.spread(v, _ROWS)
-        if self.kind == "probability":
-            return expectation.fold(p * (v - (p * v).sum(1, keepdim=True)), _ROWS)
-        return expectation.fold(v - p * v.sum(1, keepdim=True), _ROWS)
+        pulled = []
+        for chunk, samples in zip(logits, expectation.chunks, strict=True):
+            p = expectation.stack(chunk, _ROWS, samples).softmax(1)
+            spread = expectation.spread(v, _ROWS, samples)
+            if self.kind == "probability":
+                pulled.append(p * (spread - (p * spread).sum(1, keepdim=True)))
+            else:
+                pulled.append(spread - p * spread.sum(1, keepdim=True))
+        return expectation.fold(pulled, _ROWS)
 
     def describe(self) -> dict[str, Any]:
         """Ready for JSON."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -61,24 +61,28 @@ class Tape:
         v weighs the objective's values. ``expectation`` may bend the slopes of gates
         (:class:`SoftenedSteps`); none by default.
         """
-        return self._reverse(seeds, self, expectation or SampleMean())
+        return self.smoothed_pullback(seeds, [self], expectation or SampleMean())
 
-    def smoothed_pullback(self, seeds: Tensor, clean: Tape, expectation: SampleMean) -> Tensor:
+    def smoothed_pullback(self, seeds: Tensor, noisy: Sequence[Tape], expectation: SampleMean) -> Tensor:
         """The product of E[J_l]^T over the operations l: ``[k, B, K] -> [k, B, C, H, W]``.
 
-        This tape holds noisy copies of the batch of ``clean``, stacked with the sample as the slow
-        index; ``expectation`` averages over them. (SmoothDiff, NeurIPS 2025.)
+        ``noisy`` are tapes of noisy copies of this tape's batch, stacked with the sample as the slow
+        index, in chunks of the samples; ``expectation`` averages over them. (SmoothDiff, NeurIPS 2025.)
         """
-        return self._reverse(seeds, clean, expectation)
-
-    def _reverse(self, seeds: Tensor, single: Tape, expectation: SampleMean) -> Tensor:
         classes = seeds.shape[0]
-        stacked = self
+        single, stacked = self, noisy
         if classes > 1:
             expectation = replace(expectation, classes=classes)
-            single, stacked = single._repeated(classes), self._repeated(classes)
-        gradient = self._network.objective.pull(self.logits, seeds.flatten(0, 1), expectation)
-        result = self._walk(gradient, single.values, stacked.values, expectation)
+            single, stacked = self._repeated(classes), [tape._repeated(classes) for tape in noisy]
+        logits = [tape.logits for tape in noisy]
+        gradient = self._network.objective.pull(logits, seeds.flatten(0, 1), expectation)
+        result = _Reverse(
+            program=self._network.program,
+            points=[tape.values for tape in noisy],
+            single=single.values,
+            stacked=[tape.values for tape in stacked],
+            expectation=expectation,
+        ).walk(gradient)
         apart: Tensor = result.unflatten(0, (classes, result.shape[0] // classes))
         return apart
 
@@ -86,10 +90,22 @@ class Tape:
         """The tape of a batch ``times`` as large; what asks for it uses sizes only."""
         return self._network.at(self._image.repeat(times, 1, 1, 1))
 
-    def _walk(self, gradient: Tensor, single: Values, stacked: Values, expectation: SampleMean) -> Tensor:
-        program = self._network.program
+
+@dataclass(frozen=True)
+class _Reverse:
+    """A reverse pass; the attributes are those of :class:`Call`."""
+
+    program: Program
+    points: Sequence[Values]
+    single: Values
+    stacked: Sequence[Values]
+    expectation: SampleMean
+
+    def walk(self, gradient: Tensor) -> Tensor:
+        """From v at the logits to J^T v at the image."""
+        program = self.program
         varying = program.varying()
-        active = _differentiable(program, varying, self.values)
+        active = _differentiable(program, varying, self.points[0])
         gradients: dict[fx.Node, Any] = {program.logits: gradient}
         for node in reversed(program.calls):
             arriving = gradients.pop(node, None)
@@ -100,7 +116,7 @@ class Tape:
                 assert isinstance(source, fx.Node)
                 gradients.setdefault(source, {})[index] = arriving
                 continue
-            call = self._call(node, active, varying, single, stacked, expectation)
+            call = self._call(node, active, varying)
             for position, part in zip(call.active, rule_for(call)(call, arriving), strict=True):
                 if part is None:
                     continue
@@ -116,15 +132,7 @@ class Tape:
         assert isinstance(result, Tensor)
         return result
 
-    def _call(
-        self,
-        node: fx.Node,
-        active: set[fx.Node],
-        varying: set[fx.Node],
-        single: Values,
-        stacked: Values,
-        expectation: SampleMean,
-    ) -> Call:
+    def _call(self, node: fx.Node, active: set[fx.Node], varying: set[fx.Node]) -> Call:
         leaves, spec = pytree.tree_flatten((node.args, dict(node.kwargs)))
         positions = [
             position for position, leaf in enumerate(leaves) if isinstance(leaf, fx.Node) and leaf in active
@@ -136,12 +144,12 @@ class Tape:
             leaves=leaves,
             spec=spec,
             active=positions,
-            points=self.values,
-            single=single,
-            stacked=stacked,
+            points=self.points,
+            single=self.single,
+            stacked=self.stacked,
             varying=varying,
-            batch=self._network.program.batch,
-            expectation=expectation,
+            batch=self.program.batch,
+            expectation=self.expectation,
         )
 
 

@@ -31,11 +31,20 @@ def gradient(model: nn.Module, image: Tensor, target: Tensor, score: Score = log
 
 
 def noise(method: SmoothGrad | SmoothDiff, image: Tensor) -> list[Tensor]:
-    """The stored noise e_i, each [C, H, W], as the method's documentation says it is laid out."""
+    """The noise e_i, each [C, H, W], as the method's documentation says it is stored and shifted."""
     stored = method.buffers(tuple(image.shape[1:]))["noise"].to(image.dtype) * method.std
-    pairs = torch.stack([stored, -stored], 1).flatten(0, 1) if method.antithetic else stored
-    assert len(pairs) == method.samples
-    return list(pairs)
+    height, width = image.shape[2:]
+    places = max(height // 16, 1) * max(width // 16, 1)
+    golden = 1.324717957244746
+    found: list[Tensor] = []
+    while len(found) < method.samples:
+        which, i = divmod(len(found) // 2 if method.antithetic else len(found), places)
+        down, right = int((i / golden) % 1 * height), int((i / golden**2) % 1 * width)
+        rows = (torch.arange(height) - down) % height
+        columns = (torch.arange(width) - right) % width
+        shifted = stored[which][:, rows][:, :, columns]
+        found += [shifted, -shifted] if method.antithetic else [shifted]
+    return found
 
 
 def smoothgrad(

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from benchmarks.eager import attribution
 from benchmarks.networks import network, photo
 
-from . import networks
+from . import networks, reference
 
 # Captum asks for gradients of a copy of the input and says so, or warns about its own use of PyTorch.
 pytestmark = [
@@ -109,7 +109,7 @@ def test_noise_tunnel_with_the_same_noise(
 ) -> None:
     """Captum draws its noise with torch.normal; here that returns ours."""
     method = SmoothGrad(6, 0.3, seed=4, moment=moment, base=base)
-    noise = method.buffers((3, 64, 64))["noise"].double() * method.std
+    noise = torch.stack(reference.noise(method, image))
     monkeypatch.setattr(torch, "normal", lambda *_args, **_kwargs: noise)
     explainer, options = captum(lite0)
     leaf = image.clone().requires_grad_()

@@ -52,10 +52,12 @@ def check(
     with torch.no_grad():
         clean = network.at(image)
         got = clean.pullback(seed[None])[0]
-        copies = network.at(image.repeat(4, 1, 1, 1))
-        averaged = copies.smoothed_pullback(seed[None], clean, SampleMean(4))[0]
+        copies = [network.at(image.repeat(count, 1, 1, 1)) for count in (2, 1, 1)]
+        averaged = clean.smoothed_pullback(seed[None], copies, SampleMean((2, 1, 1)))[0]
         both = network.at(image).pullback(torch.stack([seed, 2 * seed.flip(0)]))
-        several = copies.smoothed_pullback(torch.stack([seed, 2 * seed.flip(0)]), clean, SampleMean(4))
+        several = clean.smoothed_pullback(
+            torch.stack([seed, 2 * seed.flip(0)]), copies, SampleMean((2, 1, 1))
+        )
     bound = tolerance * float(wanted.norm()) + 1e-12
     assert float((got - wanted).norm()) <= bound
     assert float((averaged - wanted).norm()) <= bound

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..chunks import begin_chunk, chunk_sizes
 from ..errors import MethodError
 from ..tape import Network
 from .base import Method
 from .baseline import GivenImages
+from .noisy import apart
 
 RULES = ("left", "right", "trapezoid", "gauss-legendre")
 
@@ -109,14 +113,14 @@ class IntegratedGradients(Method):
     ) -> Tensor:
         kind = image.dtype
         nodes, weights = buffers["node"].to(kind), buffers["weight"].to(kind)
-        total: Tensor | None = None
+        slopes: list[Tensor] = []
         for index in range(len(buffers["baseline"])):
             start = buffers["baseline"][index : index + 1].to(kind)
             way = image - start
-            points = (start + nodes * way.unsqueeze(0)).flatten(0, 1)
-            slopes = network.at(points).pullback(seeds.repeat(1, self.steps, 1))
-            apart: Tensor = slopes.unflatten(1, (self.steps, image.shape[0]))
-            part = way * (apart * weights).sum(1)
-            total = part if total is None else total + part
-        assert total is not None
-        return total / len(buffers["baseline"])
+            sizes = chunk_sizes(self.steps)
+            for count, a, w in zip(sizes, nodes.split(sizes), weights.split(sizes), strict=True):
+                a = a if not slopes else begin_chunk(a)
+                points = (start + a * way.unsqueeze(0)).flatten(0, 1)
+                each = apart(network.at(points).pullback(seeds.repeat(1, count, 1)), count, axis=1)
+                slopes.append(way * (each * w).sum(1))
+        return reduce(operator.add, slopes) / len(buffers["baseline"])

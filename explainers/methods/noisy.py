@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ..chunks import begin_chunk, chunk_sizes
 from ..errors import MethodError
 from .base import Method
+from .noise import places, shifted
 
 
 @dataclass(frozen=True)
@@ -47,38 +50,50 @@ class NoisyMethod(Method):
             raise MethodError(f"seed={self.seed}, expected an integer in [0, 2**63) or None for fresh noise.")
 
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
-        """The noise ``[samples, C, H, W]`` (half of it if antithetic), standard normal, float16.
+        """One standard normal image ``[C, H, W]``, or more for many samples of small images, float16.
 
-        Half precision keeps three digits, far below the error of any sample mean, and halves the file.
+        Every sample shifts one of them to another place (:func:`shifts`), so that hundreds of samples are stored
+        in the bytes of one. Half precision keeps three digits, far below the error of any sample mean.
         """
         if self.seed is None:
             return {}
         generator = torch.Generator().manual_seed(self.seed)
-        shape = (self._drawn, *image_shape)
+        shape = (-(-self._drawn // places(image_shape)), *image_shape)
         return {"noise": torch.randn(shape, generator=generator, dtype=torch.float32).half()}
 
-    def copies(self, image: Tensor, buffers: Mapping[str, Tensor]) -> Tensor:
-        """``[B, C, H, W] -> [samples*B, C, H, W]``, the sample as the slow index.
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """How many samples are evaluated together, chunk by chunk."""
+        return chunk_sizes(self.samples, 2 if self.antithetic else 1)
+
+    def copies(self, image: Tensor, buffers: Mapping[str, Tensor]) -> Iterator[Tensor]:
+        """``[B, C, H, W] -> [n*B, C, H, W]`` for every n of :attr:`chunks`, the sample as the slow index.
 
         Antithetic samples come in pairs: x + e_0, x - e_0, x + e_1, ...
         """
-        noise = buffers.get("noise")
-        if noise is None:
-            offsets = torch.randn_like(image.unsqueeze(0).repeat(self._drawn, 1, 1, 1, 1))
-        else:
-            offsets = noise.to(image.dtype).unsqueeze(1)
-        offsets = offsets * self.std
-        if self.relative:
-            offsets = offsets * (image.amax((1, 2, 3)) - image.amin((1, 2, 3))).view(-1, 1, 1, 1)
-        if self.antithetic:
-            offsets = torch.stack([offsets, -offsets], dim=1).flatten(0, 1)
-        return (image.unsqueeze(0) + offsets).flatten(0, 1)
-
-    def apart(self, value: Tensor, axis: int = 0) -> Tensor:
-        """``[.., samples*B, ..] -> [.., samples, B, ..]`` at ``axis``."""
-        result: Tensor = value.unflatten(axis, (self.samples, value.shape[axis] // self.samples))
-        return result
+        drawn = iter(range(self._drawn))
+        for number, count in enumerate(self.chunks):
+            samples = list(itertools.islice(drawn, count // 2 if self.antithetic else count))
+            noise = buffers.get("noise")
+            if noise is None:
+                source = image if number == 0 else begin_chunk(image)
+                offsets = torch.randn_like(source.unsqueeze(0).repeat(len(samples), 1, 1, 1, 1))
+            else:
+                kept = noise.to(image.dtype)
+                offsets = shifted(kept if number == 0 else begin_chunk(kept), samples).unsqueeze(1)
+            offsets = offsets * self.std
+            if self.relative:
+                offsets = offsets * (image.amax((1, 2, 3)) - image.amin((1, 2, 3))).view(-1, 1, 1, 1)
+            if self.antithetic:
+                offsets = torch.stack([offsets, -offsets], dim=1).flatten(0, 1)
+            yield (image.unsqueeze(0) + offsets).flatten(0, 1)
 
     @property
     def _drawn(self) -> int:
         return self.samples // 2 if self.antithetic else self.samples
+
+
+def apart(value: Tensor, samples: int, axis: int = 0) -> Tensor:
+    """``[.., samples*B, ..] -> [.., samples, B, ..]`` at ``axis``."""
+    result: Tensor = value.unflatten(axis, (samples, value.shape[axis] // samples))
+    return result

@@ -59,10 +59,10 @@ class SmoothDiff(NoisyMethod):
         self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
         expectation = (
-            SampleMean(self.samples)
+            SampleMean(self.chunks)
             if self.estimator == "count"
-            else FittedGaussian(self.samples, antithetic=self.antithetic, pool=self.pool)
+            else FittedGaussian(self.chunks, antithetic=self.antithetic, pool=self.pool)
         )
-        points = network.at(self.copies(image, buffers))
-        result = points.smoothed_pullback(seeds, network.at(image), expectation)
+        noisy = [network.at(points) for points in self.copies(image, buffers)]
+        result = network.at(image).smoothed_pullback(seeds, noisy, expectation)
         return result.square() if self.squared else result

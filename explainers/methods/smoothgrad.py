@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
 from torch import Tensor
 
@@ -11,7 +13,7 @@ from ..errors import MethodError
 from ..tape import Network
 from .base import Method
 from .gradient import Gradient
-from .noisy import NoisyMethod
+from .noisy import NoisyMethod, apart
 
 MOMENTS = ("mean", "squared", "variance")
 
@@ -50,11 +52,12 @@ class SmoothGrad(NoisyMethod):
         inner = {
             name.removeprefix("base_"): value for name, value in buffers.items() if name.startswith("base_")
         }
-        points = self.copies(image, buffers)
-        each = self.apart(
-            self.base.attribute(network, points, seeds.repeat(1, self.samples, 1), inner), axis=1
-        )
-        if self.moment == "mean":
-            return each.mean(1)
-        squares = each.square().mean(1)
-        return squares if self.moment == "squared" else squares - each.mean(1).square()
+        totals, squares = [], []
+        for count, points in zip(self.chunks, self.copies(image, buffers), strict=True):
+            each = apart(
+                self.base.attribute(network, points, seeds.repeat(1, count, 1), inner), count, axis=1
+            )
+            totals.append(each.sum(1))
+            squares.append(each.square().sum(1))
+        mean, square = (reduce(operator.add, parts) / self.samples for parts in (totals, squares))
+        return {"mean": mean, "squared": square, "variance": square - mean.square()}[self.moment]

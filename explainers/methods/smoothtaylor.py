@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 from torch import Tensor
 
 from ..tape import Network
-from .noisy import NoisyMethod
+from .noisy import NoisyMethod, apart
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class SmoothTaylor(NoisyMethod):
     def attribute(
         self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        roots = self.copies(image, buffers)
-        slopes = network.at(roots).pullback(seeds.repeat(1, self.samples, 1))
-        return ((image.unsqueeze(0) - self.apart(roots)) * self.apart(slopes, axis=1)).mean(1)
+        totals = []
+        for count, roots in zip(self.chunks, self.copies(image, buffers), strict=True):
+            slopes = network.at(roots).pullback(seeds.repeat(1, count, 1))
+            shares = (image.unsqueeze(0) - apart(roots, count)) * apart(slopes, count, axis=1)
+            totals.append(shares.sum(1))
+        return reduce(operator.add, totals) / self.samples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -14,54 +15,66 @@ from . import moments
 from .slopes import Slope
 from .windows import Windows
 
+Points = Sequence[Tensor]  # a tensor for each chunk of the samples
+
 _NO_VARIANCE = 1e-24
 _GUMBEL = math.pi / math.sqrt(6)  # one over the scale of Gumbel noise of deviation 1
 
 
 @dataclass(frozen=True)
 class SampleMean:
-    """E[.] as the mean over ``samples`` noisy copies; with one sample, every point keeps its own Jacobian.
+    """E[.] as the mean over n noisy copies; with one sample, every point keeps its own Jacobian.
 
     Three batches meet in a reverse pass for k explained classes of B images, from n noisy copies each:
     *points* ``[n, B]``, where the network was evaluated; *gradients* ``[k, B]``; and the *stack*
-    ``[n, k, B]``, where each gradient meets each point. The last index is the fastest.
+    ``[n, k, B]``, where each gradient meets each point. The last index is the fastest. Points and
+    stack come in chunks of the samples, a tensor each.
 
     Attributes:
-        samples: n.
+        chunks: the number of samples in each chunk; their sum is n.
         classes: k.
     """
 
-    samples: int = 1
+    chunks: tuple[int, ...] = (1,)
     classes: int = field(default=1, kw_only=True)
 
-    def mean(self, value: Tensor, layout: BatchLayout) -> Tensor:
+    def mean(self, values: Points, layout: BatchLayout) -> Tensor:
         """Points -> gradients: the mean over samples, the same for every class."""
-        return _repeat(_average(value, layout, self.samples), layout, self.classes)
+        return _repeat(self.fold(values, layout), layout, self.classes)
 
-    def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
+    def slope(self, slope: Slope, z: Points, layout: BatchLayout) -> Tensor:
         """E[s'(z)] of an element-wise function s, points -> gradients."""
-        return self.mean(slope.at(z), layout)
+        return self.mean([slope.at(chunk) for chunk in z], layout)
 
     def winners(
-        self, z: Tensor, pooled: Tensor, pieces: list[Tensor], windows: Windows, layout: BatchLayout
+        self, z: Points, pooled: Points, pieces: Sequence[Points], windows: Windows, layout: BatchLayout
     ) -> list[Tensor]:
         """P(z is the maximum ``pooled`` of its window), for each offset in the window; points -> gradients.
 
         ``pieces`` are z before an activation that keeps the order, to be concatenated along the channels.
         """
-        return [self.mean(wins, layout) for wins in windows.winners(z, pooled)]
+        chunks = [windows.winners(*values) for values in zip(z, pooled, strict=True)]
+        return [self.mean(wins, layout) for wins in zip(*chunks, strict=True)]
 
-    def spread(self, gradient: Tensor, layout: BatchLayout) -> Tensor:
-        """Gradients -> stack: the same for every sample."""
-        return _repeat(gradient, layout, self.samples)
+    def spread(self, gradient: Tensor, layout: BatchLayout, samples: int) -> Tensor:
+        """Gradients -> a chunk of the stack: the same for each of its ``samples``."""
+        return _repeat(gradient, layout, samples)
 
-    def stack(self, value: Tensor, layout: BatchLayout) -> Tensor:
-        """Points -> stack: the same for every class."""
-        return _repeat(value, BatchLayout(layout.axis, layout.outer * self.samples), self.classes)
+    def stack(self, value: Tensor, layout: BatchLayout, samples: int) -> Tensor:
+        """A chunk of the points -> a chunk of the stack: the same for every class."""
+        return _repeat(value, BatchLayout(layout.axis, layout.outer * samples), self.classes)
 
-    def fold(self, value: Tensor, layout: BatchLayout) -> Tensor:
+    def fold(self, values: Points, layout: BatchLayout) -> Tensor:
         """Stack -> gradients: the mean over samples."""
-        return _average(value, layout, self.samples)
+        if self.chunks == (1,):
+            return values[0]
+        rows, shape = self._rows(values, layout)
+        return _unrow(moments.mean(rows), shape, layout)
+
+    def _rows(self, values: Points, layout: BatchLayout) -> tuple[list[Tensor], torch.Size]:
+        """Samples -> rows ``[n_i, M]`` of each chunk, and the shape of one sample ``[.., outer, B, ..]``."""
+        pairs = [_rows(value, layout, count) for value, count in zip(values, self.chunks, strict=True)]
+        return [rows for rows, _ in pairs], pairs[0][1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +83,8 @@ class SoftenedSteps(SampleMean):
 
     beta: float
 
-    def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
-        return self.mean(slope.softened(z, self.beta), layout)
+    def slope(self, slope: Slope, z: Points, layout: BatchLayout) -> Tensor:
+        return self.mean([slope.softened(chunk, self.beta) for chunk in z], layout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +102,7 @@ class FittedGaussian(SampleMean):
     antithetic: bool
     pool: int
 
-    def slope(self, slope: Slope, z: Tensor, layout: BatchLayout) -> Tensor:
+    def slope(self, slope: Slope, z: Points, layout: BatchLayout) -> Tensor:
         if not slope.everywhere:
             return super().slope(slope, z, layout)
         mean, variance = self._moments(z, layout)
@@ -97,7 +110,7 @@ class FittedGaussian(SampleMean):
         return _repeat(expected, layout, self.classes)
 
     def winners(
-        self, z: Tensor, pooled: Tensor, pieces: list[Tensor], windows: Windows, layout: BatchLayout
+        self, z: Points, pooled: Points, pieces: Sequence[Points], windows: Windows, layout: BatchLayout
     ) -> list[Tensor]:
         """Softmax of the means over the window, with a temperature of the window's largest deviation times sqrt(6) / pi.
 
@@ -119,8 +132,8 @@ class FittedGaussian(SampleMean):
         total = torch.stack(odds).sum(0)
         return [_repeat(each / total, layout, self.classes) for each in odds]
 
-    def _moments(self, z: Tensor, layout: BatchLayout) -> tuple[Tensor, Tensor]:
-        rows, shape = _rows(z, layout, self.samples)
+    def _moments(self, z: Points, layout: BatchLayout) -> tuple[Tensor, Tensor]:
+        rows, shape = self._rows(z, layout)
         found = moments.mean_and_variance(rows, self.antithetic)
         mean, variance = (_unrow(moment, shape, layout) for moment in found)
         if self.pool > 1 and variance.ndim == 4 and layout.axis == 0 and min(variance.shape[-2:]) > 1:
@@ -133,14 +146,6 @@ def _apart(value: Tensor, layout: BatchLayout, samples: int) -> Tensor:
     axis, outer = layout
     apart: Tensor = value.unflatten(axis, (outer, samples, value.shape[axis] // (outer * samples)))
     return apart
-
-
-def _average(value: Tensor, layout: BatchLayout, samples: int) -> Tensor:
-    """[.., outer*n*B, ..] -> [.., outer*B, ..]: the mean over n."""
-    if samples == 1:
-        return value
-    rows, shape = _rows(value, layout, samples)
-    return _unrow(moments.mean(rows), shape, layout)
 
 
 def _rows(value: Tensor, layout: BatchLayout, samples: int) -> tuple[Tensor, torch.Size]:

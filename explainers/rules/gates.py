@@ -78,7 +78,7 @@ def elementwise(call: Call, gradient: Tensor) -> Gradients:
     """Any other s: s'(z) is the operation's own VJP of ones."""
 
     def derivative(z: Tensor) -> Tensor:
-        (result,) = call.vjp({**call.points, call.leaves[0]: z}, torch.ones_like(z))
+        (result,) = call.vjp({**call.points[0], call.leaves[0]: z}, torch.ones_like(z))
         assert result is not None
         return result
 
@@ -86,4 +86,4 @@ def elementwise(call: Call, gradient: Tensor) -> Gradients:
 
 
 def _gate(call: Call, gradient: Tensor, slope: Slope) -> Gradients:
-    return [gradient * call.expectation.slope(slope, call.point(0), call.layout(call.leaves[0]))]
+    return [gradient * call.slope(slope)]

@@ -24,12 +24,10 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
     a = call.arguments()
     kernel, padding, dilation = (per_axis(a[name], 2) for name in ("kernel_size", "padding", "dilation"))
     stride = per_axis(a["stride"], 2) if a["stride"] else kernel
-    z = call.point(0)
-    pooled = call.points[call.node]
-    pooled = pooled if isinstance(pooled, Tensor) else pooled[0]
+    z, pooled = call.at_points(call.leaves[0]), call.at_points(call.node)
     windows = Windows(
         (kernel[0], kernel[1]), (stride[0], stride[1]), (padding[0], padding[1]), (dilation[0], dilation[1]),
-        ceil=bool(a["ceil_mode"]), size=(z.shape[-2], z.shape[-1]), out=(pooled.shape[-2], pooled.shape[-1]),
+        ceil=bool(a["ceil_mode"]), size=(z[0].shape[-2], z[0].shape[-1]), out=(pooled[0].shape[-2], pooled[0].shape[-1]),
     )  # fmt: skip
     shares = call.expectation.winners(z, pooled, _pieces(call), windows, call.layout(call.leaves[0]))
     return [windows.add_up([gradient * share for share in shares])]
@@ -38,7 +36,7 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
 _ORDER_KEEPING = (aten.relu.default, aten.relu6.default, aten.hardtanh.default)
 
 
-def _pieces(call: Call) -> list[Tensor]:
+def _pieces(call: Call) -> list[list[Tensor]]:
     """What the windows compare, taken before a ReLU, in the pieces of a concatenation of channels.
 
     The largest element before a ReLU is the largest after it, if any is positive; where none is, the ReLU's own
@@ -52,4 +50,4 @@ def _pieces(call: Call) -> list[Tensor]:
     parts = [part.args[0] if part.target in _ORDER_KEEPING else part for part in parts]
     usable = all(part in call.varying and call.layout(part) == call.layout(source) for part in parts)
     nodes = parts if usable else [source]
-    return [call.points[node] for node in nodes]
+    return [call.at_points(node) for node in nodes]

@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from ..errors import DifferentiationError
 from ..program import BatchLayout, Values, arguments_by_name, operation, source_line
 from .expectation import SampleMean
+from .slopes import Slope
 
 Gradients = Sequence[Tensor | None]
 
@@ -25,10 +26,10 @@ class Call:
         node: the operation.
         leaves: its flattened arguments; graph values appear as nodes.
         active: positions in ``leaves`` whose gradient is wanted.
-        points: the values at the evaluated points, batch n*B (noisy copies) or B.
+        points: the values at the evaluated points, for each chunk of n samples: batch n*B (noisy copies) or B.
         single: values of the batch that gradients have, k*B for k explained classes; only their sizes and
             what does not depend on the pixels are used.
-        stacked: the same for the stack of n*k*B, see :class:`SampleMean`.
+        stacked: the same for each chunk of the stack, n*k*B, see :class:`SampleMean`.
         varying: the nodes whose value depends on the pixels.
         batch: node -> where its value holds the batch.
         expectation: averages over the noisy copies.
@@ -38,9 +39,9 @@ class Call:
     leaves: list[Any]
     spec: pytree.TreeSpec
     active: list[int]
-    points: Values
+    points: Sequence[Values]
     single: Values
-    stacked: Values
+    stacked: Sequence[Values]
     varying: set[fx.Node]
     batch: dict[fx.Node, BatchLayout | None]
     expectation: SampleMean
@@ -49,46 +50,54 @@ class Call:
     def target(self) -> Any:
         return self.node.target
 
-    def point(self, position: int) -> Tensor:
-        """The input at ``position`` at every evaluated point."""
-        value = self.points[self.leaves[position]]
-        assert isinstance(value, Tensor)
-        return value
+    def at_points(self, node: fx.Node) -> list[Tensor]:
+        """The value of ``node`` (of its first result, if it has several) at every evaluated point, a tensor for each chunk."""
+        values = [chunk[node] for chunk in self.points]
+        return [value if isinstance(value, Tensor) else value[0] for value in values]
 
     def arguments(self) -> dict[str, Any]:
         """The arguments by their schema names with defaults filled in; inputs at the gradients' batch."""
         leaves = [self.single[leaf] if isinstance(leaf, fx.Node) else leaf for leaf in self.leaves]
         return arguments_by_name(self.target, *pytree.tree_unflatten(leaves, self.spec))
 
-    def mean(self, value: Tensor, position: int) -> Tensor:
-        """Average ``value``, laid out like the input at ``position``, over the samples: points -> gradients."""
-        return self.expectation.mean(value, self.layout(self.leaves[position]))
+    def mean(self, position: int) -> Tensor:
+        """The input at ``position``, averaged over the samples: points -> gradients."""
+        source = self.leaves[position]
+        return self.expectation.mean(self.at_points(source), self.layout(source))
+
+    def slope(self, slope: Slope) -> Tensor:
+        """E[s'(z)] for the first input z of an element-wise function s, points -> gradients."""
+        source = self.leaves[0]
+        return self.expectation.slope(slope, self.at_points(source), self.layout(source))
 
     def own_vjp(self, gradient: Any) -> list[Tensor | None]:
         """E[J^T] g: the operation's own VJP at every point, then the mean over samples."""
+        chunks = zip(self.points, self.stacked, self.expectation.chunks, strict=True)
+        each = [self._chunk_vjp(points, stacked, samples, gradient) for points, stacked, samples in chunks]
+        return [
+            None if parts[0] is None else self.expectation.fold(parts, self.layout(self.leaves[position]))
+            for parts, position in zip(zip(*each, strict=True), self.active, strict=True)
+        ]
+
+    def _chunk_vjp(self, points: Values, stacked: Values, samples: int, gradient: Any) -> list[Any]:
         if isinstance(gradient, Tensor):
-            spread: Any = self.expectation.spread(gradient, self.layout(self.node))
+            spread: Any = self.expectation.spread(gradient, self.layout(self.node), samples)
         else:
             layouts = {user.args[1]: self.layout(user) for user in self.node.users}
             spread = {
-                index: self.expectation.spread(part, layouts[index]) for index, part in gradient.items()
+                index: self.expectation.spread(part, layouts[index], samples)
+                for index, part in gradient.items()
             }
         inputs = {
-            leaf: self.expectation.stack(self.points[leaf], self.layout(leaf))
+            leaf: self.expectation.stack(points[leaf], self.layout(leaf), samples)
             for leaf in self.leaves
             if isinstance(leaf, fx.Node) and leaf in self.varying
         }
-        each = self.vjp({**self.stacked, **inputs}, spread)
-        return [
-            None if g is None else self.expectation.fold(g, self.layout(self.leaves[position]))
-            for g, position in zip(each, self.active, strict=True)
-        ]
+        return self.vjp({**stacked, **inputs}, spread)
 
     def expected_vjp(self, gradient: Any) -> list[Tensor | None]:
         """The VJP at the gradients' batch with every active input replaced by its mean over the samples."""
-        inputs = {
-            self.leaves[position]: self.mean(self.point(position), position) for position in self.active
-        }
+        inputs = {self.leaves[position]: self.mean(position) for position in self.active}
         return self.vjp({**self.single, **inputs}, gradient)
 
     def linear_vjp(self, gradient: Any) -> list[Tensor | None]:

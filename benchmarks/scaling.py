@@ -1,0 +1,197 @@
+"""What more samples and larger batches cost: milliseconds and peak memory in ONNX Runtime, a process for each point.
+
+usage: python -m benchmarks.scaling [--networks resnet18 ...] [--threads 2] [--out docs]
+
+Samples n at batch 1 and at batch 4, batches at n = 8; SmoothDiff and SmoothGrad. Memory is the process's largest
+resident set, ONNX Runtime and weights included. Writes scaling.json, .md and .png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from smoothserve.cli.models import load_model
+from smoothserve.explainers import Method, SmoothDiff, SmoothGrad
+from smoothserve.explainers.build import explain_program
+from smoothserve.explainers.capture import capture
+from smoothserve.export import to_onnx
+
+from .zoo_one import randomise
+
+NETWORKS = ("resnet18", "efficientnet-lite0")
+METHODS: dict[str, type[SmoothDiff | SmoothGrad]] = {"SmoothDiff": SmoothDiff, "SmoothGrad": SmoothGrad}
+SAMPLES = (4, 8, 16, 32, 64, 128, 256)
+BATCHES = (1, 2, 4, 8)
+AT_SAMPLES = 8
+_LONG = 60  # s, for the repetitions of a point
+Row = dict[str, Any]
+
+
+def one(path: Path, batch: int, threads: int, rounds: int) -> Row:
+    """Median milliseconds of a call, and the largest resident set in MB of this process."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(path), options)
+    shape = session.get_inputs()[0].shape[1:]
+    image = np.random.default_rng(0).standard_normal((batch, *shape)).astype(np.float32)
+    feeds = {"image": image, "target": np.full(batch, -1)}
+    taken: list[float] = []
+    while len(taken) <= rounds and (len(taken) < 2 or sum(taken) < _LONG):
+        start = time.perf_counter()
+        session.run(["logits", "heatmap"], feeds)
+        taken.append(time.perf_counter() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return {"milliseconds": round(1000 * statistics.median(taken[1:]), 1), "peak_mb": peak}
+
+
+def in_a_process(path: Path, batch: int, threads: int, rounds: int = 7) -> Row:
+    """:func:`one` where no other session has left memory behind."""
+    command = [sys.executable, "-m", "benchmarks.scaling", "--one", str(path), "--batch", str(batch)]
+    command += ["--threads", str(threads), "--rounds", str(rounds)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        return {"reason": (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1][:200]}
+    row: Row = json.loads(done.stdout)
+    return row
+
+
+def measure(name: str, threads: int) -> Iterator[Row]:
+    """All points of a network."""
+    torch.manual_seed(0)
+    source = name if name == "efficientnet-lite0" else f"torchvision:{name}"
+    classifier = load_model(source, None, None, None).classifier
+    if source != name:
+        randomise(classifier)
+    program = capture(classifier, torch.randn(1, 3, 224, 224))
+    with tempfile.TemporaryDirectory() as folder:
+        for label, kind in METHODS.items():
+            for samples in SAMPLES:
+                method: Method = kind(samples)
+                path = Path(folder) / "point.onnx"
+                to_onnx(explain_program(program, method), path)
+                for batch in BATCHES if samples == AT_SAMPLES else (1, 4):
+                    row = {"network": name, "method": label, "samples": samples, "batch": batch}
+                    row |= {
+                        "file_mb": round(path.stat().st_size / 1e6, 1),
+                        **in_a_process(path, batch, threads),
+                    }
+                    print(row, file=sys.stderr, flush=True)
+                    yield row
+
+
+def report(result: dict[str, Any]) -> str:
+    """Markdown."""
+    lines = [
+        "# What more samples and larger batches cost",
+        "",
+        f"{result['date']}, {result['machine']}, {result['threads']} threads, "
+        + ", ".join(f"{key} {value}" for key, value in result["versions"].items())
+        + ". Images of 224 pixels. Memory is the largest resident set of a process that loads the file and runs it, weights and ONNX Runtime included. "
+        "`python -m benchmarks.scaling` measures it again.",
+        "",
+        "![milliseconds and memory over samples and batch](scaling.png)",
+        "",
+        "Samples are evaluated in chunks of at most 16 (`explainers/chunks.py`), so memory stops growing there.",
+        "",
+        "| network | method | batch | n = 16: MB | n = 256: MB | ratio | ms per sample and image, n = 16 | n = 256 | file MB, n = 16 | n = 256 |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    points = {(r["network"], r["method"], r["batch"], r["samples"]): r for r in result["rows"]}
+    for network, method, batch, samples in points:
+        few, many = (points.get((network, method, batch, n), {}) for n in (16, 256))
+        if samples != 256 or "peak_mb" not in few or "peak_mb" not in many:
+            continue
+        each = [r["milliseconds"] / r["samples"] / batch for r in (few, many)]
+        lines.append(
+            f"| {network} | {method} | {batch} | {few['peak_mb']} | {many['peak_mb']} | {many['peak_mb'] / few['peak_mb']:.2f} | "
+            f"{each[0]:.1f} | {each[1]:.1f} | {few['file_mb']} | {many['file_mb']} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def draw(result: dict[str, Any], path: Path) -> None:
+    """Milliseconds (above) and memory (below), over samples and over the batch."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 2, figsize=(11, 7))
+    for column, (axis, fixed, at) in enumerate((("samples", "batch", 1), ("batch", "samples", AT_SAMPLES))):
+        for line, (value, unit) in enumerate(
+            (("milliseconds", "milliseconds"), ("peak_mb", "peak memory, MB"))
+        ):
+            panel = axes[line][column]
+            for network in dict.fromkeys(r["network"] for r in result["rows"]):
+                for method in METHODS:
+                    rows = [
+                        r for r in result["rows"]
+                        if (r["network"], r["method"], r[fixed]) == (network, method, at) and value in r
+                    ]  # fmt: skip
+                    panel.plot(
+                        [r[axis] for r in rows],
+                        [r[value] for r in rows],
+                        marker="o",
+                        label=f"{network}, {method}",
+                    )
+            panel.set_xscale("log", base=2)
+            panel.set_yscale("log")
+            panel.set_xlabel(f"{axis} (log), {fixed} {at}")
+            panel.set_ylabel(unit)
+            panel.grid(alpha=0.3)
+    axes[0][0].legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--networks", nargs="+", default=NETWORKS, help="efficientnet-lite0, or names of torchvision"
+    )
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="folder")
+    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--batch", type=int, default=1, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(one(arguments.one, arguments.batch, arguments.threads, arguments.rounds)))
+        return
+    torch.set_num_threads(arguments.threads)
+    result: dict[str, Any] = {
+        "date": str(date.today()),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "threads": arguments.threads,
+        "versions": {p: version(p) for p in ("torch", "onnxruntime")},
+        "rows": [],
+    }
+    for name in arguments.networks:
+        for row in measure(name, arguments.threads):
+            result["rows"].append(row)
+            (arguments.out / "scaling.json").write_text(json.dumps(result, indent=1) + "\n")
+    (arguments.out / "scaling.md").write_text(report(result))
+    draw(result, arguments.out / "scaling.png")
+
+
+if __name__ == "__main__":
+    main()
