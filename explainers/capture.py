@@ -15,7 +15,7 @@ from torch.export.graph_signature import InputKind
 from .attention import write_attention_out
 from .batching import locate_batch
 from .errors import CaptureError, InputError, OutputError, TrainingModeError
-from .normal_form import views_to_reshapes
+from .normal_form import contiguous_rows, views_to_reshapes
 from .program import Program, source_line
 from .simplify import adaptive_max_pools_to_maxima, fold_batch_norm, fold_constants, global_pools_to_means
 
@@ -109,6 +109,7 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
     )
     _check_graph(program.graph)
     views_to_reshapes(program.graph)
+    contiguous_rows(program.graph)
     write_attention_out(program)
     with torch.no_grad():
         fold_constants(program)

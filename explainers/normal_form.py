@@ -28,6 +28,22 @@ def views_to_reshapes(graph: fx.Graph) -> None:
             node.target = aten.reshape.default
 
 
+def contiguous_rows(graph: fx.Graph) -> None:
+    """Let the rows that a weight matrix multiplies lie one after the other.
+
+    Else PyTorch repeats the matrix for every position (a product of batches), and a runtime that computes constants
+    in advance keeps all repetitions: 9 GB for ViT-B/32.
+    """
+    for target in (aten.linear.default, aten.matmul.default):
+        for node in graph.find_nodes(op="call_function", target=target):
+            rows, matrix = (cast(fx.Node, argument) for argument in node.args[:2])
+            if rows.meta["val"].ndim > 2 and matrix.meta["val"].ndim <= 2:
+                with graph.inserting_before(node):
+                    copied = graph.call_function(aten.contiguous.default, (rows,))
+                copied.meta.update(rows.meta)
+                node.update_arg(0, copied)
+
+
 def reversed_subtractions(graph: fx.Graph) -> None:
     """``rsub(x, c)``, which the exporter doesn't know, as ``c - x`` with a constant tensor c."""
     for node in graph.find_nodes(op="call_function", target=aten.rsub.Scalar):

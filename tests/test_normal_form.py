@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from smoothserve.explainers import Gradient, Method, SmoothDiff, explain
 from smoothserve.explainers.normal_form import normalise
-from torch import Tensor
+from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 aten = torch.ops.aten
@@ -67,3 +68,33 @@ def test_same_values(function: Callable[[Tensor], Tensor], writes_left: int) -> 
     torch.testing.assert_close(module(fresh.clone()), function(fresh.clone()), rtol=0, atol=0)
     assert writes(module.graph) == writes_left
     assert not module.graph.find_nodes(op="call_function", target=aten.rsub.Scalar)
+
+
+class _Attends(nn.Module):
+    """Attention over positions that come before the batch, as in torchvision's ViT."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(12, 2, batch_first=True)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, image: Tensor) -> Tensor:
+        tokens = image.flatten(2).transpose(1, 2)
+        attended: Tensor = self.attention(tokens, tokens, tokens, need_weights=False)[0]
+        logits: Tensor = self.head(attended.mean(1))
+        return logits
+
+
+@pytest.mark.parametrize("method", [Gradient(), SmoothDiff(4)], ids=["gradient", "smoothdiff"])
+def test_weight_matrices_are_not_repeated_for_every_position(method: Method) -> None:
+    torch.manual_seed(0)
+    traced = explain(_Attends().eval(), torch.randn(1, 12, 4, 4), method).traced
+    stored = dict(traced.named_buffers())
+    varies: set[torch.fx.Node] = set()  # with the image, its sizes or the target
+    for node in traced.graph.nodes:
+        sources = set(node.all_input_nodes)
+        if node.op == "placeholder" or str(node.target) == "stored_noise" or varies & sources:
+            varies.add(node)
+        elif isinstance(node.meta.get("val"), Tensor):
+            largest = max(tensor.numel() for tensor in stored.values())
+            assert node.meta["val"].numel() <= largest, f"{node} of shape {list(node.meta['val'].shape)}"
