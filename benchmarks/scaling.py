@@ -12,20 +12,15 @@ import argparse
 import json
 import os
 import platform
-import resource
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
 import torch
 from smoothserve.cli.models import load_model
 from smoothserve.explainers import Method, SmoothDiff, SmoothGrad
@@ -40,30 +35,12 @@ METHODS: dict[str, type[SmoothDiff | SmoothGrad]] = {"SmoothDiff": SmoothDiff, "
 SAMPLES = (4, 8, 16, 32, 64, 128, 256)
 BATCHES = (1, 2, 4, 8)
 AT_SAMPLES = 8
-_LONG = 60  # s, for the repetitions of a point
 Row = dict[str, Any]
 
 
-def one(path: Path, batch: int, threads: int, rounds: int) -> Row:
-    """Median milliseconds of a call, and the largest resident set in MB of this process."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), options)
-    shape = session.get_inputs()[0].shape[1:]
-    image = np.random.default_rng(0).standard_normal((batch, *shape)).astype(np.float32)
-    feeds = {"image": image, "target": np.full(batch, -1)}
-    taken: list[float] = []
-    while len(taken) <= rounds and (len(taken) < 2 or sum(taken) < _LONG):
-        start = time.perf_counter()
-        session.run(["logits", "heatmap"], feeds)
-        taken.append(time.perf_counter() - start)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return {"milliseconds": round(1000 * statistics.median(taken[1:]), 1), "peak_mb": peak}
-
-
-def in_a_process(path: Path, batch: int, threads: int, rounds: int = 7) -> Row:
-    """:func:`one` where no other session has left memory behind."""
-    command = [sys.executable, "-m", "benchmarks.scaling", "--one", str(path), "--batch", str(batch)]
+def in_a_process(path: Path, batch: int, threads: int, rounds: int) -> Row:
+    """Time and memory by :mod:`benchmarks.peak`, where no other session has left anything behind."""
+    command = [sys.executable, "-m", "benchmarks.peak", str(path), "--batch", str(batch)]
     command += ["--threads", str(threads), "--rounds", str(rounds)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -72,7 +49,7 @@ def in_a_process(path: Path, batch: int, threads: int, rounds: int = 7) -> Row:
     return row
 
 
-def measure(name: str, threads: int) -> Iterator[Row]:
+def measure(name: str, threads: int, rounds: int) -> Iterator[Row]:
     """All points of a network."""
     torch.manual_seed(0)
     source = name if name == "efficientnet-lite0" else f"torchvision:{name}"
@@ -90,7 +67,7 @@ def measure(name: str, threads: int) -> Iterator[Row]:
                     row = {"network": name, "method": label, "samples": samples, "batch": batch}
                     row |= {
                         "file_mb": round(path.stat().st_size / 1e6, 1),
-                        **in_a_process(path, batch, threads),
+                        **in_a_process(path, batch, threads, rounds),
                     }
                     print(row, file=sys.stderr, flush=True)
                     yield row
@@ -171,12 +148,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder")
-    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--batch", type=int, default=1, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(one(arguments.one, arguments.batch, arguments.threads, arguments.rounds)))
-        return
     torch.set_num_threads(arguments.threads)
     result: dict[str, Any] = {
         "date": str(date.today()),
@@ -186,7 +158,7 @@ def main() -> None:
         "rows": [],
     }
     for name in arguments.networks:
-        for row in measure(name, arguments.threads):
+        for row in measure(name, arguments.threads, arguments.rounds):
             result["rows"].append(row)
             (arguments.out / "scaling.json").write_text(json.dumps(result, indent=1) + "\n")
     (arguments.out / "scaling.md").write_text(report(result))

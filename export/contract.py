@@ -11,7 +11,7 @@ from smoothserve.handlers.card import Card, read_card
 from smoothserve.handlers.errors import NoCardError
 
 from .errors import VerificationError
-from .verification import KINK_LIMIT, TOLERANCE, check_operators, load_session
+from .verification import TOLERANCES, Tolerance, check_operators, load_session
 
 Array = npt.NDArray[Any]
 
@@ -45,7 +45,7 @@ def check_file(path: str | Path) -> tuple[list[str], Card]:
         raise VerificationError("explained_class is not the predicted class where the target is -1.")
     checks.append("a negative target explains the predicted class")
     if card.method.get("seed", 0) is not None:
-        checks += _check_determinism(session, images, together)
+        checks += _check_determinism(session, images, together, TOLERANCES[card.dtype])
     if np.array_equal(together["heatmap"][0], together["heatmap"][1]):
         raise VerificationError("heatmap is the same for two different images.")
     checks.append("different images give different heatmaps")
@@ -79,14 +79,16 @@ def _check_signature(session: Any, card: Card) -> str:
     return "inputs image, target; outputs logits, explained_class, attribution, heatmap; dynamic batch"
 
 
-def _check_determinism(session: Any, images: Array, together: dict[str, Array]) -> list[str]:
+def _check_determinism(
+    session: Any, images: Array, together: dict[str, Array], tolerance: Tolerance
+) -> list[str]:
     again = _run(session, images, [-1, -1, -1])
     for name, value in together.items():
         if not np.array_equal(value, again[name]):
             raise VerificationError(f"{name} differs between two runs on the same images.")
     for index in range(len(images)):
         alone = _run(session, images[index : index + 1], [-1])
-        for name, limit in (("logits", TOLERANCE), ("attribution", KINK_LIMIT)):
+        for name, limit in (("logits", tolerance.logits), ("attribution", tolerance.worst)):
             whole = together[name][index]
             error = float(np.linalg.norm(alone[name][0] - whole)) / max(float(np.linalg.norm(whole)), 1e-30)
             if not error <= limit:

@@ -15,7 +15,9 @@ from smoothserve.explainers import ExplanationModel
 from smoothserve.handlers.card import METADATA_KEY, Card, Preprocessing
 
 from .conversion import convert
-from .verification import Report, verify
+from .errors import ConversionError
+from .half import products_in_float16
+from .verification import TOLERANCES, Report, verify
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ def to_onnx(
     preprocessing: Preprocessing | None = None,
     labels: Sequence[str] | None = None,
     name: str | None = None,
+    dtype: str = "float32",
 ) -> Report:
     """Write an explanation model as one self-describing, verified .onnx file.
 
@@ -42,16 +45,20 @@ def to_onnx(
             deviation with the usual resize and centre crop.
         labels: K class names.
         name: of the classifier, by default its class name.
+        dtype: ``float32``, or ``float16`` for graphics processors: convolutions and matrix products compute in it,
+            and their weights take half the space; inputs and outputs stay as they are. Not tested on one.
 
     Returns:
         What was measured. The same figures are in the card.
 
     Raises:
-        ConversionError: an operation has no ONNX form.
+        ConversionError: an operation has no ONNX form, or ``dtype`` is neither of both.
         VerificationError: the file computes something else; names output, error and tolerance.
         MissingDependencyError: ONNX Runtime is not installed.
         CardError: preprocessing or labels don't fit the model.
     """
+    if dtype not in TOLERANCES:
+        raise ConversionError(f"dtype={dtype!r}, expected one of {', '.join(TOLERANCES)}.")
     path = Path(path)
     channels, height, width = model.image_shape
     card = Card(
@@ -62,19 +69,22 @@ def to_onnx(
         signed=model.method.signed,
         objective=model.objective.describe(),
         top_k=model.top_k,
+        dtype=dtype,
         preprocessing=preprocessing or default_preprocessing(model.image_shape),
         labels=None if labels is None else tuple(labels),
         versions={package: version(package) for package in ("smoothserve", "torch", "onnx", "onnxscript")},
     )
     start = time.perf_counter()
     proto = convert(model)
+    if dtype == "float16":
+        products_in_float16(proto)
     log.info("converted to ONNX in %.1f s", time.perf_counter() - start)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         draft = Path(folder) / path.name
         onnx.save(proto, draft)
         start = time.perf_counter()
-        report = verify(draft, model)
+        report = verify(draft, model, dtype)
         log.info("verified in ONNX Runtime in %.1f s", time.perf_counter() - start)
         _attach(draft, replace(card, verification=report.figures()))
         draft.replace(path)

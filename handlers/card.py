@@ -78,6 +78,7 @@ class Card:
         labels: K class names, or None.
         objective: what of a class is explained, such as {"kind": "logit"}.
         top_k: how many classes are explained in each image; more than 1 adds an axis to the outputs.
+        dtype: of convolutions and matrix products, float32 or float16; inputs and outputs are float32.
         versions: of the tools that made the file.
         verification: the errors measured at export.
     """
@@ -91,6 +92,7 @@ class Card:
     labels: tuple[str, ...] | None = None
     objective: dict[str, Any] = field(default_factory=lambda: {"kind": "logit"})
     top_k: int = 1
+    dtype: str = "float32"
     versions: dict[str, str] = field(default_factory=dict)
     verification: dict[str, Any] = field(default_factory=dict)
 

@@ -70,5 +70,6 @@ def write_onnx(arguments: argparse.Namespace, methods: Mapping[Path, Method]) ->
                 preprocessing=model.preprocessing,
                 labels=model.labels,
                 name=model.name,
+                dtype=arguments.dtype,
             )
         note(str(report))

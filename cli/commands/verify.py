@@ -33,7 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"ok  {check}")
     method = dict(card.method)
     name = method.pop("name")
-    print(f"model   {card.name}, input {list(card.image_shape)}, {card.classes} classes")
+    print(
+        f"model   {card.name}, input {list(card.image_shape)}, {card.classes} classes, {card.dtype} products"
+    )
     print(f"method  {name} {', '.join(f'{key}={value}' for key, value in method.items())}")
     objective = dict(card.objective)
     kind = objective.pop("kind")

@@ -117,9 +117,11 @@ class IntegratedGradients(Method):
         for index in range(len(buffers["baseline"])):
             start = buffers["baseline"][index : index + 1].to(kind)
             way = image - start
-            sizes = chunk_sizes(self.steps)
-            for count, a, w in zip(sizes, nodes.split(sizes), weights.split(sizes), strict=True):
-                a = a if not slopes else begin_chunk(a)
+            first = 0
+            for count in chunk_sizes(self.steps):
+                a, w = nodes[first : first + count], weights[first : first + count]
+                a = begin_chunk(a) if slopes else a
+                first += count
                 points = (start + a * way.unsqueeze(0)).flatten(0, 1)
                 each = apart(network.at(points).pullback(seeds.repeat(1, count, 1)), count, axis=1)
                 slopes.append(way * (each * w).sum(1))

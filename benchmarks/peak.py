@@ -1,0 +1,62 @@
+"""Time and peak memory of one .onnx file in a process of its own; prints JSON.
+
+usage: python -m benchmarks.peak FILE.onnx [--batch 4] [--threads 2] [--rounds 7]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+_LONG = 20  # s, for the repetitions of a call after its second
+
+
+def measure(path: Path, batch: int, threads: int, rounds: int) -> dict[str, float]:
+    """Median milliseconds of a call, and the largest resident set of this process in MB, weights included."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(path), options)
+    loaded = resident("VmRSS")
+    shape = session.get_inputs()[0].shape[1:]
+    image = np.random.default_rng(0).standard_normal((batch, *shape)).astype(np.float32)
+    feeds = {"image": image, "target": np.full(batch, -1)}
+    taken: list[float] = []
+    while len(taken) <= rounds and (len(taken) < 2 or sum(taken) < _LONG):
+        start = time.perf_counter()
+        session.run(["logits", "heatmap"], feeds)
+        taken.append(time.perf_counter() - start)
+    return {
+        "milliseconds": round(1000 * statistics.median(taken[1:]), 1),
+        "loaded_mb": loaded,
+        "peak_mb": resident("VmHWM"),
+    }
+
+
+def resident(key: str) -> int:
+    """VmRSS (now) or VmHWM (the most so far) of this process in MB; getrusage would count the parent's, too."""
+    found = re.search(rf"{key}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found, "Linux is needed"
+    return int(found.group(1)) // 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parser.parse_args()
+    print(json.dumps(measure(arguments.file, arguments.batch, arguments.threads, arguments.rounds)))
+
+
+if __name__ == "__main__":
+    main()
