@@ -3,7 +3,8 @@
 usage: python -m benchmarks.scaling [--networks resnet18 ...] [--threads 2] [--out docs]
 
 Samples n at batch 1 and at batch 4, batches at n = 8; SmoothDiff and SmoothGrad. Memory is the process's largest
-resident set, ONNX Runtime and weights included. Writes scaling.json, .md and .png.
+resident set, ONNX Runtime and weights included. Writes scaling.json, .md and .png; points in the first are kept, delete them
+to measure them again.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def in_a_process(path: Path, batch: int, threads: int, rounds: int) -> Row:
     return row
 
 
-def measure(name: str, threads: int, rounds: int) -> Iterator[Row]:
-    """All points of a network."""
+def measure(name: str, threads: int, rounds: int, known: set[tuple[Any, ...]]) -> Iterator[Row]:
+    """All points of a network that are not ``known``."""
     torch.manual_seed(0)
     source = name if name == "efficientnet-lite0" else f"torchvision:{name}"
     classifier = load_model(source, None, None, None).classifier
@@ -60,10 +61,14 @@ def measure(name: str, threads: int, rounds: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         for label, kind in METHODS.items():
             for samples in SAMPLES:
+                batches = BATCHES if samples == AT_SAMPLES else (1, 4)
+                batches = tuple(b for b in batches if (name, label, samples, b) not in known)
+                if not batches:
+                    continue
                 method: Method = kind(samples)
                 path = Path(folder) / "point.onnx"
                 to_onnx(explain_program(program, method), path)
-                for batch in BATCHES if samples == AT_SAMPLES else (1, 4):
+                for batch in batches:
                     row = {"network": name, "method": label, "samples": samples, "batch": batch}
                     row |= {
                         "file_mb": round(path.stat().st_size / 1e6, 1),
@@ -157,10 +162,14 @@ def main() -> None:
         "versions": {p: version(p) for p in ("torch", "onnxruntime")},
         "rows": [],
     }
+    file = arguments.out / "scaling.json"
+    if file.exists():
+        result["rows"] = json.loads(file.read_text())["rows"]
+    known = {(r["network"], r["method"], r["samples"], r["batch"]) for r in result["rows"]}
     for name in arguments.networks:
-        for row in measure(name, arguments.threads, arguments.rounds):
+        for row in measure(name, arguments.threads, arguments.rounds, known):
             result["rows"].append(row)
-            (arguments.out / "scaling.json").write_text(json.dumps(result, indent=1) + "\n")
+            file.write_text(json.dumps(result, indent=1) + "\n")
     (arguments.out / "scaling.md").write_text(report(result))
     draw(result, arguments.out / "scaling.png")
 

@@ -45,7 +45,7 @@ class NamedModel:
     def example(self) -> torch.Tensor:
         """An input ``[1, C, H, W]`` of the right size and scale: grey noise, preprocessed."""
         pre = self.preprocessing
-        pixels = torch.rand((1, len(pre.channels), *pre.crop), generator=torch.Generator().manual_seed(0))
+        pixels = torch.rand((1, len(pre.mean), *pre.crop), generator=torch.Generator().manual_seed(0))
         mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (pre.mean, pre.std))
         return (pixels - mean) / std
 

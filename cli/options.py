@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smoothserve.explainers import METHODS, IntegratedGradients, Method, MethodError, Objective
-from smoothserve.handlers.card import CHANNELS, INTERPOLATIONS, Preprocessing
+from smoothserve.handlers.card import INTERPOLATIONS, Preprocessing
 
 from .baselines import BaselineFiles
 from .errors import UsageError
@@ -49,7 +49,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--std", type=_numbers, metavar="R,G,B", dest="pixel_std", help="divided by, after the mean"
     )
     group.add_argument("--interpolation", choices=INTERPOLATIONS)
-    group.add_argument("--channels", choices=CHANNELS)
+    group.add_argument(
+        "--channels", type=_channels, metavar="RGB|BGR|L|N",
+        help="order of the colours, L for grey; or N channels, which come as .npy arrays [N, H, W] of any scale",
+    )  # fmt: skip
 
 
 def add_method_options(parser: argparse.ArgumentParser) -> None:
@@ -115,8 +118,12 @@ def named_model(arguments: argparse.Namespace) -> NamedModel:
         "channels": arguments.channels,
     }
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if changes.get("channels") == "L":
+    count = changes.get("channels")
+    if count == "L":
         changes = {"mean": (0.5,), "std": (0.5,), **changes}
+    if isinstance(count, int):
+        plain = {"resize": None, "mean": (0.0,) * count, "std": (1.0,) * count}
+        changes = {**plain, **changes, "channels": "planes"}
     preprocessing: Preprocessing = dataclasses.replace(model.preprocessing, **changes)
     labels = model.labels if arguments.labels is None else read_labels(arguments.labels)
     return dataclasses.replace(model, preprocessing=preprocessing, labels=labels)
@@ -209,6 +216,14 @@ def _numbers(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}, expected numbers such as 0.5,0.5,0.5") from None
+
+
+def _channels(text: str) -> str | int:
+    if text in ("RGB", "BGR", "L"):
+        return text
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}, expected RGB, BGR, L or a number of channels")
 
 
 def _seed(text: str) -> int | str:

@@ -94,12 +94,16 @@ def to_onnx(
 def default_preprocessing(image_shape: tuple[int, ...]) -> Preprocessing:
     """ImageNet's habits: crop 7/8 of the shorter side, bilinear, its mean and deviation.
 
-    One-channel models get grey values scaled to [-1, 1].
+    One-channel models get grey values scaled to [-1, 1]; images of other than one or three channels are planes,
+    taken as they come.
     """
     channels, height, width = image_shape
     resize = round(max(height, width) / 0.875)
     if channels == 1:
         return Preprocessing(resize, (height, width), mean=(0.5,), std=(0.5,), channels="L")
+    if channels != 3:
+        zeros, ones = (0.0,) * channels, (1.0,) * channels
+        return Preprocessing(None, (height, width), mean=zeros, std=ones, channels="planes")
     return Preprocessing(resize, (height, width))
 
 

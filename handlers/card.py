@@ -13,7 +13,7 @@ from .errors import CardError, NoCardError
 METADATA_KEY = "smoothserve.card"
 FORMAT = 1
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
-CHANNELS = ("RGB", "BGR", "L")
+CHANNELS = ("RGB", "BGR", "L", "planes")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Preprocessing:
     """How a photo becomes the network's input.
 
     The shorter side is resized to ``resize`` pixels, the middle ``crop`` is cut out, values are
-    scaled to [0, 1], then ``(value - mean) / std`` for each channel.
+    scaled to [0, 1], then ``(value - mean) / std`` for each channel. Images of other than one or three channels
+    are ``planes``: arrays ``[C, *crop]`` of any scale, of which only mean and deviation are taken out.
 
     Attributes:
         resize: length of the shorter side, in pixels; None resizes the whole photo to ``crop``.
@@ -39,7 +40,7 @@ class Preprocessing:
     channels: str = "RGB"
 
     def __post_init__(self) -> None:
-        expected = len(self.channels)
+        expected = len(self.mean) if self.channels == "planes" else len(self.channels)
         if self.channels not in CHANNELS:
             raise CardError(f"channels={self.channels!r}, expected one of {', '.join(CHANNELS)}.")
         if self.interpolation not in INTERPOLATIONS:
@@ -104,9 +105,9 @@ class Card:
             raise CardError(
                 f"The preprocessing cuts out {list(self.preprocessing.crop)}, but the network takes {[height, width]}."
             )
-        if len(self.preprocessing.channels) != channels:
+        if len(self.preprocessing.mean) != channels:
             raise CardError(
-                f"The preprocessing gives {len(self.preprocessing.channels)} channels ({self.preprocessing.channels}), "
+                f"The preprocessing gives {len(self.preprocessing.mean)} channels ({self.preprocessing.channels}), "
                 f"but the network takes {channels}."
             )
 

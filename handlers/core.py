@@ -20,6 +20,7 @@ from .limits import Limits
 from .metrics import Meter
 from .options import Offer
 from .photo import crop, decode, to_input, to_picture
+from .planes import read_planes
 from .request import Request
 
 log = logging.getLogger(__name__)
@@ -149,14 +150,15 @@ class ExplanationService:
         shown = None
         if question.wants_picture and question.size is not None:
             shown = pre.scaled(question.size / min(pre.crop))
-        if isinstance(question.photo, bytes):
+        if isinstance(question.photo, bytes) and pre.channels != "planes":
             photo = decode(question.photo, self.offer.limits.pixels)
             picture = crop(photo, pre)
             array = to_input(picture, pre)
             if shown:
                 picture = crop(photo, shown)
         else:
-            array = question.photo
+            sent = question.photo
+            array = read_planes(sent, pre) if isinstance(sent, bytes) else sent
             picture = to_picture(array, pre)
             if shown:
                 picture = picture.resize(shown.crop[::-1])

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from .card import Preprocessing
 from .errors import RequestError
 from .limits import Limits
+from .planes import to_grey
 
 MAX_ASPECT = 50  # a strip of 1 x 50,000 would be resized to 256 x 12,800,000 before the crop
 MAX_SCANS = 100  # of a progressive JPEG: each is a pass over all pixels; cameras and browsers write about ten
@@ -116,6 +117,10 @@ def crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
 
 def to_input(picture: Image.Image, preprocessing: Preprocessing) -> npt.NDArray[np.float32]:
     """The cropped picture as float32 ``[C, H, W]``, normalised."""
+    if preprocessing.channels == "planes":
+        raise RequestError(
+            f"A picture was given, but the model takes arrays of {len(preprocessing.mean)} channels."
+        )
     if preprocessing.channels == "L":
         pixels = np.asarray(picture.convert("L"), dtype=np.float32)[..., None]
     else:
@@ -128,7 +133,9 @@ def to_input(picture: Image.Image, preprocessing: Preprocessing) -> npt.NDArray[
 
 
 def to_picture(array: npt.NDArray[np.float32], preprocessing: Preprocessing) -> Image.Image:
-    """The inverse of :func:`to_input`: what float32 ``[C, H, W]`` shows, as RGB."""
+    """The inverse of :func:`to_input`: what float32 ``[C, H, W]`` shows, as RGB; planes as their mean, in grey."""
+    if preprocessing.channels == "planes":
+        return to_grey(array)
     mean = np.asarray(preprocessing.mean, dtype=np.float32)
     std = np.asarray(preprocessing.std, dtype=np.float32)
     pixels = (array.transpose(1, 2, 0) * std + mean).clip(0, 1) * 255

@@ -25,6 +25,9 @@ HEATMAP = 0.1  # relative L2: kinks of float32 gradients differ between processo
 def parity_image(preprocessing: Preprocessing) -> npt.NDArray[np.float32]:
     """A picture with structure at every scale, always the same, as the network's input ``[C, H, W]``."""
     height, width = preprocessing.crop
+    if preprocessing.channels == "planes":
+        shape = (len(preprocessing.mean), height, width)
+        return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     waves = [
         np.sin(x / (3 + 5 * c) + c) * np.cos(y / (4 + 7 * c)) + np.sin((x * y) / (97 + 31 * c))
