@@ -22,12 +22,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from smoothserve.cli.models import load_model
 from smoothserve.explainers import Method, SmoothDiff, SmoothGrad
 from smoothserve.explainers.build import explain_program
 from smoothserve.explainers.capture import capture
-from smoothserve.export import to_onnx
+from smoothserve.export.conversion import convert
 
 from .zoo_one import randomise
 
@@ -67,7 +68,7 @@ def measure(name: str, threads: int, rounds: int, known: set[tuple[Any, ...]]) -
                     continue
                 method: Method = kind(samples)
                 path = Path(folder) / "point.onnx"
-                to_onnx(explain_program(program, method), path)
+                onnx.save(convert(explain_program(program, method)), str(path))
                 for batch in batches:
                     row = {"network": name, "method": label, "samples": samples, "batch": batch}
                     row |= {

@@ -16,8 +16,14 @@ from .attention import write_attention_out
 from .batching import locate_batch
 from .errors import CaptureError, InputError, OutputError, TrainingModeError
 from .normal_form import contiguous_rows, views_to_reshapes
+from .portable import write_portably
 from .program import Program, source_line
-from .simplify import adaptive_max_pools_to_maxima, fold_batch_norm, fold_constants, global_pools_to_means
+from .recurrent import write_lstm_out
+from .simplify import (
+    fold_batch_norm,
+    fold_constants,
+    global_pools_to_means,
+)
 
 _LIVE_IN_TRAINING = (
     nn.modules.dropout._DropoutNd,
@@ -111,11 +117,12 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
     views_to_reshapes(program.graph)
     contiguous_rows(program.graph)
     write_attention_out(program)
+    write_lstm_out(program)
     with torch.no_grad():
         fold_constants(program)
         fold_batch_norm(program)
         global_pools_to_means(program)
-        adaptive_max_pools_to_maxima(program)
+        write_portably(program)
         locate_batch(program, image)
         _check_parity(program)
     return program

@@ -51,7 +51,7 @@ def fold_constants(program: Program) -> None:
         value = values[node]
         if isinstance(value, Tensor) and any(user in depends for user in node.users):
             node.replace_all_uses_with(add_weight(program, node, f"constant_{node.name}", value))
-    _clean(program)
+    clean(program)
 
 
 def _has_fixed_result(node: fx.Node) -> bool:
@@ -77,35 +77,6 @@ def global_pools_to_means(program: Program) -> None:
             node.args = (source, [-2, -1], True)
 
 
-def adaptive_max_pools_to_maxima(program: Program) -> None:
-    """Write adaptive max pooling to cells of equal size as the maximum over each cell, which it is.
-
-    ONNX has no adaptive pooling. Cells of different sizes are left as they are.
-    """
-    for node in program.calls:
-        if node.target is not aten.adaptive_max_pool2d.default:
-            continue
-        source, size = cast(tuple[fx.Node, list[int]], node.args)
-        value = source.meta["val"]
-        if any(have % wanted for have, wanted in zip(value.shape[-2:], size, strict=True)):
-            continue
-        if any(user.target is not operator.getitem or user.args[1] != 0 for user in node.users):
-            continue  # somebody wants the indices
-        result = source
-        with program.graph.inserting_before(node):
-            for target, args in (
-                (aten.unflatten.int, (-2, [size[0], value.shape[-2] // size[0]])),
-                (aten.unflatten.int, (-1, [size[1], value.shape[-1] // size[1]])),
-                (aten.amax.default, ([-3, -1],)),
-            ):
-                value = target(value, *args)
-                result = program.graph.call_function(target, (result, *args))
-                result.meta.update(stack_trace=node.meta.get("stack_trace"), val=value)
-        for user in list(node.users):
-            user.replace_all_uses_with(result)
-    _clean(program)
-
-
 def fold_batch_norm(program: Program) -> None:
     """Merge inference-time BatchNorm into the convolution before it, else into one scale and shift.
 
@@ -128,7 +99,7 @@ def fold_batch_norm(program: Program) -> None:
         for user in list(node.users):
             if user.target is operator.getitem and user.args[1] == 0:
                 user.replace_all_uses_with(result)
-    _clean(program)
+    clean(program)
 
 
 def _apply_affine(program: Program, node: fx.Node, source: fx.Node, scale: Tensor, shift: Tensor) -> fx.Node:
@@ -169,7 +140,7 @@ def _foldable_weight(program: Program, source: fx.Node) -> fx.Node | None:
     return weight if bias is None or bias in program.weights else None
 
 
-def _clean(program: Program) -> None:
+def clean(program: Program) -> None:
     program.graph.eliminate_dead_code()
     for node in list(program.weights):
         if not node.users:

@@ -128,17 +128,42 @@ def small() -> ExplanationModel:
     return explain(model, torch.randn(1, 3, 12, 12), SmoothDiff(4))
 
 
+@pytest.mark.parametrize("method", [Gradient(), SmoothDiff(4)], ids=["gradient", "smoothdiff"])
+def test_a_linear_classifier_has_one_heatmap_for_each_class(method: Method, tmp_path: Path) -> None:
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2))
+    with torch.no_grad():
+        net[1].bias[1] = 100.0  # always the second class
+    to_onnx(explain(net.eval(), torch.randn(1, 3, 4, 4), method), tmp_path / "m.onnx")
+    checks, _ = check_file(tmp_path / "m.onnx")
+    assert "heatmaps depend on the class alone, as the gradients of a linear classifier do" in checks
+
+
 PRE = Preprocessing(resize=14, crop=(12, 12))
 
 
-def test_adaptive_max_pooling_is_exported(tmp_path: Path) -> None:
-    net = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 4, 3),
-        torch.nn.SiLU(),
-        torch.nn.AdaptiveMaxPool2d(2),
-        torch.nn.Flatten(),
-        torch.nn.Linear(16, 5),
-    )
+class _Rows(torch.nn.Module):
+    """An LSTM over the rows of the map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recurrent = torch.nn.LSTM(40, 3, batch_first=True, bidirectional=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.recurrent(x.transpose(1, 2).flatten(2))[0]
+        return result
+
+
+@pytest.mark.filterwarnings(
+    "ignore:The tensor attributes .*flat_weights"
+)  # torch.export's, of every recurrent module
+@pytest.mark.parametrize("layer", [
+    torch.nn.AdaptiveMaxPool2d(2), torch.nn.AdaptiveMaxPool2d((3, 5)), torch.nn.LocalResponseNorm(3, 0.5),
+    torch.nn.CircularPad2d((1, 2, 0, 3)), torch.nn.AvgPool2d(3, 2, 1, divisor_override=5), torch.nn.RReLU(), _Rows(),
+], ids=str)  # fmt: skip
+def test_what_onnx_lacks_is_written_in_what_it_has(layer: torch.nn.Module, tmp_path: Path) -> None:
+    before = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.SiLU(), layer, torch.nn.Flatten())
+    features = before(torch.zeros(1, 3, 12, 12)).shape[1]
+    net = torch.nn.Sequential(before, torch.nn.Linear(features, 5))
     report = to_onnx(explain(net.eval(), torch.randn(1, 3, 12, 12), SmoothDiff(4)), tmp_path / "m.onnx")
     assert report.figures()["relative_l2"]["attribution"]["median"] < 1e-4
 

@@ -185,6 +185,8 @@ GATES: dict[str, Callable[[Tensor], Tensor]] = {
     "attention": lambda x: F.scaled_dot_product_attention(x, x.flip(2), x + 1), "causal": lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True),
     "windows": lambda x: x.unfold(2, 3, 2).unfold(3, 4, 1), "channel-windows": lambda x: x.unfold(-3, 2, 1),
     "pixel-shuffle": lambda x: F.pixel_shuffle(x, 2), "lp-pool": lambda x: F.lp_pool2d(x.abs() + 0.1, 2, 3),
+    "response-norm": lambda x: F.local_response_norm(x, 3, 0.5, 0.75, 2.0), "circular": lambda x: F.pad(x, (1, 2, 3, 0), mode="circular"),
+    "crop-circular": lambda x: F.pad(x, (1, -2, -1, 2), mode="circular"), "rrelu": F.rrelu,
 }  # fmt: skip
 
 
@@ -192,6 +194,28 @@ GATES: dict[str, Callable[[Tensor], Tensor]] = {
 def test_operation(name: str) -> None:
     # PyTorch's hardsigmoid multiplies doubles by a single-precision 1/6, which is 3e-8 off.
     check(GATES[name], tolerance=1e-7 if name == "hardsigmoid" else TOLERANCE)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:The tensor attributes .*flat_weights"
+)  # torch.export's, of every recurrent module
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+@pytest.mark.parametrize("options", [
+    {"bidirectional": True}, {"num_layers": 2, "bias": False}, {"batch_first": True, "num_layers": 2, "bidirectional": True},
+], ids=str)  # fmt: skip
+def test_recurrent(kind: type[nn.RNNBase], options: dict[str, Any]) -> None:
+    """Outputs and last states, over the rows of an image of 5 x 4 x 4."""
+    torch.manual_seed(2)
+    module = kind(16, 3, **options)
+
+    def f(x: Tensor) -> Tensor:
+        rows = x.transpose(1, 2).flatten(2)
+        outputs, state = module(rows if options.get("batch_first") else rows.transpose(0, 1))
+        last = state[1] if kind is nn.LSTM else state
+        each = outputs if options.get("batch_first") else outputs.transpose(0, 1)
+        return each.flatten(1) + last.sum((0, 2))[:, None]
+
+    check(f, module, size=(5, 4))
 
 
 @pytest.mark.parametrize("name", ["relu", "relu6", "hardtanh", "leaky", "clamp", "hardswish", "hardsigmoid"])

@@ -1,0 +1,127 @@
+"""Operations that ONNX lacks, or translates wrongly, written in operations that every runtime has."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor, fx
+
+from .program import Program, arguments_by_name
+from .simplify import clean
+
+aten = torch.ops.aten
+
+Write = Callable[..., Any]  # (target, *args) -> node, just before the operation that it replaces
+
+
+def write_portably(program: Program) -> None:
+    """Replace what :data:`_REWRITES` knows; what they decline is left as it is."""
+    for node in program.calls:
+        rewrite = _REWRITES.get(node.target)
+        if rewrite is None:
+            continue
+        arguments = arguments_by_name(node.target, node.args, node.kwargs)
+        result = rewrite(_writer(node), arguments)
+        if result is None:
+            continue
+        if isinstance(node.meta["val"], Tensor):
+            node.replace_all_uses_with(result)
+        elif all(user.target is operator.getitem and user.args[1] == 0 for user in node.users):
+            for user in list(node.users):  # the others are indices, which nobody wants
+                user.replace_all_uses_with(result)
+    clean(program)
+
+
+def _writer(before: fx.Node) -> Write:
+    def write(target: Any, *args: Any) -> fx.Node:
+        with before.graph.inserting_before(before):
+            node = before.graph.call_function(target, args)
+        value = target(*fx.map_arg(args, lambda argument: argument.meta["val"]))
+        node.meta.update(stack_trace=before.meta.get("stack_trace"), val=value)
+        return node
+
+    return write
+
+
+def _adaptive_max_pool(write: Write, given: dict[str, Any]) -> fx.Node:
+    """The maximum over rows floor(i h / n) to ceil((i + 1) h / n) for each of n cells, then the same over columns."""
+    result = cast(fx.Node, given["self"])
+    for axis, cells in zip((-2, -1), given["output_size"], strict=True):
+        length = result.meta["val"].shape[axis]
+        if length % cells == 0:
+            apart = write(aten.unflatten.int, result, axis, [cells, length // cells])
+            result = write(aten.amax.default, apart, [axis])
+            continue
+        bounds = [(i * length // cells, -(-(i + 1) * length // cells)) for i in range(cells)]
+        parts = [write(aten.slice.Tensor, result, axis, first, last) for first, last in bounds]
+        result = write(
+            aten.cat.default, [write(aten.amax.default, part, [axis], True) for part in parts], axis
+        )
+    return result
+
+
+def _avg_pool_over_channels(write: Write, given: dict[str, Any]) -> fx.Node | None:
+    """y[i] = (x[i] + .. + x[i + k - 1]) / k along the first of three axes alone, as in local response normalisation."""
+    kernel, stride = given["kernel_size"], given["stride"] or given["kernel_size"]
+    plain = not any(given["padding"]) and given["divisor_override"] is None
+    if list(kernel[1:]) != [1, 1] or list(stride) != [1, 1, 1] or not plain:
+        return None
+    source = given["self"]
+    length = source.meta["val"].shape[-3] - kernel[0] + 1
+    result = write(aten.slice.Tensor, source, -3, 0, length)
+    for first in range(1, kernel[0]):
+        result = write(aten.add.Tensor, result, write(aten.slice.Tensor, source, -3, first, first + length))
+    return cast(fx.Node, write(aten.mul.Scalar, result, 1 / kernel[0]))
+
+
+def _avg_pool_with_divisor(write: Write, given: dict[str, Any]) -> fx.Node | None:
+    """sum / divisor = (mean over the kernel, zeros outside counted) * k / divisor."""
+    divisor = given["divisor_override"]
+    if divisor is None or given["ceil_mode"]:
+        return None
+    kernel = list(given["kernel_size"])
+    area = kernel[0] * kernel[-1]
+    mean = write(
+        aten.avg_pool2d.default, given["self"], kernel, given["stride"], given["padding"], False, True
+    )
+    return cast(fx.Node, write(aten.mul.Scalar, mean, area / divisor))
+
+
+def _circular_pad(write: Write, given: dict[str, Any]) -> fx.Node | None:
+    """The end in front of the beginning and the beginning behind the end, an axis after the other, the last first."""
+    if given["mode"] != "circular":
+        return None
+    result = cast(fx.Node, given["self"])
+    pad = given["pad"]
+    for number, (before, after) in enumerate(zip(pad[::2], pad[1::2], strict=True)):
+        axis = -1 - number
+        if before < 0 or after < 0:  # cut off first
+            end = result.meta["val"].shape[axis] + min(after, 0)
+            result = write(aten.slice.Tensor, result, axis, max(-before, 0), end)
+        length = result.meta["val"].shape[axis]
+        parts = [
+            *([write(aten.slice.Tensor, result, axis, length - before, length)] if before > 0 else []),
+            result,
+            *([write(aten.slice.Tensor, result, axis, 0, after)] if after > 0 else []),
+        ]
+        result = write(aten.cat.default, parts, axis) if len(parts) > 1 else parts[0]
+    return result
+
+
+def _rrelu(write: Write, given: dict[str, Any]) -> fx.Node | None:
+    """In evaluation mode: a leaky ReLU of the mean slope."""
+    if given["training"]:
+        return None
+    return cast(fx.Node, write(aten.leaky_relu.default, given["self"], (given["lower"] + given["upper"]) / 2))
+
+
+_REWRITES: dict[Any, Callable[[Write, dict[str, Any]], fx.Node | None]] = {
+    aten.adaptive_max_pool2d.default: _adaptive_max_pool,
+    aten.avg_pool3d.default: _avg_pool_over_channels,
+    aten.avg_pool2d.default: _avg_pool_with_divisor,
+    aten.pad.default: _circular_pad,
+    aten.rrelu.default: _rrelu,
+}
