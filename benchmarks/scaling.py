@@ -171,8 +171,8 @@ def main() -> None:
         for row in measure(name, arguments.threads, arguments.rounds, known):
             result["rows"].append(row)
             file.write_text(json.dumps(result, indent=1) + "\n")
-    (arguments.out / "scaling.md").write_text(report(result))
-    draw(result, arguments.out / "scaling.png")
+        (arguments.out / "scaling.md").write_text(report(result))
+        draw(result, arguments.out / "scaling.png")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
 import time
@@ -20,6 +21,7 @@ from .half import products_in_float16
 from .verification import TOLERANCES, Report, verify
 
 log = logging.getLogger(__name__)
+_LARGEST = 2**31 - 2**24  # bytes of weights in one file, below the limit of Protocol Buffers
 
 
 def to_onnx(
@@ -40,7 +42,8 @@ def to_onnx(
 
     Args:
         model: from :func:`smoothserve.explainers.explain`.
-        path: of the file; it is replaced only by a file that passed verification.
+        path: of the file; it is replaced only by a file that passed verification. Weights of more than 2 GB are
+            in a second file beside it, ``path.*.data``, which must travel with it.
         preprocessing: how a photo becomes the input; by default ImageNet's mean and standard
             deviation with the usual resize and centre crop.
         labels: K class names.
@@ -82,13 +85,35 @@ def to_onnx(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         draft = Path(folder) / path.name
-        onnx.save(proto, draft)
+        weights = _save(proto, draft)
+        del proto
         start = time.perf_counter()
         report = verify(draft, model, dtype)
         log.info("verified in ONNX Runtime in %.1f s", time.perf_counter() - start)
         _attach(draft, replace(card, verification=report.figures()))
+        if weights is not None:
+            weights.replace(path.parent / weights.name)
         draft.replace(path)
+        for old in path.parent.glob(f"{path.name}.*.data"):  # of the file that was here before
+            if weights is None or old.name != weights.name:
+                old.unlink()
     return report
+
+
+def _save(proto: onnx.ModelProto, path: Path) -> Path | None:
+    """Write one file; or, where it would be larger than Protocol Buffers allow, a second one of weights beside it.
+
+    The second one's name holds a digest of its content, so that a pair is never made of two exports.
+    """
+    if sum(len(tensor.raw_data) for tensor in proto.graph.initializer) <= _LARGEST:
+        onnx.save(proto, path)
+        return None
+    digest = hashlib.sha256()
+    for tensor in proto.graph.initializer:
+        digest.update(tensor.raw_data)
+    name = f"{path.name}.{digest.hexdigest()[:12]}.data"
+    onnx.save(proto, path, save_as_external_data=True, location=name)
+    return path.with_name(name)
 
 
 def default_preprocessing(image_shape: tuple[int, ...]) -> Preprocessing:

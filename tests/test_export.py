@@ -29,6 +29,7 @@ from smoothserve.export import (
     Preprocessing,
     VerificationError,
     check_file,
+    to_archive,
     to_onnx,
     verify,
 )
@@ -166,6 +167,28 @@ def test_what_onnx_lacks_is_written_in_what_it_has(layer: torch.nn.Module, tmp_p
     net = torch.nn.Sequential(before, torch.nn.Linear(features, 5))
     report = to_onnx(explain(net.eval(), torch.randn(1, 3, 12, 12), SmoothDiff(4)), tmp_path / "m.onnx")
     assert report.figures()["relative_l2"]["attribution"]["median"] < 1e-4
+
+
+def test_weights_beyond_the_limit_of_a_file_lie_beside_it(
+    small: ExplanationModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit, 2 GB, is lowered: what a file of 2.5 GB does takes 20 GB of memory to try."""
+    path = tmp_path / "m.onnx"
+    to_onnx(small, path)
+    whole = run(path, torch.ones(2, 3, 12, 12), torch.tensor([-1, 1]))
+    monkeypatch.setattr("smoothserve.export.onnx_file._LARGEST", 100)
+    to_onnx(small, path)
+    (beside,) = tmp_path.glob("*.data")
+    assert beside.name.startswith("m.onnx.")
+    parts = run(path, torch.ones(2, 3, 12, 12), torch.tensor([-1, 1]))
+    assert all(torch.equal(one, other) for one, other in zip(whole, parts, strict=True))
+    check_file(path)
+    archive = to_archive(path, "large", store=tmp_path / "store")
+    assert archive.exists()
+    monkeypatch.undo()
+    to_onnx(small, path)
+    assert not list(tmp_path.glob("*.data")), "weights of a file that is gone"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.onnx", "store"]
 
 
 def test_two_exports_agree_bit_for_bit(small: ExplanationModel, tmp_path: Path) -> None:
