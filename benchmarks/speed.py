@@ -2,8 +2,9 @@
 
 usage: python -m benchmarks.speed [--networks resnet18 ...] [--rounds 12] [--threads 2] [--out docs/performance.json]
 
-The floor of SmoothDiff(n) is a plain forward pass of n + 1 images plus one backward pass of one image. Weights of
-torchvision's networks are random: time does not depend on them.
+The floor of SmoothDiff(n) is a plain forward pass of n + 1 images plus one backward pass of one image. Rivals with 50
+samples: captum's NoiseTunnel, a loop of plain autograd, and the same compiled by torch.compile. Weights of
+torchvision's networks are random: time does not depend on them. Rows of other networks in the file are kept.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ from smoothserve.explainers.build import explain_program
 from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
 from smoothserve.export.packing import prediction_graph
+from torch import Tensor
 
+from .convergence import kept_rows
 from .timing import interleaved
 from .zoo_one import randomise
 
@@ -43,7 +46,9 @@ NETWORKS = (
     "densenet121", "convnext_tiny", "vit_b_16",
 )  # fmt: skip
 SAMPLES = 8
-CAPTUM_SAMPLES = 50  # a habit of the field, run 10 at a time: all at once takes tens of GB for VGG-16
+MANY = 50  # samples of the rivals, a habit of the field,
+AT_ONCE = 10  # in batches of this size: all at once take tens of GB for VGG-16
+SLOW = ("captum", "autograd", "compiled")
 Call = Callable[[], Any]
 
 
@@ -64,21 +69,37 @@ def graphs(name: str, folder: Path) -> tuple[dict[str, Path], torch.nn.Module, f
     return paths, classifier, seconds
 
 
-def rivals(paths: dict[str, Path], classifier: torch.nn.Module, threads: int) -> dict[str, Call]:
-    """What is timed."""
+def session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """With ONNX Runtime's defaults."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    sessions = {key: onnxruntime.InferenceSession(str(path), options) for key, path in paths.items()}
+    return onnxruntime.InferenceSession(str(path), options)
+
+
+def rivals(paths: dict[str, Path], classifier: torch.nn.Module, threads: int) -> dict[str, Call]:
+    """What is timed."""
+    sessions = {key: session(path, threads) for key, path in paths.items()}
     image = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype(np.float32)
     many = np.repeat(image, SAMPLES + 1, 0)
     feeds = {"image": image, "target": np.array([-1])}
     names = ["logits", "explained_class", "heatmap"]
     tunnel, tensor = NoiseTunnel(Saliency(classifier)), torch.from_numpy(image)
+    noise = torch.randn((MANY, *image.shape[1:]), generator=torch.Generator().manual_seed(0)) * 0.3
 
     def captum() -> None:
         tunnel.attribute(
-            tensor, nt_type="smoothgrad", nt_samples=CAPTUM_SAMPLES, stdevs=0.3, target=0, abs=False
-        )
+            tensor, nt_type="smoothgrad", nt_samples=MANY, nt_samples_batch_size=AT_ONCE,
+            stdevs=0.3, target=0, abs=False,
+        )  # fmt: skip
+
+    def loop(network: Callable[[Tensor], Tensor]) -> Tensor:
+        total = torch.zeros_like(tensor)
+        for part in noise.split(AT_ONCE):
+            points = (tensor + part).requires_grad_()
+            total += torch.autograd.grad(network(points)[:, 0].sum(), points)[0].sum(0, keepdim=True)
+        return total / MANY
+
+    compiled = torch.compile(classifier, dynamic=False)
 
     return {
         "forward": lambda: sessions["plain"].run(["logits"], {"image": image}),
@@ -86,6 +107,8 @@ def rivals(paths: dict[str, Path], classifier: torch.nn.Module, threads: int) ->
         "gradient": lambda: sessions["gradient"].run(names, feeds),
         "smoothdiff": lambda: sessions["smoothdiff"].run(names, feeds),
         "captum": captum,
+        "autograd": lambda: loop(classifier),
+        "compiled": lambda: loop(compiled),
     }
 
 
@@ -93,10 +116,13 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
     """A row of the table."""
     with tempfile.TemporaryDirectory() as folder:
         paths, classifier, seconds = graphs(name, Path(folder))
-        taken = interleaved(rivals(paths, classifier, threads), rounds, slow=["captum"])
+        taken = interleaved(rivals(paths, classifier, threads), rounds, slow=SLOW)
         milliseconds = {key: round(1000 * statistics.median(values), 1) for key, values in taken.items()}
         size = {key: path.stat().st_size for key, path in paths.items()}
-        noise = SAMPLES // 2 * 3 * 224 * 224 * 2
+        noise = 3 * 224 * 224 * 2
+        loading = interleaved(
+            {key: lambda path=paths[key]: session(path, threads) for key in ("plain", "smoothdiff")}, 3
+        )
     floor = milliseconds["forward_many"] + milliseconds["gradient"] - milliseconds["forward"]
     return {
         "network": name,
@@ -106,7 +132,11 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
         "gradient_over_forward": round(milliseconds["gradient"] / milliseconds["forward"], 2),
         "captum_over_smoothdiff": round(milliseconds["captum"] / milliseconds["smoothdiff"], 1),
         "file_over_plain": round((size["smoothdiff"] - noise) / size["plain"], 2),
+        "load_over_plain": round(
+            statistics.median(loading["smoothdiff"]) / statistics.median(loading["plain"]), 1
+        ),
         "export_seconds": round(seconds),
+        "date": str(date.today()),
     }
 
 
@@ -115,17 +145,18 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         f"{result['date']}, {result['machine']}, {result['threads']} threads, "
         + ", ".join(f"{key} {value}" for key, value in result["versions"].items())
-        + f". Milliseconds for one image of 224 pixels, medians; SmoothDiff and the floor with {SAMPLES} samples, captum's NoiseTunnel(Saliency) with {CAPTUM_SAMPLES}.",
+        + f". Milliseconds for one image of 224 pixels, medians; SmoothDiff and the floor with {SAMPLES} samples, captum's NoiseTunnel(Saliency), the loop of autograd and the compiled one with {MANY}, {AT_ONCE} at a time.",
         "",
-        "| network | forward | gradient | x forward | floor | SmoothDiff | x floor | captum | x SmoothDiff | file / plain | export s |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| network | forward | gradient | x forward | floor | SmoothDiff | x floor | captum | x SmoothDiff | autograd | compiled | file / plain | load / plain | export s | date |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in result["rows"]:
         ms = row["milliseconds"]
         lines.append(
             f"| {row['network']} | {ms['forward']} | {ms['gradient']} | {row['gradient_over_forward']} | {row['floor']} | "
             f"{ms['smoothdiff']} | {row['smoothdiff_over_floor']} | {ms['captum']} | {row['captum_over_smoothdiff']} | "
-            f"{row['file_over_plain']} | {row['export_seconds']} |"
+            f"{ms.get('autograd', '-')} | {ms.get('compiled', '-')} | {row['file_over_plain']} | {row.get('load_over_plain', '-')} | "
+            f"{row['export_seconds']} | {row['date']} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -145,7 +176,7 @@ def main() -> None:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "threads": arguments.threads,
         "versions": {p: version(p) for p in ("torch", "onnxruntime", "captum")},
-        "rows": [],
+        "rows": kept_rows(arguments.out, arguments.networks),
     }
     for name in arguments.networks:
         result["rows"].append(measure(name, arguments.rounds, arguments.threads))

@@ -6,13 +6,19 @@ After an intended change: ``python -m benchmarks.graph_cost FILE`` and put its f
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import torch
-from smoothserve.explainers import SmoothDiff, explain
+from smoothserve.explainers import IntegratedGradients, Method, SmoothDiff, SmoothGrad
+from smoothserve.explainers.build import explain, explain_program
+from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
+from smoothserve.export.conversion import convert
 from torch import nn
 
 from benchmarks.graph_cost import cost
@@ -58,3 +64,21 @@ def test_winners_of_max_pooling_compare_no_samples(tmp_path: Path) -> None:
     without, with_winners = nodes
     assert with_winners["MatMul"] == without["MatMul"]  # products with contrasts
     assert with_winners.get("Equal", 0) == without.get("Equal", 0)
+
+
+@pytest.mark.parametrize("kind", [SmoothDiff, SmoothGrad, IntegratedGradients])
+def test_memory_does_not_grow_with_the_samples(kind: type[Method], tmp_path: Path) -> None:
+    """At most twice what 16 take, a process each; all at once would take six times as much."""
+    from torchvision.models import squeezenet1_1
+
+    program = capture(squeezenet1_1().eval(), torch.randn(1, 3, 160, 160))
+    grown = []
+    for evaluations in (16, 96):
+        path = tmp_path / f"{evaluations}.onnx"
+        onnx.save(convert(explain_program(program, kind(evaluations))), path)
+        command = [sys.executable, "-m", "benchmarks.peak", str(path), "--batch", "4", "--rounds", "1"]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        grown.append(found["peak_mb"] - found["loaded_mb"])
+    few, many = grown
+    assert many <= 2 * few, f"{few} MB for 16, {many} MB for 96"
+    assert few > 30, f"{few} MB: nothing was measured"
