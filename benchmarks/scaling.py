@@ -170,6 +170,7 @@ def main() -> None:
     for name in arguments.networks:
         for row in measure(name, arguments.threads, arguments.rounds, known):
             result["rows"].append(row)
+            result["rows"].sort(key=lambda r: (r["network"], r["method"], r["batch"], r["samples"]))
             file.write_text(json.dumps(result, indent=1) + "\n")
         (arguments.out / "scaling.md").write_text(report(result))
         draw(result, arguments.out / "scaling.png")
