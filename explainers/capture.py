@@ -14,7 +14,7 @@ from torch.export.graph_signature import InputKind
 
 from .attention import write_attention_out
 from .batching import locate_batch
-from .errors import CaptureError, InputError, OutputError, TrainingModeError
+from .errors import BatchError, CaptureError, InputError, OutputError, TrainingModeError
 from .normal_form import contiguous_rows, views_to_reshapes
 from .portable import write_portably
 from .program import Program, source_line
@@ -125,7 +125,19 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
         write_portably(program)
         locate_batch(program, image)
         _check_parity(program)
+        _check_single(program, _first_logits(module, first))
     return program
+
+
+def _check_single(program: Program, expected: Tensor) -> None:
+    """Raise BatchError where one image alone gets other logits than the program, which was captured with several, gives."""
+    got = program.run(program.probe_images[:1])[program.logits]
+    error = float((got - expected).norm() / expected.norm().clamp(min=1e-30))
+    if not error <= _LOGITS_TOLERANCE:
+        raise BatchError(
+            f"For one image alone the classifier's logits differ by {error:.1e} (relative L2) from those that it gives in a batch of several. "
+            "Its code branches on the batch size; let it treat one image like many."
+        )
 
 
 def _check_parity(program: Program) -> None:

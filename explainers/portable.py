@@ -47,20 +47,35 @@ def _writer(before: fx.Node) -> Write:
 
 
 def _adaptive_max_pool(write: Write, given: dict[str, Any]) -> fx.Node:
-    """The maximum over rows floor(i h / n) to ceil((i + 1) h / n) for each of n cells, then the same over columns."""
+    """Columns floor(i w / n) to ceil((i + 1) w / n) for each of n cells, then rows alike, by max pooling.
+
+    In this order ties go to the first element in row order, as in PyTorch.
+    """
     result = cast(fx.Node, given["self"])
-    for axis, cells in zip((-2, -1), given["output_size"], strict=True):
+    for axis, cells in reversed(list(zip((-2, -1), given["output_size"], strict=True))):
         length = result.meta["val"].shape[axis]
-        if length % cells == 0:
-            apart = write(aten.unflatten.int, result, axis, [cells, length // cells])
-            result = write(aten.amax.default, apart, [axis])
-            continue
         bounds = [(i * length // cells, -(-(i + 1) * length // cells)) for i in range(cells)]
-        parts = [write(aten.slice.Tensor, result, axis, first, last) for first, last in bounds]
-        result = write(
-            aten.cat.default, [write(aten.amax.default, part, [axis], True) for part in parts], axis
-        )
+        if length % cells == 0:
+            result = _maxima(write, result, axis, length // cells)
+            continue
+        parts = [
+            (write(aten.slice.Tensor, result, axis, first, last), last - first) for first, last in bounds
+        ]
+        result = write(aten.cat.default, [_maxima(write, part, axis, size) for part, size in parts], axis)
     return result
+
+
+def _maxima(write: Write, source: fx.Node, axis: int, size: int) -> fx.Node:
+    """The maximum of every ``size`` elements along the last axis, or the one before it."""
+    kernel = [1, size] if axis == -1 else [size, 1]
+    return cast(fx.Node, write(aten.max_pool2d.default, source, kernel, kernel))
+
+
+def _adaptive_max_pool_1d(write: Write, given: dict[str, Any]) -> fx.Node:
+    """The same for ``[B, C, W]``, as one row."""
+    row = write(aten.unsqueeze.default, given["self"], -2)
+    pooled = _adaptive_max_pool(write, {"self": row, "output_size": [1, *given["output_size"]]})
+    return cast(fx.Node, write(aten.squeeze.dim, pooled, -2))
 
 
 def _avg_pool_over_channels(write: Write, given: dict[str, Any]) -> fx.Node | None:
@@ -120,6 +135,7 @@ def _rrelu(write: Write, given: dict[str, Any]) -> fx.Node | None:
 
 _REWRITES: dict[Any, Callable[[Write, dict[str, Any]], fx.Node | None]] = {
     aten.adaptive_max_pool2d.default: _adaptive_max_pool,
+    aten.adaptive_max_pool1d.default: _adaptive_max_pool_1d,
     aten.avg_pool3d.default: _avg_pool_over_channels,
     aten.avg_pool2d.default: _avg_pool_with_divisor,
     aten.pad.default: _circular_pad,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from importlib.metadata import version
 
@@ -42,7 +43,10 @@ def convert(model: ExplanationModel) -> onnx.ModelProto:
                 verbose=False,
             )
     except Exception as error:
-        cause = next((line for line in str(error).splitlines() if "No ONNX function found" in line), None)
+        missing = re.search(
+            r"No ONNX function found for <OpOverload\(op='([^']+)', overload='([^']+)'\)", str(error)
+        )
+        cause = f"{missing[1]}.{missing[2]} has no ONNX form" if missing else None
         cause = cause or next((line for line in str(error).splitlines() if line.strip()), repr(error))
         raise ConversionError(
             f"The explanation graph of {model.classifier_name} cannot be written to ONNX: {cause}"

@@ -254,7 +254,7 @@ def _check_heatmap(attribution: Tensor, heatmap: Tensor, expected: Tensor) -> No
     if not bool(attribution.any()):  # of one class it may be, where the network ends in a ReLU
         raise VerificationError(
             "attribution is zero for ordinary images: nothing to explain. Is the last layer untrained "
-            "(torchvision's ViT starts with a zero head)? Load trained weights."
+            "(torchvision's ViT starts with a zero head)? Load trained weights. Does every path round, or take signs? Their derivative is zero."
         )
     constant = len(heatmap) > 1 and bool(attribution[0].any()) and torch.equal(heatmap[0], heatmap[1])
     if constant and not torch.equal(expected[0], expected[1]):  # of a linear classifier's gradient it is

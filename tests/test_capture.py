@@ -62,6 +62,20 @@ def test_control_flow_on_values() -> None:
     refuse(model, CaptureError, "control flow", "torch.where")
 
 
+def test_one_image_treated_unlike_several() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(48, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            logits: Tensor = self.head(x.flatten(1))
+            return logits.flip(1) if x.shape[0] == 1 else logits
+
+    with pytest.raises(BatchError, match="For one image alone"):
+        explain(Net().eval(), torch.randn(2, 3, 4, 4), Gradient())
+
+
 def test_a_fixed_batch_size() -> None:
     model = Net(lambda self, z: self.head(z) * torch.ones(len(z), 1)).eval()
     refuse(model, CaptureError, "fixes the batch size")

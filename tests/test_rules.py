@@ -153,6 +153,17 @@ def test_adaptive_max_pool(size: Any) -> None:
     check(lambda x: F.adaptive_max_pool2d(x, size))
 
 
+@pytest.mark.parametrize("size", [1, (3, 1), (2, 3), (4, 5)])
+def test_ties_of_adaptive_max_pooling_go_to_the_first(size: Any) -> None:
+    """Rounded pixels, passed straight through: a few values only, so nearly every cell holds ties."""
+    check(lambda x: F.adaptive_max_pool2d(x + (x.round() - x).detach(), size))
+
+
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_adaptive_max_pool_of_rows(size: int) -> None:
+    check(lambda x: F.adaptive_max_pool1d(x.flatten(2), size))
+
+
 @pytest.mark.parametrize("options", [
     {"size": (13, 7), "mode": "nearest"}, {"scale_factor": 2.0, "mode": "nearest"},
     {"size": (20, 5), "mode": "bilinear", "align_corners": False}, {"scale_factor": (1.7, 2.3), "mode": "bilinear"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class IntegratedGradients(Method):
         least = 2 if self.rule == "trapezoid" else 1
         if self.rule not in RULES:
             raise MethodError(f"rule={self.rule!r}, expected one of {', '.join(RULES)}.")
-        if self.steps < least:
+        if not isinstance(self.steps, int) or self.steps < least:
             raise MethodError(f"steps={self.steps}, expected at least {least} for rule={self.rule!r}.")
         if isinstance(self.baseline, str) and self.baseline != "noise":
             raise MethodError(
@@ -60,6 +61,13 @@ class IntegratedGradients(Method):
             )
         if isinstance(self.baseline, Tensor):
             object.__setattr__(self, "baseline", GivenImages(self.baseline))
+        if isinstance(self.baseline, list):
+            object.__setattr__(self, "baseline", tuple(self.baseline))
+        numbers = self.baseline if isinstance(self.baseline, tuple) else (self.baseline,)
+        if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+            raise MethodError(f"baseline={self.baseline}, expected finite numbers.")
+        if not 0 <= self.seed < 2**63:
+            raise MethodError(f"seed={self.seed}, expected an integer in [0, 2**63).")
         if self.baselines < 1 or (self.baselines > 1 and self.baseline != "noise"):
             raise MethodError(f"baselines={self.baselines}, expected 1, or more with baseline='noise'.")
 

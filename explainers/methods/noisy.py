@@ -37,8 +37,8 @@ class NoisyMethod(Method):
     relative: bool = False
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise MethodError(f"samples={self.samples}, expected at least 1.")
+        if not isinstance(self.samples, int) or self.samples < 1:
+            raise MethodError(f"samples={self.samples!r}, expected a whole number of at least 1.")
         if self.antithetic and self.samples % 2:
             raise MethodError(
                 f"samples={self.samples} with antithetic=True: samples come in pairs (+e, -e), "

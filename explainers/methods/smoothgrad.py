@@ -35,6 +35,8 @@ class SmoothGrad(NoisyMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not isinstance(self.base, Method):
+            raise MethodError(f"base={self.base!r}, expected a method, such as IntegratedGradients().")
         if self.moment not in MOMENTS:
             raise MethodError(f"moment={self.moment!r}, expected one of {', '.join(MOMENTS)}.")
 
