@@ -45,10 +45,12 @@ def read_planes(content: bytes, preprocessing: Preprocessing) -> npt.NDArray[np.
             f"The .npy file ends early or late: {len(data):,} bytes of values for shape {wanted}."
         )
     values = np.frombuffer(data, dtype).reshape(wanted, order="F" if columns_first else "C")
-    if not np.isfinite(values).all():
-        raise RequestError("The .npy file holds NaN or infinity.")
     mean, std = (np.asarray(v, np.float64).reshape(-1, 1, 1) for v in (preprocessing.mean, preprocessing.std))
-    return np.ascontiguousarray((values - mean) / std, dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        array = np.ascontiguousarray((values - mean) / std, dtype=np.float32)
+    if not np.isfinite(array).all():
+        raise RequestError("The .npy file holds NaN, infinity, or numbers that float32 cannot hold.")
+    return array
 
 
 def to_grey(array: npt.NDArray[np.float32]) -> Image.Image:
