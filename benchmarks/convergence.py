@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +29,7 @@ from torch import Tensor, nn
 
 from .eager import attribution
 from .networks import NETWORKS, PHOTOS, network, photo
+from .record import kept_rows
 
 SAMPLES = (2, 4, 8, 16, 32)
 STD = {"efficientnet-lite0": 0.3, "squeezenet1_1": 0.5}
@@ -79,12 +79,6 @@ def gradient_sums(
         (each,) = session.run(["attribution"], {"image": points.numpy(), "target": classes})
         total = total + np.asarray(each).sum(0, dtype=np.float64)
         yield total
-
-
-def kept_rows(file: Path, networks: list[str]) -> list[dict[str, Any]]:
-    """The rows in ``file`` of other networks than those that are measured now."""
-    kept = json.loads(file.read_text())["rows"] if file.exists() else []
-    return [row for row in kept if row["network"] not in networks]
 
 
 def similarity(one: Tensor, other: Tensor) -> tuple[float, float]:

@@ -17,8 +17,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +30,9 @@ from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 
-from .convergence import CHUNK, STD, converged, gradient_session, gradient_sums, kept_rows, similarity
+from .convergence import CHUNK, STD, converged, gradient_session, gradient_sums, similarity
 from .networks import NETWORKS, PHOTOS, network, photo
+from .record import conditions, kept_rows, open_session
 from .timing import interleaved
 
 GOAL = 0.70
@@ -70,14 +69,12 @@ def their_quality(subject: Subject) -> dict[int, float]:
 def our_sessions(classifier: nn.Module, image: Tensor, std: float, threads: int) -> dict[int, Any]:
     """A session for each number of samples."""
     program = capture(classifier, image)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
     sessions = {}
     with tempfile.TemporaryDirectory() as folder:
         for samples in OURS:
             path = Path(folder) / f"{samples}.onnx"
             to_onnx(explain_program(program, SmoothDiff(samples, std)), path)
-            sessions[samples] = onnxruntime.InferenceSession(path.read_bytes(), options)
+            sessions[samples] = open_session(path.read_bytes(), threads)
             print(f"  exported SmoothDiff({samples})", file=sys.stderr, flush=True)
     return sessions
 
@@ -206,11 +203,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     file = arguments.out / "equal-quality.json"
-    result: dict[str, Any] = {
-        "date": str(date.today()),
+    result = {
+        **conditions(arguments.threads, ("torch", "onnxruntime", "captum")),
         "reference_samples": arguments.reference,
-        "threads": arguments.threads,
-        "versions": {name: version(name) for name in ("torch", "onnxruntime", "captum")},
         "rows": kept_rows(file, arguments.networks),
     }
     for row in rows(arguments):

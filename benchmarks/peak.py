@@ -13,24 +13,23 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+
+from .record import open_session
 
 _LONG = 20  # s, for the repetitions of a call after its second
 
 
 def measure(path: Path, batch: int, threads: int, rounds: int) -> dict[str, float]:
     """Median milliseconds of a call, and the largest resident set of this process in MB, weights included."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), options)
+    runtime = open_session(path, threads)
     loaded = resident("VmRSS")
-    shape = session.get_inputs()[0].shape[1:]
+    shape = runtime.get_inputs()[0].shape[1:]
     image = np.random.default_rng(0).standard_normal((batch, *shape)).astype(np.float32)
     feeds = {"image": image, "target": np.full(batch, -1)}
     taken: list[float] = []
     while len(taken) <= rounds and (len(taken) < 2 or sum(taken) < _LONG):
         start = time.perf_counter()
-        session.run(["logits", "heatmap"], feeds)
+        runtime.run(["logits", "heatmap"], feeds)
         taken.append(time.perf_counter() - start)
     return {
         "milliseconds": round(1000 * statistics.median(taken[1:]), 1),

@@ -11,26 +11,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import onnx
 import torch
-from smoothserve.cli.models import load_model
 from smoothserve.explainers import Method, SmoothDiff, SmoothGrad
 from smoothserve.explainers.build import explain_program
 from smoothserve.explainers.capture import capture
 from smoothserve.export.conversion import convert
 
-from .zoo_one import randomise
+from .record import conditions, kept_rows
+from .zoo_one import bundled_or_random
 
 NETWORKS = ("resnet18", "efficientnet-lite0")
 METHODS: dict[str, type[SmoothDiff | SmoothGrad]] = {"SmoothDiff": SmoothDiff, "SmoothGrad": SmoothGrad}
@@ -53,12 +49,7 @@ def in_a_process(path: Path, batch: int, threads: int, rounds: int) -> Row:
 
 def measure(name: str, threads: int, rounds: int, known: set[tuple[Any, ...]]) -> Iterator[Row]:
     """All points of a network that are not ``known``."""
-    torch.manual_seed(0)
-    source = name if name == "efficientnet-lite0" else f"torchvision:{name}"
-    classifier = load_model(source, None, None, None).classifier
-    if source != name:
-        randomise(classifier)
-    program = capture(classifier, torch.randn(1, 3, 224, 224))
+    program = capture(bundled_or_random(name), torch.randn(1, 3, 224, 224))
     with tempfile.TemporaryDirectory() as folder:
         for label, kind in METHODS.items():
             for samples in SAMPLES:
@@ -156,16 +147,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    result: dict[str, Any] = {
-        "date": str(date.today()),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "threads": arguments.threads,
-        "versions": {p: version(p) for p in ("torch", "onnxruntime")},
-        "rows": [],
-    }
     file = arguments.out / "scaling.json"
-    if file.exists():
-        result["rows"] = json.loads(file.read_text())["rows"]
+    result = {**conditions(arguments.threads, ("torch", "onnxruntime")), "rows": kept_rows(file)}
     known = {(r["network"], r["method"], r["samples"], r["batch"]) for r in result["rows"]}
     for name in arguments.networks:
         for row in measure(name, arguments.threads, arguments.rounds, known):

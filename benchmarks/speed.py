@@ -12,24 +12,19 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from captum.attr import NoiseTunnel, Saliency
-from smoothserve.cli.models import load_model
 from smoothserve.explainers import Gradient, SmoothDiff
 from smoothserve.explainers.build import explain_program
 from smoothserve.explainers.capture import capture
@@ -37,9 +32,9 @@ from smoothserve.export import to_onnx
 from smoothserve.export.packing import prediction_graph
 from torch import Tensor
 
-from .convergence import kept_rows
+from .record import conditions, kept_rows, open_session
 from .timing import interleaved
-from .zoo_one import randomise
+from .zoo_one import bundled_or_random
 
 NETWORKS = (
     "resnet18", "resnet50", "vgg16", "squeezenet1_1", "mobilenet_v2", "mobilenet_v3_large", "efficientnet-lite0",
@@ -54,11 +49,7 @@ Call = Callable[[], Any]
 
 def graphs(name: str, folder: Path) -> tuple[dict[str, Path], torch.nn.Module, float]:
     """Plain, gradient and SmoothDiff files of a network, its module, and the seconds of SmoothDiff's export."""
-    torch.manual_seed(0)
-    source = name if name == "efficientnet-lite0" else f"torchvision:{name}"
-    classifier = load_model(source, None, None, None).classifier
-    if source != name:
-        randomise(classifier)
+    classifier = bundled_or_random(name)
     start = time.perf_counter()
     program = capture(classifier, torch.randn(1, 3, 224, 224))
     paths = {key: folder / f"{key}.onnx" for key in ("plain", "gradient", "smoothdiff")}
@@ -69,16 +60,9 @@ def graphs(name: str, folder: Path) -> tuple[dict[str, Path], torch.nn.Module, f
     return paths, classifier, seconds
 
 
-def session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """With ONNX Runtime's defaults."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(str(path), options)
-
-
 def rivals(paths: dict[str, Path], classifier: torch.nn.Module, threads: int) -> dict[str, Call]:
     """What is timed."""
-    sessions = {key: session(path, threads) for key, path in paths.items()}
+    sessions = {key: open_session(path, threads) for key, path in paths.items()}
     image = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype(np.float32)
     many = np.repeat(image, SAMPLES + 1, 0)
     feeds = {"image": image, "target": np.array([-1])}
@@ -122,7 +106,7 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
         size = {key: path.stat().st_size for key, path in paths.items()}
         noise = 3 * 224 * 224 * 2
         loading = interleaved(
-            {key: lambda path=paths[key]: session(path, threads) for key in ("plain", "smoothdiff")}, 3
+            {key: lambda path=paths[key]: open_session(path, threads) for key in ("plain", "smoothdiff")}, 3
         )
     floor = milliseconds["forward_many"] + milliseconds["gradient"] - milliseconds["forward"]
     return {
@@ -172,11 +156,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/performance.json"))
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    result: dict[str, Any] = {
-        "date": str(date.today()),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "threads": arguments.threads,
-        "versions": {p: version(p) for p in ("torch", "onnxruntime", "captum")},
+    result = {
+        **conditions(arguments.threads, ("torch", "onnxruntime", "captum")),
         "rows": kept_rows(arguments.out, arguments.networks),
     }
     for name in arguments.networks:

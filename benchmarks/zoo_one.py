@@ -18,6 +18,7 @@ from typing import Any
 
 import onnx
 import torch
+from smoothserve.cli.models import load_model
 from smoothserve.explainers import (
     ExplanationModel,
     Gradient,
@@ -87,6 +88,16 @@ def randomise(model: nn.Module) -> None:
         for name, buffer in model.named_buffers():
             if name.endswith("running_mean"):
                 buffer.normal_(0, 0.05, generator=generator)
+
+
+def bundled_or_random(name: str) -> nn.Module:
+    """EfficientNet-Lite0 with its weights, or a network of torchvision with random ones: time does not depend on them."""
+    torch.manual_seed(0)
+    if name == "efficientnet-lite0":
+        return load_model(name).classifier
+    classifier = load_model(f"torchvision:{name}").classifier
+    randomise(classifier)
+    return classifier
 
 
 def autograd(model: nn.Module, method: Method, image: Tensor, target: Tensor) -> Tensor | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smoothserve.explainers import METHODS, IntegratedGradients, Method, MethodError, Objective
-from smoothserve.handlers.card import INTERPOLATIONS, Preprocessing
+from smoothserve.handlers.card import DTYPES, INTERPOLATIONS, PHOTO_CHANNELS, Preprocessing
 
 from .baselines import BaselineFiles
 from .errors import UsageError
@@ -72,6 +72,7 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
         else:
             group.add_argument(flag, dest=parameter, type=kind, metavar=metavar, help=text)
     _add_objective_options(parser)
+    _add_file_options(parser)
 
 
 def _add_objective_options(parser: argparse.ArgumentParser) -> None:
@@ -85,12 +86,12 @@ def _add_objective_options(parser: argparse.ArgumentParser) -> None:
         "--top-k", type=positive, default=1, metavar="K",
         help="explain the K most probable classes in one call (default 1); forward passes are shared",
     )  # fmt: skip
-    add_dtype_option(parser.add_argument_group("the file"))
 
 
-def add_dtype_option(group: Any) -> None:
+def _add_file_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the file")
     group.add_argument(
-        "--dtype", choices=("float32", "float16"), default="float32",
+        "--dtype", choices=DTYPES, default=DTYPES[0],
         help="of convolutions, matrix products and their weights (default float32); float16 is for graphics processors "
         "(checked on the CPU only): half the file, SmoothDiff's heatmaps off by about 1%%, plain gradients by 5 to 20%%",
     )  # fmt: skip
@@ -118,13 +119,13 @@ def named_model(arguments: argparse.Namespace) -> NamedModel:
         "channels": arguments.channels,
     }
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    count = changes.get("channels")
-    if count == "L":
+    start, channels = model.preprocessing, arguments.channels
+    if channels == "L":
         changes = {"mean": (0.5,), "std": (0.5,), **changes}
-    if isinstance(count, int):
-        plain = {"resize": None, "mean": (0.0,) * count, "std": (1.0,) * count}
-        changes = {**plain, **changes, "channels": "planes"}
-    preprocessing: Preprocessing = dataclasses.replace(model.preprocessing, **changes)
+    if isinstance(channels, int):
+        start = Preprocessing.of_planes(channels, start.crop)
+        del changes["channels"]
+    preprocessing: Preprocessing = dataclasses.replace(start, **changes)
     labels = model.labels if arguments.labels is None else read_labels(arguments.labels)
     return dataclasses.replace(model, preprocessing=preprocessing, labels=labels)
 
@@ -219,7 +220,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def _channels(text: str) -> str | int:
-    if text in ("RGB", "BGR", "L"):
+    if text in PHOTO_CHANNELS:
         return text
     if text.isdecimal() and int(text) > 0:
         return int(text)

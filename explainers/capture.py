@@ -19,11 +19,7 @@ from .normal_form import contiguous_rows, views_to_reshapes
 from .portable import write_portably
 from .program import Program, source_line
 from .recurrent import write_lstm_out
-from .simplify import (
-    fold_batch_norm,
-    fold_constants,
-    global_pools_to_means,
-)
+from .simplify import fold_batch_norm, fold_constants, global_pools_to_means
 
 _LIVE_IN_TRAINING = (
     nn.modules.dropout._DropoutNd,
@@ -124,15 +120,24 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
         global_pools_to_means(program)
         write_portably(program)
         locate_batch(program, image)
-        _check_parity(program)
-        _check_single(program, _first_logits(module, first))
+        _check_parity(program, _first_logits(module, first))
     return program
 
 
-def _check_single(program: Program, expected: Tensor) -> None:
-    """Raise BatchError where one image alone gets other logits than the program, which was captured with several, gives."""
-    got = program.run(program.probe_images[:1])[program.logits]
-    error = float((got - expected).norm() / expected.norm().clamp(min=1e-30))
+def _check_parity(program: Program, alone: Tensor) -> None:
+    """Compare with the classifier's logits of the probes together, and of the first of them ``alone``.
+
+    Raises:
+        CaptureError: the program's logits differ by more than rounding.
+        BatchError: only those of one image do.
+    """
+    error = _error(program, program.probe_images, program.probe_logits)
+    if not error <= _LOGITS_TOLERANCE:
+        raise CaptureError(
+            f"The captured graph's logits differ from the classifier's by {error:.1e} (relative L2), tolerance "
+            f"{_LOGITS_TOLERANCE:.0e}. Does the classifier keep state between calls, or draw random numbers?"
+        )
+    error = _error(program, program.probe_images[:1], alone)
     if not error <= _LOGITS_TOLERANCE:
         raise BatchError(
             f"For one image alone the classifier's logits differ by {error:.1e} (relative L2) from those that it gives in a batch of several. "
@@ -140,15 +145,10 @@ def _check_single(program: Program, expected: Tensor) -> None:
         )
 
 
-def _check_parity(program: Program) -> None:
-    """Raise CaptureError where the program's logits differ from the classifier's by more than rounding."""
-    expected, got = program.probe_logits, program.run(program.probe_images)[program.logits]
-    error = float((got - expected).norm() / expected.norm().clamp(min=1e-30))
-    if not error <= _LOGITS_TOLERANCE:
-        raise CaptureError(
-            f"The captured graph's logits differ from the classifier's by {error:.1e} (relative L2), tolerance "
-            f"{_LOGITS_TOLERANCE:.0e}. Does the classifier keep state between calls, or draw random numbers?"
-        )
+def _error(program: Program, images: Tensor, expected: Tensor) -> float:
+    """Relative L2 distance of the program's logits."""
+    got = program.run(images)[program.logits]
+    return float((got - expected).norm() / expected.norm().clamp(min=1e-30))
 
 
 def _check_input(image: Tensor) -> None:

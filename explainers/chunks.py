@@ -57,6 +57,8 @@ def in_turn(graph: fx.Graph, image: fx.Node) -> None:
     Nodes are sorted by chunk too, for those who run them in the order of the graph.
     """
     marks = graph.find_nodes(op="call_function", target=torch.ops.smoothserve.chunk.default)
+    if not marks:
+        return
     numbers = {mark: number for number, mark in enumerate(marks, 1)}
     chunk: dict[fx.Node, int] = {}
     varying = {image}
@@ -65,7 +67,7 @@ def in_turn(graph: fx.Graph, image: fx.Node) -> None:
         if varying.intersection(node.all_input_nodes):
             varying.add(node)
     output = graph.output_node()
-    for node in sorted((n for n in graph.nodes if n is not output), key=chunk.__getitem__) if marks else ():
+    for node in sorted((n for n in graph.nodes if n is not output), key=chunk.__getitem__):
         output.prepend(node)
     for mark, number in numbers.items():
         before = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -94,8 +95,9 @@ def to_onnx(
         if weights is not None:
             weights.replace(path.parent / weights.name)
         draft.replace(path)
-        for old in path.parent.glob(f"{path.name}.*.data"):  # of the file that was here before
-            if weights is None or old.name != weights.name:
+        ours = re.compile(re.escape(path.name) + r"\.[0-9a-f]{12}\.data")
+        for old in path.parent.iterdir():  # weights of the file that was here before
+            if ours.fullmatch(old.name) and (weights is None or old.name != weights.name):
                 old.unlink()
     return report
 
@@ -127,8 +129,7 @@ def default_preprocessing(image_shape: tuple[int, ...]) -> Preprocessing:
     if channels == 1:
         return Preprocessing(resize, (height, width), mean=(0.5,), std=(0.5,), channels="L")
     if channels != 3:
-        zeros, ones = (0.0,) * channels, (1.0,) * channels
-        return Preprocessing(None, (height, width), mean=zeros, std=ones, channels="planes")
+        return Preprocessing.of_planes(channels, (height, width))
     return Preprocessing(resize, (height, width))
 
 

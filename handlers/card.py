@@ -13,7 +13,9 @@ from .errors import CardError, NoCardError
 METADATA_KEY = "smoothserve.card"
 FORMAT = 1
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
-CHANNELS = ("RGB", "BGR", "L", "planes")
+PHOTO_CHANNELS = ("RGB", "BGR", "L")
+CHANNELS = (*PHOTO_CHANNELS, "planes")
+DTYPES = ("float32", "float16")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class Preprocessing:
             raise CardError(
                 f"resize={self.resize} is smaller than the crop {list(self.crop)}; expected at least {max(self.crop)}."
             )
+
+    @classmethod
+    def of_planes(cls, channels: int, size: tuple[int, int]) -> Preprocessing:
+        """Of arrays ``[channels, *size]`` that are taken as they come."""
+        return cls(None, size, mean=(0.0,) * channels, std=(1.0,) * channels, channels="planes")
 
     def scaled(self, factor: float) -> Preprocessing:
         """The same part of the photo at another resolution, for pictures."""

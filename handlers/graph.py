@@ -35,9 +35,7 @@ class Graph:
             raise CardError(f"{path} does not exist.")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what goes wrong is raised
-        options.enable_mem_pattern = (
-            False  # no faster, and a block for all values at once takes twice the memory
-        )
+        options.enable_mem_pattern = False  # no faster, and takes twice the memory
         if threads is not None:
             options.intra_op_num_threads = threads
         wanted = providers(device, onnxruntime.get_available_providers())

@@ -154,9 +154,8 @@ class _Rows(torch.nn.Module):
         return result
 
 
-@pytest.mark.filterwarnings(
-    "ignore:The tensor attributes .*flat_weights"
-)  # torch.export's, of every recurrent module
+# torch.export warns of every recurrent module.
+@pytest.mark.filterwarnings("ignore:The tensor attributes .*flat_weights")
 @pytest.mark.parametrize("layer", [
     torch.nn.AdaptiveMaxPool2d(2), torch.nn.AdaptiveMaxPool2d((3, 5)), torch.nn.LocalResponseNorm(3, 0.5),
     torch.nn.CircularPad2d((1, 2, 0, 3)), torch.nn.AvgPool2d(3, 2, 1, divisor_override=5), torch.nn.RReLU(), _Rows(),

@@ -207,9 +207,8 @@ def test_operation(name: str) -> None:
     check(GATES[name], tolerance=1e-7 if name == "hardsigmoid" else TOLERANCE)
 
 
-@pytest.mark.filterwarnings(
-    "ignore:The tensor attributes .*flat_weights"
-)  # torch.export's, of every recurrent module
+# torch.export warns of every recurrent module.
+@pytest.mark.filterwarnings("ignore:The tensor attributes .*flat_weights")
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
 @pytest.mark.parametrize("options", [
     {"bidirectional": True}, {"num_layers": 2, "bias": False}, {"batch_first": True, "num_layers": 2, "bidirectional": True},

@@ -54,7 +54,9 @@ class IntegratedGradients(Method):
         if self.rule not in RULES:
             raise MethodError(f"rule={self.rule!r}, expected one of {', '.join(RULES)}.")
         if not isinstance(self.steps, int) or self.steps < least:
-            raise MethodError(f"steps={self.steps}, expected at least {least} for rule={self.rule!r}.")
+            raise MethodError(
+                f"steps={self.steps}, expected a whole number of at least {least} for rule={self.rule!r}."
+            )
         if isinstance(self.baseline, str) and self.baseline != "noise":
             raise MethodError(
                 f"baseline={self.baseline!r}, expected a number, one for each channel, or 'noise'."

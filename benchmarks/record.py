@@ -1,0 +1,37 @@
+"""What every result file says about itself, and sessions that are timed alike."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Collection
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+
+def conditions(threads: int, packages: tuple[str, ...]) -> dict[str, Any]:
+    """Date, machine, threads and versions."""
+    return {
+        "date": str(date.today()),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "threads": threads,
+        "versions": {package: version(package) for package in packages},
+    }
+
+
+def kept_rows(file: Path, networks: Collection[str] = ()) -> list[dict[str, Any]]:
+    """The rows in ``file`` of other networks than those that are measured now."""
+    kept = json.loads(file.read_text())["rows"] if file.exists() else []
+    return [row for row in kept if row["network"] not in networks]
+
+
+def open_session(source: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
+    """With ONNX Runtime's defaults, but for the threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(source, options)
