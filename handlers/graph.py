@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -36,6 +37,8 @@ class Graph:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what goes wrong is raised
         options.enable_mem_pattern = False  # no faster, and takes twice the memory
+        share_arena()
+        options.add_session_config_entry("session.use_env_allocators", "1")
         if threads is not None:
             options.intra_op_num_threads = threads
         wanted = providers(device, onnxruntime.get_available_providers())
@@ -89,6 +92,19 @@ class Graph:
             binding.bind_output(name, "cuda")
         self._session.run_with_iobinding(binding, options)
         return [np.asarray(value) for value in binding.copy_outputs_to_cpu()]
+
+
+@functools.cache
+def share_arena() -> None:
+    """Let all sessions of this process take their activations from one arena.
+
+    They run one after another, so that one arena is as large as its most demanding session, where arenas of
+    their own would add up (EfficientNet-Lite0 with two methods, up to 4 images: 600 MB instead of 770).
+    """
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(memory, None)
 
 
 def providers(device: str, available: Sequence[str]) -> list[str]:

@@ -68,6 +68,7 @@ class SmoothserveHandler:
                 elsewhere=methods,
             )
             selfcheck.check(self.service, folder / selfcheck.FILE)
+            selfcheck.warm_up(self.service)
         except Exception as error:
             log.error("%s cannot be served: %s", name, error)
             raise

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,6 +20,8 @@ from smoothserve.handlers import selfcheck
 from smoothserve.handlers.answer import Result
 from smoothserve.handlers.core import ExplanationService
 from smoothserve.handlers.errors import CardError
+from smoothserve.handlers.graph import Graph
+from smoothserve.handlers.limits import Limits
 from smoothserve.handlers.request import Request
 
 from . import networks
@@ -167,3 +171,26 @@ def test_refusals_leave_the_old_archive(model: Path, tmp_path: Path) -> None:
             to_archive(path, name, store=tmp_path)
     assert archive.read_bytes() == before
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_a_worker_warms_every_graph_up_on_a_full_batch(
+    lite0_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_graphs([lite0_onnx], tmp_path)
+    run, seen = Graph.run, []
+
+    def spy(graph: Graph, names: list[str], feeds: dict[str, Any], deadline: float) -> list[Any]:
+        seen.append((len(names), len(feeds["image"])))
+        return run(graph, names, feeds, deadline)
+
+    def service(limits: Limits) -> ExplanationService:
+        explanation = {"smoothdiff": tmp_path / "explanation-smoothdiff.onnx"}
+        return ExplanationService(explanation, tmp_path / "prediction.onnx", limits=limits)
+
+    monkeypatch.setattr(Graph, "run", spy)
+    selfcheck.warm_up(service(Limits(batch=3)))
+    assert seen == [(1, 3), (3, 3)]
+    assert not caplog.records
+    with caplog.at_level(logging.WARNING):  # too slow for a full batch is said, and no reason to refuse
+        selfcheck.warm_up(service(Limits(seconds=0.05)))
+    assert "a batch of 4 smoothdiff failed" in caplog.text
