@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, fx
 
 from .errors import BatchError
-from .program import BatchLayout, Program, source_line
+from .program import BatchLayout, Program
+from .source import source_line
 
 _TOLERANCE = 1e-2  # of the largest value: a wrong layout is off by order 1, rounding by 1e-6 ...
 _NUDGE = 1e-6  # ... unless a network magnifies rounding: that shows when the image is changed by a few units in the last place

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import re
 import traceback
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,78 +13,18 @@ from torch.export.graph_signature import InputKind
 
 from .attention import write_attention_out
 from .batching import locate_batch
-from .errors import BatchError, CaptureError, InputError, OutputError, TrainingModeError
+from .classifier import OneOutput, check_input, check_logits, check_mode, first_logits
+from .errors import BatchError, CaptureError, OutputError, TrainingModeError
 from .normal_form import contiguous_rows, views_to_reshapes
 from .portable import write_portably
-from .program import Program, source_line
+from .program import Program
 from .recurrent import write_lstm_out
 from .simplify import fold_batch_norm, fold_constants, global_pools_to_means
+from .source import remembered_lines, source_line
+from .warping import write_warps_out
 
-_LIVE_IN_TRAINING = (
-    nn.modules.dropout._DropoutNd,
-    nn.modules.batchnorm._BatchNorm,
-)
 _LOGITS_TOLERANCE = 1e-4  # folded BatchNorm rounds differently, by 1e-6 or so
 _TRACE_BATCH = 7  # any number that no layer is likely to have as a size of its own
-
-
-class _OneOutput(nn.Module):
-    """The classifier, returning only the output that holds the logits."""
-
-    def __init__(self, classifier: nn.Module, output: int | str | None) -> None:
-        super().__init__()
-        self.classifier = classifier
-        self.output = output
-
-    def forward(self, image: Tensor) -> Tensor:
-        return select_output(self.classifier(image), self.output)
-
-
-def select_output(result: Any, output: int | str | None) -> Tensor:
-    """Pick the logits out of whatever a classifier returns.
-
-    Args:
-        result: a tensor, a tuple (named or not), or a mapping.
-        output: None where ``result`` is the logits; else an index, a field name or a key.
-
-    Raises:
-        OutputError: the selector does not fit ``result``.
-    """
-    if output is None:
-        if isinstance(result, Tensor):
-            return result
-        raise OutputError(
-            f"The classifier returns {_describe(result)}, expected one tensor of logits [batch, classes]. "
-            "Say which one holds the logits: explain(..., output=0) or output='name'."
-        )
-    if isinstance(result, Tensor):
-        raise OutputError(
-            f"output={output!r} was given, but the classifier returns a single tensor; leave it out."
-        )
-    try:
-        if isinstance(output, str) and not isinstance(result, Mapping):
-            chosen = getattr(result, output)
-        else:
-            chosen = result[output]
-    except (LookupError, TypeError, AttributeError) as error:
-        raise OutputError(
-            f"The classifier returns {_describe(result)}; it has no output {output!r}."
-        ) from error
-    if not isinstance(chosen, Tensor):
-        raise OutputError(f"Output {output!r} of the classifier is {_describe(chosen)}, expected a tensor.")
-    return chosen
-
-
-def _describe(result: Any) -> str:
-    if isinstance(result, Tensor):
-        return f"a tensor of shape {list(result.shape)}"
-    if hasattr(result, "_fields"):
-        return f"{type(result).__name__} with fields {', '.join(result._fields)}"
-    if isinstance(result, dict):
-        return f"a dict with keys {', '.join(map(repr, result))}"
-    if isinstance(result, (tuple, list)):
-        return f"a {type(result).__name__} of {len(result)}"
-    return f"a {type(result).__name__}"
 
 
 def capture(classifier: nn.Module, image: Tensor, output: int | str | None = None) -> Program:
@@ -99,28 +38,29 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
     Raises:
         InputError, TrainingModeError, OutputError, CaptureError, BatchError: see each message.
     """
-    _check_input(image)
-    _check_mode(classifier)
-    module = _OneOutput(classifier, output)
-    logits = _first_logits(module, image)
-    _check_logits(logits, image)
+    check_input(image)
+    check_mode(classifier)
+    module = OneOutput(classifier, output)
+    logits = first_logits(module, image)
+    check_logits(logits, image)
     first = image[:1].detach().clone()
     probes = torch.cat([first, first.flip(-2)])
     program = _program(
-        _export(module, image), type(classifier).__name__, probes, _first_logits(module, probes)
+        _export(module, image), type(classifier).__name__, probes, first_logits(module, probes)
     )
     _check_graph(program.graph)
     views_to_reshapes(program.graph)
     contiguous_rows(program.graph)
     write_attention_out(program)
     write_lstm_out(program)
+    write_warps_out(program)
     with torch.no_grad():
         fold_constants(program)
         fold_batch_norm(program)
         global_pools_to_means(program)
         write_portably(program)
         locate_batch(program, image)
-        _check_parity(program, _first_logits(module, first))
+        _check_parity(program, first_logits(module, first))
     return program
 
 
@@ -151,62 +91,13 @@ def _error(program: Program, images: Tensor, expected: Tensor) -> float:
     return float((got - expected).norm() / expected.norm().clamp(min=1e-30))
 
 
-def _check_input(image: Tensor) -> None:
-    if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[0] < 1:
-        given = f"shape {list(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
-        raise InputError(
-            f"The example image has {given}, expected a tensor [batch, channels, height, width]; "
-            "add a batch axis with image.unsqueeze(0)."
-        )
-    if not image.is_floating_point():
-        raise InputError(
-            f"The example image is {image.dtype}, expected the preprocessed floating-point image."
-        )
-
-
-def _first_logits(module: _OneOutput, image: Tensor) -> Tensor:
-    try:
-        with torch.no_grad():
-            logits: Tensor = module(image)
-            return logits
-    except OutputError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"{type(module.classifier).__name__} itself fails on an image of shape {list(image.shape)}, {image.dtype} on "
-            f"{image.device}: {' '.join(str(error).split())[:300]} Give an example of the size, number of channels, type and "
-            "device that it takes."
-        ) from error
-
-
-def _check_mode(classifier: nn.Module) -> None:
-    for name, module in classifier.named_modules():
-        if module.training and isinstance(module, _LIVE_IN_TRAINING):
-            raise TrainingModeError(
-                f"The classifier is in training mode ({type(module).__name__} at '{name or '.'}' is live), "
-                "so its predictions are random or depend on the batch. Call model.eval() first."
-            )
-
-
-def _check_logits(logits: Tensor, image: Tensor) -> None:
-    if logits.ndim != 2 or logits.shape[0] != image.shape[0]:
-        raise OutputError(
-            f"The classifier returns shape {list(logits.shape)} for {image.shape[0]} image(s), expected logits "
-            f"[{image.shape[0]}, classes]. Wrap the model so that it returns one row of class scores per image."
-        )
-    if not logits.is_floating_point():
-        raise OutputError(
-            f"The classifier returns {logits.dtype}, expected floating-point logits; "
-            "if it returns class numbers, let it return the scores before argmax."
-        )
-
-
 def _export(module: nn.Module, image: Tensor) -> torch.export.ExportedProgram:
     example = image[:1].detach().repeat(_TRACE_BATCH, 1, 1, 1)
     batch = torch.export.Dim.DYNAMIC
     try:
         with torch.no_grad():
-            exported = torch.export.export(module, (example,), dynamic_shapes=({0: batch},))
+            with remembered_lines():
+                exported = torch.export.export(module, (example,), dynamic_shapes=({0: batch},))
             # An empty table makes the graph functional and leaves every operation whole.
             functional: torch.export.ExportedProgram = exported.run_decompositions({})
             return functional

@@ -40,7 +40,7 @@ def _writer(before: fx.Node) -> Write:
         with before.graph.inserting_before(before):
             node = before.graph.call_function(target, args)
         value = target(*fx.map_arg(args, lambda argument: argument.meta["val"]))
-        node.meta.update(stack_trace=before.meta.get("stack_trace"), val=value)
+        node.meta.update({key: before.meta.get(key, {}) for key in ("stack_trace", "custom")}, val=value)
         return node
 
     return write

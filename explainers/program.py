@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -113,16 +112,6 @@ def arguments_by_name(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any
     named = {a.name: a.default_value for a in schema if a.has_default_value()}
     named.update(zip((a.name for a in schema), args, strict=False))
     return {**named, **kwargs}
-
-
-def source_line(node: fx.Node) -> str:
-    """Where in the user's code the operation was called, or a note that this is unknown."""
-    trace = node.meta.get("stack_trace")
-    if not trace:
-        return "source line unknown"
-    lines = [line.strip() for line in str(trace).strip().splitlines()]
-    frames = [(a, b) for a, b in itertools.pairwise(lines) if a.startswith("File ")]
-    return f"{frames[-1][0]}: {frames[-1][1]}" if frames else lines[-1]
 
 
 def is_selection(node: fx.Node) -> bool:

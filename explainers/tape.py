@@ -12,8 +12,11 @@ from torch.utils import _pytree as pytree
 
 from .errors import DifferentiationError
 from .objective import Objective
-from .program import Program, Values, is_selection, source_line
+from .program import Program, Values, is_selection
 from .rules import Call, SampleMean, rule_for
+from .source import source_line
+
+aten = torch.ops.aten
 
 
 class Network:
@@ -91,6 +94,9 @@ class Tape:
         return self._network.at(self._image.repeat(times, 1, 1, 1))
 
 
+aten = torch.ops.aten
+
+
 @dataclass(frozen=True)
 class _Reverse:
     """A reverse pass; the attributes are those of :class:`Call`."""
@@ -127,7 +133,7 @@ class _Reverse:
         if result is None:
             raise DifferentiationError(
                 "No differentiable path leads from the image to the logits, so there is nothing to explain. "
-                "Look for detach(), argmax or rounding in the classifier."
+                f"Derivatives end at {_ends(program, active, varying)}. Replace it in the classifier by a differentiable operation."
             )
         assert isinstance(result, Tensor)
         return result
@@ -153,7 +159,11 @@ class _Reverse:
         )
 
 
-_NOT_DIFFERENTIATED = (torch.ops.aten.detach.default,)
+# The derivative is zero wherever it exists, or is not wanted.
+_NOT_DIFFERENTIATED = frozenset(
+    {aten.detach.default, aten.round.default, aten.round.decimals, aten.floor.default, aten.ceil.default,
+     aten.trunc.default, aten.fix.default, aten.sign.default, aten.sgn.default, aten.heaviside.default}
+)  # fmt: skip
 
 
 def _differentiable(program: Program, varying: set[fx.Node], values: Values) -> set[fx.Node]:
@@ -167,3 +177,13 @@ def _differentiable(program: Program, varying: set[fx.Node], values: Values) -> 
         if floating and any(source in active for source in node.all_input_nodes):
             active.add(node)
     return active
+
+
+def _ends(program: Program, active: set[fx.Node], varying: set[fx.Node]) -> str:
+    """The operations behind which no derivative is left, with their lines; the first three."""
+    ends = [
+        f"{node.target} ({source_line(node)})"
+        for node in program.calls
+        if node in varying and node not in active and any(source in active for source in node.all_input_nodes)
+    ]
+    return ", ".join(ends[:3]) + (f" and {len(ends) - 3} more" if len(ends) > 3 else "")

@@ -132,7 +132,22 @@ def test_not_logits() -> None:
 
 
 def test_no_derivative() -> None:
-    refuse(Net(lambda self, z: self.head(z.detach())).eval(), DifferentiationError, "detach")
+    for stop, name in ((Tensor.detach, "detach"), (torch.round, "round"), (torch.sign, "sign")):
+        refuse(Net(lambda self, z, s=stop: self.head(s(z))).eval(), DifferentiationError, f"aten.{name}")
+
+
+def test_errors_name_the_line_that_called_the_operation() -> None:
+    """Not the line of ``forward`` that called the function."""
+
+    def coarse(z: Tensor) -> Tensor:
+        scaled = 4 * z
+        return scaled.floor()  # the line
+
+    def centred(z: Tensor) -> Tensor:
+        return F.normalize(z) - z.mean(0, keepdim=True)  # the other line
+
+    refuse(Net(lambda self, z: self.head(coarse(z))).eval(), DifferentiationError, "floor", "# the line")
+    refuse(Net(lambda self, z: self.head(centred(z))).eval(), BatchError, "in centred:", "# the other line")
 
 
 def test_wrong_images() -> None:

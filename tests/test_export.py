@@ -12,6 +12,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from smoothserve.explainers import (
     Explanation,
@@ -154,11 +155,26 @@ class _Rows(torch.nn.Module):
         return result
 
 
+class _Turned(torch.nn.Module):
+    """A spatial transformer: turned by what the map itself says."""
+
+    def __init__(self, mode: str, padding: str) -> None:
+        super().__init__()
+        self.options = (mode, padding)
+        self.turn = torch.nn.Linear(4, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        theta = torch.eye(2, 3) + 0.3 * self.turn(x.mean((2, 3))).tanh().view(-1, 2, 3)
+        grid = F.affine_grid(theta, [x.shape[0], 4, 8, 9], align_corners=False)
+        return F.grid_sample(x, grid, *self.options, align_corners=False)
+
+
 # torch.export warns of every recurrent module.
 @pytest.mark.filterwarnings("ignore:The tensor attributes .*flat_weights")
 @pytest.mark.parametrize("layer", [
     torch.nn.AdaptiveMaxPool2d(2), torch.nn.AdaptiveMaxPool2d((3, 5)), torch.nn.LocalResponseNorm(3, 0.5),
     torch.nn.CircularPad2d((1, 2, 0, 3)), torch.nn.AvgPool2d(3, 2, 1, divisor_override=5), torch.nn.RReLU(), _Rows(),
+    _Turned("bilinear", "reflection"), _Turned("nearest", "zeros"),
 ], ids=str)  # fmt: skip
 def test_what_onnx_lacks_is_written_in_what_it_has(layer: torch.nn.Module, tmp_path: Path) -> None:
     before = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.SiLU(), layer, torch.nn.Flatten())

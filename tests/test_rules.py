@@ -174,6 +174,29 @@ def test_interpolation(options: dict[str, Any]) -> None:
     check(lambda x: F.interpolate(x, **options))
 
 
+@pytest.mark.parametrize("align", [False, True])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+def test_sampling_at_a_grid(mode: str, padding: str, align: bool) -> None:
+    """The grid turns with the pixels and reaches outside on every side; at 0 it hits pixels' centres and the edge."""
+
+    def warped(x: Tensor, reach: float) -> Tensor:
+        turn = torch.tensor([[reach, 0.3, 0.1], [-0.4, reach, 0.0]], dtype=x.dtype)
+        theta = turn + 0.1 * x.mean((2, 3)).tanh()[:, :2, None]
+        grid = F.affine_grid(theta, [x.shape[0], 4, 7, 6], align_corners=align)
+        return F.grid_sample(x, grid, mode, padding, align)
+
+    def at_pixels(x: Tensor) -> Tensor:
+        places = torch.linspace(-2, 2, 9, dtype=x.dtype)
+        grid = torch.stack([places.expand(9, 9), places.unsqueeze(1).expand(9, 9)], -1)
+        return F.grid_sample(x, grid + 0 * x.mean((1, 2, 3)).view(-1, 1, 1, 1), mode, padding, align)
+
+    check(lambda x: warped(x, 0.9))
+    check(lambda x: warped(x, 3.3), size=(5, 8))
+    check(at_pixels, size=(9, 5))
+    check(lambda x: warped(x, 1.1), size=(1, 7))
+
+
 GATES: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu, "relu6": F.relu6, "hardtanh": lambda x: F.hardtanh(x, -0.5, 1.5), "gelu": F.gelu,
     "gelu-tanh": lambda x: F.gelu(x, approximate="tanh"), "silu": F.silu, "mish": F.mish, "elu": F.elu,

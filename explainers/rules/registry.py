@@ -11,7 +11,8 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from ..errors import DifferentiationError
-from ..program import BatchLayout, Values, arguments_by_name, operation, source_line
+from ..program import BatchLayout, Values, arguments_by_name, operation
+from ..source import source_line
 from .expectation import SampleMean
 from .slopes import Slope
 
