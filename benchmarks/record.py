@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime
+from smoothserve.handlers.graph import session_options
 
 
 def conditions(threads: int, packages: tuple[str, ...]) -> dict[str, Any]:
@@ -31,7 +32,5 @@ def kept_rows(file: Path, networks: Collection[str] = ()) -> list[dict[str, Any]
 
 
 def open_session(source: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
-    """With ONNX Runtime's defaults, but for the threads."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(source, options)
+    """With the settings of the handler; rivals get them, too."""
+    return onnxruntime.InferenceSession(source, session_options(threads))

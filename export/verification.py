@@ -134,10 +134,10 @@ def load_session(path: str | Path) -> Any:
     require("onnxruntime", "cpu", "Every export is verified in ONNX Runtime, which")
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    from ..handlers.graph import session_options
+
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(path), session_options(), providers=["CPUExecutionProvider"])
     except Exception as error:
         raise VerificationError(f"ONNX Runtime refuses the file {path}: {error}") from error
 

@@ -34,13 +34,7 @@ class Graph:
     def __init__(self, path: str | Path, threads: int | None = None, device: str = "auto") -> None:
         if not Path(path).is_file():
             raise CardError(f"{path} does not exist.")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # what goes wrong is raised
-        options.enable_mem_pattern = False  # no faster, and takes twice the memory
-        share_arena()
-        options.add_session_config_entry("session.use_env_allocators", "1")
-        if threads is not None:
-            options.intra_op_num_threads = threads
+        options = session_options(threads)
         wanted = providers(device, onnxruntime.get_available_providers())
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
@@ -92,6 +86,25 @@ class Graph:
             binding.bind_output(name, "cuda")
         self._session.run_with_iobinding(binding, options)
         return [np.asarray(value) for value in binding.copy_outputs_to_cpu()]
+
+
+def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
+    """Settings that suit explanation graphs; docs/performance.md has the measurements.
+
+    Args:
+        threads: None leaves the number to ONNX Runtime.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is raised
+    options.enable_mem_pattern = False  # no faster, and takes twice the memory
+    options.enable_mem_reuse = (
+        False  # planning it takes most of the load time; the arena reuses memory anyway
+    )
+    share_arena()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return options
 
 
 @functools.cache
