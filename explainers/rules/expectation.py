@@ -18,6 +18,7 @@ from .windows import Windows
 Points = Sequence[Tensor]  # a tensor for each chunk of the samples
 
 _NO_VARIANCE = 1e-24
+_CONTRASTS = 2  # for variances averaged over neighbours; all of them change the heatmap's SSIM by .001
 _GUMBEL = math.pi / math.sqrt(6)  # one over the scale of Gumbel noise of deviation 1
 
 
@@ -106,7 +107,7 @@ class FittedGaussian(SampleMean):
         if not slope.everywhere:
             return super().slope(slope, z, layout)
         mean, variance = self._moments(z, layout)
-        expected = slope.under_gaussian(mean, variance.clamp(min=0).sqrt())
+        expected = slope.under_gaussian(mean, variance.clamp(min=torch.finfo(variance.dtype).tiny))
         return _repeat(expected, layout, self.classes)
 
     def winners(
@@ -134,9 +135,10 @@ class FittedGaussian(SampleMean):
 
     def _moments(self, z: Points, layout: BatchLayout) -> tuple[Tensor, Tensor]:
         rows, shape = self._rows(z, layout)
-        found = moments.mean_and_variance(rows, self.antithetic)
+        pooled = self.pool > 1 and z[0].ndim == 4 and layout.axis == 0 and min(z[0].shape[-2:]) > 1
+        found = moments.mean_and_variance(rows, self.antithetic, _CONTRASTS if pooled else None)
         mean, variance = (_unrow(moment, shape, layout) for moment in found)
-        if self.pool > 1 and variance.ndim == 4 and layout.axis == 0 and min(variance.shape[-2:]) > 1:
+        if pooled:
             variance = F.avg_pool2d(variance, self.pool, 1, self.pool // 2, count_include_pad=False)
         return mean, variance
 

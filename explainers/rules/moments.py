@@ -28,7 +28,9 @@ def mean(chunks: Sequence[Tensor]) -> Tensor:
     return total
 
 
-def mean_and_variance(chunks: Sequence[Tensor], antithetic: bool) -> tuple[Tensor, Tensor]:
+def mean_and_variance(
+    chunks: Sequence[Tensor], antithetic: bool, contrasts: int | None = None
+) -> tuple[Tensor, Tensor]:
     """``[n_1, M], [n_2, M], .. -> [1, M], [1, M]``: the mean, and an unbiased estimate of the variance.
 
     Without antithetic pairs it is the usual one, with n - 1. With pairs (rows 2i, 2i + 1) of odd part
@@ -36,18 +38,23 @@ def mean_and_variance(chunks: Sequence[Tensor], antithetic: bool) -> tuple[Tenso
     square needs no correction.
 
     Both are sums of squares of *contrasts*, combinations of samples whose weights add up to 0, so
-    nothing is lost by rounding where the mean is large: v = sum_r (A z)_r^2, with Helmert's matrix for
-    the variance of values and the pairs' differences for odd parts. The cost of that grows with the square of a
-    chunk; chunks are joined as they come, each adding the square of its mean's distance to the mean so
-    far (Chan et al. 1979), so that one running pair of moments is all that is kept of earlier ones.
+    nothing is lost by rounding where the mean is large: v = sum_r (A z)_r^2, with rows of a cosine transform for
+    the variance of values and the pairs' differences for odd parts. Chunks are joined as they come, each adding the
+    square of its mean's distance to the mean so far (Chan et al. 1979), so that one running pair of moments is all
+    that is kept of earlier ones.
+
+    Args:
+        contrasts: at most so many of a chunk's odd parts, and half as many of its even ones, are squared. The
+            estimate stays unbiased, and its error grows; where it is averaged over neighbours anyway, few are
+            enough, and they are cheaper to read and write than the samples. None squares all of them.
     """
     step = 2 if antithetic else 1
     values = sum(rows.shape[0] for rows in chunks) // step  # whose variance is estimated
     average = squares = chunks[0]  # replaced by the first chunk's
     seen = 0
     for rows in chunks:
-        mixed = _constant(_within(rows.shape[0], values, antithetic), rows) @ rows
-        others = np.array([[0.0] + [1.0] * (rows.shape[0] - 1)])
+        mixed = _constant(_within(rows.shape[0], values, antithetic, contrasts), rows) @ rows
+        others = np.array([[0.0] + [1.0] * (mixed.shape[0] - 1)])
         here, spread, count = mixed[:1], _constant(others, rows) @ (mixed * mixed), rows.shape[0] // step
         if seen == 0:
             average, squares, seen = here, spread, count
@@ -58,22 +65,36 @@ def mean_and_variance(chunks: Sequence[Tensor], antithetic: bool) -> tuple[Tenso
     return average, squares
 
 
-def _within(size: int, total: int, antithetic: bool) -> Array:
-    """``[size, size]``: a row for the chunk's mean, then its contrasts, scaled for ``total`` values."""
+def _within(size: int, total: int, antithetic: bool, most: int | None) -> Array:
+    """``[1 + contrasts, size]``: a row for the chunk's mean, then its contrasts, scaled for ``total`` values."""
+    most = size if most is None else most
+    even = max(most // 2, 1)
     if antithetic:
-        odd = np.kron(np.eye(size // 2), [[0.5, -0.5]]) / math.sqrt(total)
-        even = np.kron(_helmert(size // 2), [[0.5, 0.5]]) / math.sqrt(max(total - 1, 1))
-        contrasts = np.concatenate([odd, even])
+        odd = np.kron(_mixtures(size // 2, most), [[0.5, -0.5]]) / math.sqrt(total)
+        means = np.kron(_spread(size // 2, even), [[0.5, 0.5]])
     else:
-        contrasts = _helmert(size) / math.sqrt(max(total - 1, 1))
-    return np.concatenate([np.full((1, size), 1 / size), contrasts])
+        odd, means = np.empty((0, size)), _spread(size, most + even)
+    return np.concatenate([np.full((1, size), 1 / size), odd, means / math.sqrt(max(total - 1, 1))])
 
 
-def _helmert(size: int) -> Array:
-    """``[size - 1, size]``: orthonormal rows that add up to 0, so that |H z|^2 = sum (z - mean z)^2."""
-    rows = np.tri(size - 1, size) - np.diag(np.arange(1.0, size), 1)[: size - 1]
-    normalised: Array = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return normalised
+def _mixtures(size: int, most: int) -> Array:
+    """``[k, size]`` with k <= most: the squares of A z add up to sum z^2, for independent z of mean 0 on average."""
+    if most >= size:
+        return np.eye(size)
+    return _cosines(size, most) * math.sqrt(size / most)
+
+
+def _spread(size: int, most: int) -> Array:
+    """``[k, size]`` with k <= most: the squares of A z add up to sum (z - mean z)^2, on average if k < size - 1."""
+    rows = min(most, size - 1)
+    return _cosines(size, rows) * math.sqrt((size - 1) / max(rows, 1))
+
+
+def _cosines(size: int, rows: int) -> Array:
+    """``[rows, size]``: the discrete cosine transform without its constant row; orthonormal, each adds up to 0."""
+    place, frequency = np.arange(size) + 0.5, np.arange(1.0, rows + 1)[:, None]
+    wave: Array = np.cos(np.pi * frequency * place / size) * math.sqrt(2 / size)
+    return wave
 
 
 def _constant(values: Array, like: Tensor) -> Tensor:

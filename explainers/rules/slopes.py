@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -28,8 +28,8 @@ class Slope(Protocol):
     def at(self, z: Tensor) -> Tensor:
         """s'(z)."""
 
-    def under_gaussian(self, mean: Tensor, std: Tensor) -> Tensor:
-        """E[s'(z)] for z ~ N(mean, std^2)."""
+    def under_gaussian(self, mean: Tensor, variance: Tensor) -> Tensor:
+        """E[s'(z)] for z ~ N(mean, variance); variance > 0."""
 
     def softened(self, z: Tensor, beta: float) -> Tensor:
         """s'(z) with every jump replaced by a sigmoid of sharpness ``beta``."""
@@ -72,20 +72,38 @@ class Steps:
             lambda bend: bend.height(z),
         )
 
-    def under_gaussian(self, mean: Tensor, std: Tensor) -> Tensor:
-        """With u = (mean - threshold) / std: a step becomes Phi(u), a bend std (u Phi(u) + phi(u))."""
-        floor = torch.finfo(mean.dtype).tiny ** 0.5
-        scale = 1 / (std * math.sqrt(2.0)).clamp(min=floor)
+    def under_gaussian(self, mean: Tensor, variance: Tensor) -> Tensor:
+        """With u = (mean - t) / std at a threshold t: a step becomes Phi(u), a bend (mean - t) Phi(u) + std phi(u).
 
-        def bend_mean(bend: Bend) -> Tensor:
-            over = mean - bend.threshold
-            below = (over * scale).square().neg().exp() * (std / math.sqrt(2 * math.pi))
-            return over * (0.5 + 0.5 * torch.erf(over * scale)) + below
+        Phi(u) = 1/2 + erf(u / sqrt 2) / 2. All of a threshold's steps and bends share one erf; what multiplies it is
+        linear in the mean, and so are the halves, which are summed up apart. Every operation saved here is one over
+        all activations.
+        """
+        width = (variance * 2).sqrt()
+        constants, rates, densities = [], [], []
+        level, rate = self.base, 0.0
+        for threshold, (height, bend) in self._by_threshold().items():
+            u = (mean - threshold if threshold else mean) / width
+            step = height - bend * threshold
+            level, rate = level + step / 2, rate + bend / 2
+            constants.append((torch.erf(u), step / 2))
+            rates.append((torch.erf(u), bend / 2))
+            densities.append(((u * u).neg().exp(), bend * 0.5 / math.sqrt(math.pi)))
+        total = _combined(constants, level)
+        if self.bends:
+            total = total + mean * _combined(rates, rate) + width * _combined(densities, 0.0)
+        return total
 
-        return self._sum(
-            lambda step: 0.5 + 0.5 * torch.erf((mean - step.threshold) * scale),
-            bend_mean,
-        )
+    def _by_threshold(self) -> dict[float, tuple[float, float]]:
+        """The height of the steps and the rate of the bends at each threshold."""
+        found: dict[float, tuple[float, float]] = {}
+        for step in self.jumps:
+            height, rate = found.get(step.threshold, (0.0, 0.0))
+            found[step.threshold] = (height + step.height, rate)
+        for bend in self.bends:
+            height, rate = found.get(bend.threshold, (0.0, 0.0))
+            found[bend.threshold] = (height, rate + bend.rate)
+        return found
 
     def softened(self, z: Tensor, beta: float) -> Tensor:
         """A step becomes sigmoid(beta (z - threshold)), the derivative of a softplus; bends stay."""
@@ -96,13 +114,27 @@ class Steps:
 
     def _sum(self, step: Callable[[Step], Tensor], bend: Callable[[Bend], Tensor]) -> Tensor:
         parts = [(step(jump), jump.height) for jump in self.jumps]
-        parts += [(bend(each), each.rate) for each in self.bends]
-        total: Tensor | None = None
-        for part, factor in parts:
-            part = part if factor == 1 else part * factor
-            total = part if total is None else total + part
-        assert total is not None
-        return total if self.base == 0 else total + self.base
+        return _combined([*parts, *((bend(each), each.rate) for each in self.bends)], self.base)
+
+
+def _combined(parts: Sequence[tuple[Tensor, float]], constant: float) -> Tensor:
+    """sum factor * part + constant, with a factor that all parts share, but for its sign, taken out."""
+    shared = parts[0][1]
+    if any(abs(factor) != abs(shared) for _, factor in parts):
+        shared = 1.0
+    total: Tensor | None = None
+    for part, factor in parts:
+        ratio = factor / shared
+        if total is None:
+            total = part if ratio == 1 else part * ratio
+        elif abs(ratio) == 1:
+            total = total + part if ratio > 0 else total - part
+        else:
+            total = total + part * ratio
+    assert total is not None
+    if shared != 1:
+        total = total * shared
+    return total + constant if constant else total
 
 
 @dataclass(frozen=True)
@@ -114,13 +146,13 @@ class GeluSlope:
     def at(self, z: Tensor) -> Tensor:
         return _normal_cdf(z) + z * _normal_density(z)
 
-    def under_gaussian(self, mean: Tensor, std: Tensor) -> Tensor:
-        """With t = 1 + std^2, r = mean / sqrt t: Phi(r) + r phi(r) / t.
+    def under_gaussian(self, mean: Tensor, variance: Tensor) -> Tensor:
+        """With t = 1 + variance, r = mean / sqrt t: Phi(r) + r phi(r) / t.
 
         Both terms are the normal density's own convolutions: E[Phi(z)] = Phi(r), and
         z phi(z) = -phi'(z), whose mean is -d/dmean of N(mean; 0, t).
         """
-        spread = 1 + std * std
+        spread = 1 + variance
         ratio = mean * spread.rsqrt()
         return _normal_cdf(ratio) + ratio * _normal_density(ratio) / spread
 
@@ -138,10 +170,11 @@ class SmoothSlope:
     def at(self, z: Tensor) -> Tensor:
         return self.derivative(z)
 
-    def under_gaussian(self, mean: Tensor, std: Tensor) -> Tensor:
-        """sum_k w_k s'(mean + std sqrt(2) t_k), all nodes in one evaluation, stacked along the first axis."""
+    def under_gaussian(self, mean: Tensor, variance: Tensor) -> Tensor:
+        """sum_k w_k s'(mean + sqrt(2 variance) t_k), all nodes in one evaluation, stacked along the first axis."""
         nodes, weights = np.polynomial.hermite.hermgauss(_NODES)
-        points = torch.cat([mean + std * (math.sqrt(2.0) * node) for node in nodes.tolist()])
+        width = (variance * 2).sqrt()
+        points = torch.cat([mean + width * node for node in nodes.tolist()])
         values = self.derivative(points).unflatten(0, (_NODES, mean.shape[0]))
         with torch.utils._python_dispatch._disable_current_modes():
             column = torch.tensor(weights / math.sqrt(math.pi)).view(-1, *[1] * mean.ndim)
