@@ -11,8 +11,9 @@ aten = torch.ops.aten
 
 
 def normalise(graph: fx.Graph) -> None:
-    """Views copy, in-place operations don't, and subtractions are written from left to right."""
+    """Views copy, a reshape follows no other, in-place operations don't exist, subtractions go from left to right."""
     views_to_reshapes(graph)
+    joined_reshapes(graph)
     reversed_subtractions(graph)
     in_place_to_functional(graph)
 
@@ -26,6 +27,14 @@ def views_to_reshapes(graph: fx.Graph) -> None:
     for target in (aten.view.default, aten._unsafe_view.default):
         for node in graph.find_nodes(op="call_function", target=target):
             node.target = aten.reshape.default
+
+
+def joined_reshapes(graph: fx.Graph) -> None:
+    """A reshape of a reshape is a reshape of its source: half as many operations around every mean over samples."""
+    for node in graph.find_nodes(op="call_function", target=aten.reshape.default):
+        source = cast(fx.Node, node.args[0])
+        if source.target is aten.reshape.default:  # which was joined with its own source before
+            node.update_arg(0, source.args[0])
 
 
 def contiguous_rows(graph: fx.Graph) -> None:

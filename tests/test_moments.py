@@ -38,3 +38,25 @@ def test_a_large_mean_costs_no_digits_of_a_small_variance(n: int) -> None:
     _, exact = mean_and_variance([z.float().double()], antithetic=True)
     _, variance = mean_and_variance(z.float().split(16), antithetic=True)
     assert float((variance.double() - exact).norm() / exact.norm()) < 0.02  # products round to 6e-5 each
+
+
+@pytest.mark.parametrize("antithetic", [False, True])
+def test_few_contrasts_estimate_the_same_variance(antithetic: bool) -> None:
+    """Unbiased: over many elements the mean is that of all contrasts, in chunks or in one; and offsets cancel."""
+    noise = torch.randn(12, 200_000, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    z = torch.cat([noise, -noise]).view(2, 12, -1).transpose(0, 1).flatten(0, 1) if antithetic else noise
+    z = 5 + 2 * z + 0.5 * z.square()  # even parts vary, too
+    _, exact = mean_and_variance([z], antithetic)
+    for chunks in ([z], z.split(8)):
+        average, few = mean_and_variance(chunks, antithetic, contrasts=2)
+        torch.testing.assert_close(average, z.mean(0, keepdim=True), rtol=1e-12, atol=1e-12)
+        assert float(few.mean() / exact.mean()) == pytest.approx(1, abs=0.02)  # 4 standard errors
+    constant = torch.full((8, 3), 1e4, dtype=torch.float64)
+    assert float(mean_and_variance([constant], antithetic, contrasts=2)[1].abs().max()) < 1e-15
+
+
+def test_more_contrasts_than_there_are_change_nothing() -> None:
+    z = torch.randn(6, 5, dtype=torch.float64)
+    for antithetic in (False, True):
+        some, all_of_them = (mean_and_variance([z], antithetic, contrasts=most)[1] for most in (6, None))
+        torch.testing.assert_close(some, all_of_them, rtol=1e-12, atol=0)

@@ -45,6 +45,20 @@ def subtracts_in_reverse(x: Tensor) -> Tensor:
     return torch.rsub(x, 1.0) * torch.rsub(x, 2)
 
 
+def test_reshapes_of_reshapes_are_one() -> None:
+    def function(x: Tensor) -> Tensor:
+        pairs = x.view(2, 2, 3).reshape(4, -1).view(12)
+        return pairs + x.view(3, 4).flatten()
+
+    x = torch.randn(4, 3)
+    traced = make_fx(function)(x)
+    normalise(traced.graph)
+    traced.graph.eliminate_dead_code()
+    traced.recompile()
+    assert len(traced.graph.find_nodes(op="call_function", target=aten.reshape.default)) == 2
+    torch.testing.assert_close(traced(x), function(x))
+
+
 def writes(graph: torch.fx.Graph) -> int:
     return sum(node.op == "call_function" and node.target._schema.is_mutable for node in graph.nodes)
 

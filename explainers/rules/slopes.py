@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_FAR = 80.0  # exp(-80) is 1e-35; less would be a denormal number, and those take processors ten times as long
 _NODES = 7  # of Gauss-Hermite quadrature: exact for polynomials up to degree 13
 
 
@@ -88,7 +89,8 @@ class Steps:
             level, rate = level + step / 2, rate + bend / 2
             constants.append((torch.erf(u), step / 2))
             rates.append((torch.erf(u), bend / 2))
-            densities.append(((u * u).neg().exp(), bend * 0.5 / math.sqrt(math.pi)))
+            square = (u * u).clamp(max=_FAR)
+            densities.append((square.neg().exp(), bend * 0.5 / math.sqrt(math.pi)))
         total = _combined(constants, level)
         if self.bends:
             total = total + mean * _combined(rates, rate) + width * _combined(densities, 0.0)
