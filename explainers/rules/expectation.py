@@ -43,9 +43,9 @@ class SampleMean:
         """Points -> gradients: the mean over samples, the same for every class."""
         return _repeat(self.fold(values, layout), layout, self.classes)
 
-    def slope(self, slope: Slope, z: Points, layout: BatchLayout) -> Tensor:
-        """E[s'(z)] of an element-wise function s, points -> gradients."""
-        return self.mean([slope.at(chunk) for chunk in z], layout)
+    def slope(self, slope: Slope, z: Points, y: Points, layout: BatchLayout) -> Tensor:
+        """E[s'(z)] of an element-wise function y = s(z), points -> gradients."""
+        return self.mean([slope.at(chunk) for chunk in (y if slope.from_output else z)], layout)
 
     def winners(
         self, z: Points, pooled: Points, pieces: Sequence[Points], windows: Windows, layout: BatchLayout
@@ -84,7 +84,7 @@ class SoftenedSteps(SampleMean):
 
     beta: float
 
-    def slope(self, slope: Slope, z: Points, layout: BatchLayout) -> Tensor:
+    def slope(self, slope: Slope, z: Points, y: Points, layout: BatchLayout) -> Tensor:
         return self.mean([slope.softened(chunk, self.beta) for chunk in z], layout)
 
 
@@ -103,9 +103,9 @@ class FittedGaussian(SampleMean):
     antithetic: bool
     pool: int
 
-    def slope(self, slope: Slope, z: Points, layout: BatchLayout) -> Tensor:
+    def slope(self, slope: Slope, z: Points, y: Points, layout: BatchLayout) -> Tensor:
         if not slope.everywhere:
-            return super().slope(slope, z, layout)
+            return super().slope(slope, z, y, layout)
         mean, variance = self._moments(z, layout)
         expected = slope.under_gaussian(mean, variance.clamp(min=torch.finfo(variance.dtype).tiny))
         return _repeat(expected, layout, self.classes)

@@ -15,7 +15,7 @@ aten = torch.ops.aten
 def rectifier(call: Call, gradient: Tensor) -> Gradients:
     """s(z) = max(z, 0) + slope * min(z, 0): s' = slope + (1 - slope) [z > 0]."""
     slope = float(call.arguments().get("negative_slope", 0.0))
-    return _gate(call, gradient, Steps((Step(0.0, 1 - slope),), base=slope))
+    return _gate(call, gradient, Steps((Step(0.0, 1 - slope),), base=slope, from_output=slope >= 0))
 
 
 @rule(aten.hardtanh.default, aten.relu6.default, when=first_input_only)
@@ -23,7 +23,8 @@ def hard_tanh(call: Call, gradient: Tensor) -> Gradients:
     """s(z) = min(max(z, lo), hi): s' = [lo < z < hi], 0 at both bounds as in PyTorch."""
     arguments = call.arguments()
     low, high = arguments.get("min_val", 0.0), arguments.get("max_val", 6.0)
-    return _gate(call, gradient, Steps((Step(low, 1.0), Step(high, -1.0, inclusive=True))))
+    steps = (Step(low, 1.0), Step(high, -1.0, inclusive=True))
+    return _gate(call, gradient, Steps(steps, from_output=True))
 
 
 @rule(aten.clamp.default, when=first_input_only)

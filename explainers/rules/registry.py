@@ -69,7 +69,8 @@ class Call:
     def slope(self, slope: Slope) -> Tensor:
         """E[s'(z)] for the first input z of an element-wise function s, points -> gradients."""
         source = self.leaves[0]
-        return self.expectation.slope(slope, self.at_points(source), self.layout(source))
+        z, y = self.at_points(source), self.at_points(self.node)
+        return self.expectation.slope(slope, z, y, self.layout(source))
 
     def own_vjp(self, gradient: Any) -> list[Tensor | None]:
         """E[J^T] g: the operation's own VJP at every point, then the mean over samples."""

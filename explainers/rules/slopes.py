@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -21,10 +21,15 @@ class Slope(Protocol):
     Attributes:
         everywhere: whether it exists for all z, so that a normal distribution may be put under it. Functions of
             positive numbers (logarithm, roots, 1/z) are averaged over their samples instead.
+        from_output: whether :meth:`at` may be given s(z) in place of z. Then nothing but the function itself needs z,
+            and a runtime can compute it together with the convolution before it.
     """
 
     @property
     def everywhere(self) -> bool: ...
+
+    @property
+    def from_output(self) -> bool: ...
 
     def at(self, z: Tensor) -> Tensor:
         """s'(z)."""
@@ -43,6 +48,14 @@ class Step:
     threshold: float
     height: float
     inclusive: bool = False
+
+    def passed(self, z: Tensor) -> Tensor:
+        """Where z is past the threshold."""
+        return z >= self.threshold if self.inclusive else z > self.threshold
+
+    def ahead(self, z: Tensor) -> Tensor:
+        """Where it is not."""
+        return z < self.threshold if self.inclusive else z <= self.threshold
 
 
 @dataclass(frozen=True)
@@ -64,12 +77,21 @@ class Steps:
     jumps: tuple[Step, ...]
     base: float = 0.0
     bends: tuple[Bend, ...] = ()
+    from_output: bool = False
     everywhere: ClassVar = True
 
     def at(self, z: Tensor) -> Tensor:
         """With PyTorch's choice of subgradient at the thresholds."""
+        if (
+            len(self.jumps) == 2
+            and not self.bends
+            and self.base == self.jumps[0].height + self.jumps[1].height == 0
+        ):
+            low, high = self.jumps
+            inside = (low.passed(z) & high.ahead(z)).to(z.dtype)
+            return inside if low.height == 1 else inside * low.height
         return self._sum(
-            lambda step: (z >= step.threshold if step.inclusive else z > step.threshold).to(z.dtype),
+            lambda step: step.passed(z).to(z.dtype),
             lambda bend: bend.height(z),
         )
 
@@ -91,9 +113,9 @@ class Steps:
             rates.append((torch.erf(u), bend / 2))
             square = (u * u).clamp(max=_FAR)
             densities.append((square.neg().exp(), bend * 0.5 / math.sqrt(math.pi)))
-        total = _combined(constants, level)
+        total: Tensor = _combined(constants, level)
         if self.bends:
-            total = total + mean * _combined(rates, rate) + width * _combined(densities, 0.0)
+            total = mean * _combined(rates, rate) + width * _combined(densities, 0.0) + total
         return total
 
     def _by_threshold(self) -> dict[float, tuple[float, float]]:
@@ -116,15 +138,19 @@ class Steps:
 
     def _sum(self, step: Callable[[Step], Tensor], bend: Callable[[Bend], Tensor]) -> Tensor:
         parts = [(step(jump), jump.height) for jump in self.jumps]
-        return _combined([*parts, *((bend(each), each.rate) for each in self.bends)], self.base)
+        total: Tensor = _combined([*parts, *((bend(each), each.rate) for each in self.bends)], self.base)
+        return total
 
 
-def _combined(parts: Sequence[tuple[Tensor, float]], constant: float) -> Tensor:
-    """sum factor * part + constant, with a factor that all parts share, but for its sign, taken out."""
-    shared = parts[0][1]
-    if any(abs(factor) != abs(shared) for _, factor in parts):
-        shared = 1.0
-    total: Tensor | None = None
+def _combined(parts: Sequence[tuple[Tensor, float]], constant: float) -> Any:
+    """sum factor * part + constant, with a factor that all parts share, but for its sign, taken out.
+
+    A number, if all factors are 0.
+    """
+    parts = [(part, factor) for part, factor in parts if factor]
+    sizes = {abs(factor) for _, factor in parts}
+    shared = parts[0][1] if len(sizes) == 1 else 1.0
+    total: Any = None
     for part, factor in parts:
         ratio = factor / shared
         if total is None:
@@ -133,7 +159,8 @@ def _combined(parts: Sequence[tuple[Tensor, float]], constant: float) -> Tensor:
             total = total + part if ratio > 0 else total - part
         else:
             total = total + part * ratio
-    assert total is not None
+    if total is None:
+        return constant
     if shared != 1:
         total = total * shared
     return total + constant if constant else total
@@ -144,6 +171,7 @@ class GeluSlope:
     """s(z) = z Phi(z): s'(z) = Phi(z) + z phi(z)."""
 
     everywhere: ClassVar = True
+    from_output: ClassVar = False
 
     def at(self, z: Tensor) -> Tensor:
         return _normal_cdf(z) + z * _normal_density(z)
@@ -168,6 +196,7 @@ class SmoothSlope:
 
     derivative: Callable[[Tensor], Tensor]
     everywhere: bool = True
+    from_output: ClassVar = False
 
     def at(self, z: Tensor) -> Tensor:
         return self.derivative(z)
