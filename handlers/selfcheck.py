@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +100,16 @@ def warm_up(service: ExplanationService) -> None:
     """Run every graph once on as many images as it will ever see at once.
 
     Afterwards no request is the first, and the memory that the worker holds grows no more: ONNX Runtime's arena
-    keeps what its largest run needed.
+    keeps what its largest run needed. Stops after the limit ``seconds``, because TorchServe gives up workers that
+    start slowly.
     """
+    end = time.monotonic() + service.offer.limits.seconds
     image = parity_image(service.offer.card.preprocessing)
     graphs = [Request(image), *(Request(image, explain=True, method=method) for method in service.methods)]
     for question in graphs:
+        if time.monotonic() > end:
+            log.warning("no time to warm %s up", question.method or "predictions")
+            continue
         results = service.run([question] * service.offer.limits.batch)
         if failures := [result for result in results if isinstance(result, RequestError)]:
             log.warning(

@@ -193,4 +193,6 @@ def test_a_worker_warms_every_graph_up_on_a_full_batch(
     assert not caplog.records
     with caplog.at_level(logging.WARNING):  # too slow for a full batch is said, and no reason to refuse
         selfcheck.warm_up(service(Limits(seconds=0.05)))
+        selfcheck.warm_up(service(Limits(seconds=1e-6)))
     assert "a batch of 4 smoothdiff failed" in caplog.text
+    assert "no time to warm smoothdiff up" in caplog.text
