@@ -20,7 +20,7 @@ from .portable import write_portably
 from .program import Program
 from .recurrent import write_lstm_out
 from .simplify import fold_batch_norm, fold_constants, global_pools_to_means
-from .source import remembered_lines, source_line
+from .source import is_users, remembered_lines, source_line
 from .warping import write_warps_out
 
 _LOGITS_TOLERANCE = 1e-4  # folded BatchNorm rounds differently, by 1e-6 or so
@@ -118,12 +118,9 @@ def _reason(error: Exception) -> str:
         return "its code fixes the batch size (len(x) or int(x.shape[0]) do that; x.shape[0] does not)."
     if not lines:
         return repr(error)
-    own = [
-        line
-        for frame in traceback.extract_tb(error.__traceback__)
-        if "/torch/" not in (line := f"{frame.filename}:{frame.lineno}") and __file__ not in line
-    ]
-    own += re.findall(r'File "(?!.*/torch/)([^"]+", line \d+)', str(error))
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    places += re.findall(r'File "([^"]+)", line (\d+)', str(error))
+    own = [f"{file}:{line}" for file, line in places if is_users(file)]
     where = f" ({own[-1]})" if own else ""
     return f"{lines[0].rstrip('.')}{where}."
 

@@ -11,6 +11,7 @@ from torch import Tensor, fx
 
 from .program import Program, arguments_by_name
 from .simplify import clean
+from .source import copy_source
 
 aten = torch.ops.aten
 
@@ -40,7 +41,8 @@ def _writer(before: fx.Node) -> Write:
         with before.graph.inserting_before(before):
             node = before.graph.call_function(target, args)
         value = target(*fx.map_arg(args, lambda argument: argument.meta["val"]))
-        node.meta.update({key: before.meta.get(key, {}) for key in ("stack_trace", "custom")}, val=value)
+        copy_source(node, before)
+        node.meta["val"] = value
         return node
 
     return write

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from .program import SHAPE_ONLY, Program, operation
+from .source import copy_source
 
 aten = torch.ops.aten
 
@@ -22,7 +23,7 @@ def add_weight(program: Program, before: fx.Node, name: str, tensor: Tensor) -> 
     with program.graph.inserting_before(first):
         node = program.graph.placeholder(name)
     program.weights[node] = tensor.detach()
-    node.meta["stack_trace"] = before.meta.get("stack_trace")
+    copy_source(node, before)
     return node
 
 
@@ -126,7 +127,8 @@ def _apply_affine(program: Program, node: fx.Node, source: fx.Node, scale: Tenso
         scaled = program.graph.call_function(aten.mul.Tensor, (source, factor))
         result = program.graph.call_function(aten.add.Tensor, (scaled, offset))
         for new in (scaled, result):
-            new.meta.update(stack_trace=node.meta.get("stack_trace"), val=value)
+            copy_source(new, node)
+            new.meta["val"] = value
     return result
 
 

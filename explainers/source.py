@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from torch.fx.traceback import annotate, preserve_node_meta
 from torch.overrides import TorchFunctionMode
 
 _KEY = "smoothserve_line"
-_TORCH = str(Path(torch.__file__).parent)
+_NOT_USERS = (f"{Path(torch.__file__).parent}{os.sep}", f"{Path(__file__).parent}{os.sep}", "<")
 
 
 @contextmanager
@@ -38,7 +39,7 @@ class _Lines(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        frame = _outside_torch(sys._getframe(1))
+        frame = _users(sys._getframe(1))
         if frame is None:
             return func(*args, **(kwargs or {}))
         line = (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
@@ -46,10 +47,20 @@ class _Lines(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
 
 
-def _outside_torch(frame: FrameType | None) -> FrameType | None:
-    while frame is not None and frame.f_code.co_filename.startswith((_TORCH, "<")):
+def _users(frame: FrameType | None) -> FrameType | None:
+    while frame is not None and not is_users(frame.f_code.co_filename):
         frame = frame.f_back
     return frame
+
+
+def is_users(file: str) -> bool:
+    """Whether a source file is the user's (or a library's of models), neither PyTorch's nor ours."""
+    return not file.startswith(_NOT_USERS)
+
+
+def copy_source(to: fx.Node, of: fx.Node) -> None:
+    """Let ``to``, which is written in the place of ``of``, name the same line."""
+    to.meta.update({key: of.meta[key] for key in ("stack_trace", "custom") if key in of.meta})
 
 
 def source_line(node: fx.Node) -> str:

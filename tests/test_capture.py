@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import NamedTuple
 
 import pytest
@@ -18,6 +19,7 @@ from smoothserve.explainers import (
     TrainingModeError,
     explain,
 )
+from smoothserve.explainers.source import is_users
 from torch import Tensor, nn
 
 from . import networks
@@ -146,8 +148,21 @@ def test_errors_name_the_line_that_called_the_operation() -> None:
     def centred(z: Tensor) -> Tensor:
         return F.normalize(z) - z.mean(0, keepdim=True)  # the other line
 
+    def leaves(z: Tensor) -> Tensor:
+        return torch.from_numpy(z.numpy())
+
     refuse(Net(lambda self, z: self.head(coarse(z))).eval(), DifferentiationError, "floor", "# the line")
     refuse(Net(lambda self, z: self.head(centred(z))).eval(), BatchError, "in centred:", "# the other line")
+    line = leaves.__code__.co_firstlineno + 1
+    refuse(Net(lambda self, z: self.head(leaves(z))).eval(), CaptureError, f"test_capture.py:{line})")
+
+
+def test_errors_name_lines_of_model_libraries() -> None:
+    """torchvision lies beside torch, in a folder whose name begins alike."""
+    from torchvision.ops import MLP
+
+    assert is_users(inspect.getfile(MLP))
+    assert not is_users(inspect.getfile(nn.Linear))
 
 
 def test_wrong_images() -> None:
