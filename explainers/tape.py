@@ -94,9 +94,6 @@ class Tape:
         return self._network.at(self._image.repeat(times, 1, 1, 1))
 
 
-aten = torch.ops.aten
-
-
 @dataclass(frozen=True)
 class _Reverse:
     """A reverse pass; the attributes are those of :class:`Call`."""

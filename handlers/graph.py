@@ -97,9 +97,7 @@ def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised
     options.enable_mem_pattern = False  # no faster, and takes twice the memory
-    options.enable_mem_reuse = (
-        False  # planning it takes most of the load time; the arena reuses memory anyway
-    )
+    options.enable_mem_reuse = False  # planning it takes most of the load time; the arena does it anyway
     share_arena()
     options.add_session_config_entry("session.use_env_allocators", "1")
     if threads is not None:

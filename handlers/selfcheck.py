@@ -15,7 +15,7 @@ from PIL import Image
 from .answer import Result
 from .card import Preprocessing
 from .core import ExplanationService
-from .errors import CardError, RequestError
+from .errors import CardError
 from .photo import to_input
 from .request import Request
 
@@ -104,25 +104,26 @@ def warm_up(service: ExplanationService) -> None:
     start slowly.
     """
     end = time.monotonic() + service.offer.limits.seconds
-    image = parity_image(service.offer.card.preprocessing)
-    graphs = [Request(image), *(Request(image, explain=True, method=method) for method in service.methods)]
-    for question in graphs:
+    for name, question in _questions(service).items():
         if time.monotonic() > end:
-            log.warning("no time to warm %s up", question.method or "predictions")
+            log.warning("no time to warm %s up", name)
             continue
         results = service.run([question] * service.offer.limits.batch)
-        if failures := [result for result in results if isinstance(result, RequestError)]:
-            log.warning(
-                "a batch of %d %s failed: %s", len(results), question.method or "predictions", failures[0]
-            )
+        if failures := [result for result in results if not isinstance(result, Result)]:
+            log.warning("a batch of %d %s failed: %s", len(results), name, failures[0])
+
+
+def _questions(service: ExplanationService) -> dict[str, Request]:
+    """One about the parity image for every graph."""
+    image = parity_image(service.offer.card.preprocessing)
+    explanations = {method: Request(image, explain=True, method=method) for method in service.methods}
+    return {"prediction": Request(image), **explanations}
 
 
 def _ask(service: ExplanationService) -> dict[str, Result]:
-    image = parity_image(service.offer.card.preprocessing)
-    methods = service.methods
-    questions = [Request(image), *(Request(image, explain=True, method=method) for method in methods)]
+    questions = _questions(service)
     answers: dict[str, Result] = {}
-    for name, result in zip(("prediction", *methods), service.run(questions), strict=True):
+    for name, result in zip(questions, service.run(list(questions.values())), strict=True):
         if not isinstance(result, Result):
             raise CardError(f"The self-check failed: {result}") from result
         answers[name] = result

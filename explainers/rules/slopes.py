@@ -82,11 +82,7 @@ class Steps:
 
     def at(self, z: Tensor) -> Tensor:
         """With PyTorch's choice of subgradient at the thresholds."""
-        if (
-            len(self.jumps) == 2
-            and not self.bends
-            and self.base == self.jumps[0].height + self.jumps[1].height == 0
-        ):
+        if self._is_box():
             low, high = self.jumps
             inside = (low.passed(z) & high.ahead(z)).to(z.dtype)
             return inside if low.height == 1 else inside * low.height
@@ -94,6 +90,11 @@ class Steps:
             lambda step: step.passed(z).to(z.dtype),
             lambda bend: bend.height(z),
         )
+
+    def _is_box(self) -> bool:
+        """Whether s' has one value between two thresholds, and is 0 elsewhere."""
+        heights = [jump.height for jump in self.jumps]
+        return len(heights) == 2 and sum(heights) == 0 and self.base == 0 and not self.bends
 
     def under_gaussian(self, mean: Tensor, variance: Tensor) -> Tensor:
         """With u = (mean - t) / std at a threshold t: a step becomes Phi(u), a bend (mean - t) Phi(u) + std phi(u).
@@ -109,10 +110,12 @@ class Steps:
             u = (mean - threshold if threshold else mean) / width
             step = height - bend * threshold
             level, rate = level + step / 2, rate + bend / 2
-            constants.append((torch.erf(u), step / 2))
-            rates.append((torch.erf(u), bend / 2))
-            square = (u * u).clamp(max=_FAR)
-            densities.append((square.neg().exp(), bend * 0.5 / math.sqrt(math.pi)))
+            past = torch.erf(u)
+            constants.append((past, step / 2))
+            if bend:
+                rates.append((past, bend / 2))
+                density = (u * u).clamp(max=_FAR).neg().exp()
+                densities.append((density, bend / (2 * math.sqrt(math.pi))))
         total: Tensor = _combined(constants, level)
         if self.bends:
             total = mean * _combined(rates, rate) + width * _combined(densities, 0.0) + total
