@@ -19,7 +19,6 @@ Points = Sequence[Tensor]  # a tensor for each chunk of the samples
 
 _NO_VARIANCE = 1e-24
 _CONTRASTS = 2  # for variances averaged over neighbours; the heatmap's SSIM changes by .002 at most
-
 _GUMBEL = math.pi / math.sqrt(6)  # one over the scale of Gumbel noise of deviation 1
 
 
