@@ -4,7 +4,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 
-work=$(mktemp -d)
+work=$(mktemp -d "$root/.venv/wheel-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 git -C "$root" ls-files -z --cached --others --exclude-standard | (cd "$root" && xargs -0 cp --parents -t "$work")
 cd "$work"
@@ -14,6 +14,10 @@ cd "$work"
 }
 "$root/.venv/bin/python" -m venv "$work/venv"
 wheel=$(ls "$work"/dist/*.whl)
+# PyTorch's gigabytes are linked, not installed a second time; all else is.
+site=lib/$("$root/.venv/bin/python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')/site-packages
+find "$root/.venv/$site" -maxdepth 1 \( -name torch -o -name 'torch-*' -o -name torchgen -o -name functorch -o -name 'torchvision*' -o \
+  -name 'nvidia*' -o -name 'triton*' \) -exec cp -rl -t "$work/venv/$site" {} +
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check torch torchvision "$wheel[cpu]"
 mkdir "$work/elsewhere" && cd "$work/elsewhere"
 cat >net.py <<'PY'
