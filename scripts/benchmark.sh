@@ -3,11 +3,11 @@
 #
 # usage: scripts/benchmark.sh [NAME ...]
 #
-# NAME: speed equal_quality scaling convergence transformers serving (default: all, about three hours on 2 cores).
+# NAME: speed backends equal_quality scaling convergence transformers serving (default: all, some four hours on 2 cores).
 # Nothing else should run meanwhile. Options of one of them: python -m benchmarks.NAME --help
 set -euo pipefail
 cd "$(dirname "$0")/.."
-known="speed equal_quality scaling convergence transformers serving"
+known="speed backends equal_quality scaling convergence transformers serving"
 for name in "$@"; do
   case " $known " in
     *" $name "*) ;;

@@ -1,0 +1,123 @@
+"""The same explanation graph in ONNX Runtime and compiled by TorchInductor, in turns; a plain forward pass of each beside it.
+
+usage: python -m benchmarks.backends [--networks resnet18 ...] [--rounds 8] [--threads 2] [--out docs]
+
+Decides whether archives with a compiled graph (.pt2) would pay. TorchInductor gets static shapes and frozen weights,
+which is its best case. Weights of torchvision's networks are random: time does not depend on them. Rows of other
+networks in the file are kept. Writes backends.json and .md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+import torch._inductor.config as inductor
+from smoothserve.explainers import SmoothDiff
+from smoothserve.explainers.build import explain_program
+from smoothserve.explainers.capture import capture
+from smoothserve.export import to_onnx
+from smoothserve.export.packing import prediction_graph
+
+from .record import conditions, kept_rows, open_session
+from .speed import NETWORKS, SAMPLES
+from .timing import interleaved
+from .zoo_one import bundled_or_random
+
+
+def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
+    """A row of the table. Raises AssertionError if the two runtimes don't agree."""
+    classifier = bundled_or_random(name)
+    image = torch.randn((1, 3, 224, 224), generator=torch.Generator().manual_seed(0))
+    target, many = torch.tensor([-1]), image.repeat(SAMPLES + 1, 1, 1, 1)
+    explanation = explain_program(capture(classifier, image), SmoothDiff(SAMPLES))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "smoothdiff.onnx"
+        to_onnx(explanation, path)
+        session = open_session(path, threads)
+        plain = open_session(prediction_graph(onnx.load(str(path))).SerializeToString(), threads)
+    feeds = {"image": image.numpy(), "target": target.numpy()}
+    with torch.no_grad():
+        start = time.perf_counter()
+        compiled = torch.compile(explanation.traced, dynamic=False)
+        theirs = compiled(image, target)[2].numpy()
+        seconds = time.perf_counter() - start
+        forward = torch.compile(classifier, dynamic=False)
+        forward(many)
+        ours = session.run(["attribution"], feeds)[0]
+        apart = float(np.linalg.norm(theirs - ours) / np.linalg.norm(ours))
+        assert apart < 1e-2, f"{name}: attributions differ by {apart:.1e}"
+        taken = interleaved(
+            {
+                "onnxruntime": lambda: session.run(["logits", "explained_class", "heatmap"], feeds),
+                "inductor": lambda: compiled(image, target),
+                "onnxruntime_forward": lambda: plain.run(["logits"], {"image": many.numpy()}),
+                "inductor_forward": lambda: forward(many),
+            },
+            rounds,
+        )
+    torch.compiler.reset()
+    return {
+        "network": name,
+        "milliseconds": {key: round(1000 * statistics.median(values), 1) for key, values in taken.items()},
+        "compile_seconds": round(seconds),
+        "apart": float(f"{apart:.1e}"),
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The rows as Markdown."""
+    lines = [
+        "# ONNX Runtime and TorchInductor",
+        "",
+        f"{result['date']}, {result['machine']}, {result['threads']} threads, "
+        + ", ".join(f"{key} {value}" for key, value in result["versions"].items())
+        + f". Milliseconds of SmoothDiff({SAMPLES}) for one image of 224 pixels and of a plain forward pass of {SAMPLES + 1}; medians of "
+        "turns in one run. `python -m benchmarks.backends` measures it again.",
+        "",
+        "| network | SmoothDiff, ONNX Runtime | SmoothDiff, TorchInductor | ONNX Runtime's is faster by | forward, ONNX Runtime | forward, TorchInductor | seconds to compile |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        ms = row["milliseconds"]
+        lines.append(
+            f"| {row['network']} | {ms['onnxruntime']} | {ms['inductor']} | {ms['inductor'] / ms['onnxruntime']:.2f} x | "
+            f"{ms['onnxruntime_forward']} | {ms['inductor_forward']} | {row['compile_seconds']} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    inductor.freezing = True
+    file = arguments.out / "backends.json"
+    result = {
+        **conditions(arguments.threads, ("torch", "onnxruntime")),
+        "rows": kept_rows(file, arguments.networks),
+    }
+    for name in arguments.networks:
+        result["rows"].append(measure(name, arguments.rounds, arguments.threads))
+        print(result["rows"][-1], file=sys.stderr, flush=True)
+        file.write_text(json.dumps(result, indent=1) + "\n")
+        (arguments.out / "backends.md").write_text(table(result))
+
+
+if __name__ == "__main__":
+    main()
