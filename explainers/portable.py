@@ -37,10 +37,10 @@ def write_portably(program: Program) -> None:
 
 
 def _writer(before: fx.Node) -> Write:
-    def write(target: Any, *args: Any) -> fx.Node:
+    def write(target: Any, *args: Any, **options: Any) -> fx.Node:
         with before.graph.inserting_before(before):
-            node = before.graph.call_function(target, args)
-        value = target(*fx.map_arg(args, lambda argument: argument.meta["val"]))
+            node = before.graph.call_function(target, args, options)
+        value = target(*fx.map_arg(args, lambda argument: argument.meta["val"]), **options)
         copy_source(node, before)
         node.meta["val"] = value
         return node
@@ -135,9 +135,20 @@ def _rrelu(write: Write, given: dict[str, Any]) -> fx.Node | None:
     return cast(fx.Node, write(aten.leaky_relu.default, given["self"], (given["lower"] + given["upper"]) / 2))
 
 
+def _copy(write: Write, given: dict[str, Any]) -> fx.Node:
+    """``copy(into, source)``, the value that an assignment to a part of a tensor writes: the source in that shape and type."""
+    into, source = given["self"].meta["val"], given["src"]
+    if source.meta["val"].dtype != into.dtype:
+        source = write(aten._to_copy.default, source, dtype=into.dtype)
+    if source.meta["val"].shape != into.shape:
+        source = write(aten.expand.default, source, list(into.shape))
+    return cast(fx.Node, source)
+
+
 _REWRITES: dict[Any, Callable[[Write, dict[str, Any]], fx.Node | None]] = {
     aten.adaptive_max_pool2d.default: _adaptive_max_pool,
     aten.adaptive_max_pool1d.default: _adaptive_max_pool_1d,
+    aten.copy.default: _copy,
     aten.avg_pool3d.default: _avg_pool_over_channels,
     aten.avg_pool2d.default: _avg_pool_with_divisor,
     aten.pad.default: _circular_pad,

@@ -169,12 +169,22 @@ class _Turned(torch.nn.Module):
         return F.grid_sample(x, grid, *self.options, align_corners=False)
 
 
+class _Assigned(torch.nn.Module):
+    """Writes to parts of its input, as relative positions of MViT do."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x * 2
+        x[:, 0:2] = x[:, 2:4] ** 2
+        x[:, :, 1::2] = x.mean(2, keepdim=True)
+        return x
+
+
 # torch.export warns of every recurrent module.
 @pytest.mark.filterwarnings("ignore:The tensor attributes .*flat_weights")
 @pytest.mark.parametrize("layer", [
     torch.nn.AdaptiveMaxPool2d(2), torch.nn.AdaptiveMaxPool2d((3, 5)), torch.nn.LocalResponseNorm(3, 0.5),
     torch.nn.CircularPad2d((1, 2, 0, 3)), torch.nn.AvgPool2d(3, 2, 1, divisor_override=5), torch.nn.RReLU(), _Rows(),
-    _Turned("bilinear", "reflection"), _Turned("nearest", "zeros"),
+    _Turned("bilinear", "reflection"), _Turned("nearest", "zeros"), _Assigned(),
 ], ids=str)  # fmt: skip
 def test_what_onnx_lacks_is_written_in_what_it_has(layer: torch.nn.Module, tmp_path: Path) -> None:
     before = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.SiLU(), layer, torch.nn.Flatten())
