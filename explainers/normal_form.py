@@ -91,12 +91,21 @@ def in_place_to_functional(graph: fx.Graph) -> None:
 
 
 def _functional(node: fx.Node) -> Any:
-    """The operation that computes the same without writing to its first argument, or None."""
+    """The operation that computes the same without writing to its first argument, or None.
+
+    It takes the same arguments; its overload may have another name (``pow_.Scalar`` is ``pow.Tensor_Scalar``).
+    """
     if not isinstance(node.target, torch._ops.OpOverload) or not node.target._schema.is_mutable:
         return None
     name = node.target._schema.name.removeprefix("aten::")
     packet = getattr(aten, name.removesuffix("_"), None) if name.endswith("_") else None
-    return getattr(packet, node.target._overloadname, None)
+    overloads = [getattr(packet, overload) for overload in packet.overloads()] if packet else []
+    takes = _takes(node.target)
+    return next((overload for overload in overloads if _takes(overload) == takes), None)
+
+
+def _takes(operation: torch._ops.OpOverload) -> list[tuple[str, str]]:
+    return [(argument.name, str(argument.type)) for argument in operation._schema.arguments]
 
 
 def _is_fresh(node: fx.Node) -> bool:

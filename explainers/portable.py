@@ -73,11 +73,34 @@ def _maxima(write: Write, source: fx.Node, axis: int, size: int) -> fx.Node:
     return cast(fx.Node, write(aten.max_pool2d.default, source, kernel, kernel))
 
 
-def _adaptive_max_pool_1d(write: Write, given: dict[str, Any]) -> fx.Node:
-    """The same for ``[B, C, W]``, as one row."""
-    row = write(aten.unsqueeze.default, given["self"], -2)
-    pooled = _adaptive_max_pool(write, {"self": row, "output_size": [1, *given["output_size"]]})
-    return cast(fx.Node, write(aten.squeeze.dim, pooled, -2))
+def _in_one_row(pool: Callable[[Write, dict[str, Any], fx.Node], fx.Node]) -> Callable[..., fx.Node]:
+    """The pooling of ``[B, C, W]`` by one of ``[B, C, 1, W]``."""
+
+    def rewrite(write: Write, given: dict[str, Any]) -> fx.Node:
+        pooled = pool(write, given, write(aten.unsqueeze.default, given["self"], -2))
+        return cast(fx.Node, write(aten.squeeze.dim, pooled, -2))
+
+    return rewrite
+
+
+@_in_one_row
+def _adaptive_max_pool_1d(write: Write, given: dict[str, Any], row: fx.Node) -> fx.Node:
+    return _adaptive_max_pool(write, {"self": row, "output_size": [1, *given["output_size"]]})
+
+
+@_in_one_row
+def _adaptive_avg_pool_1d(write: Write, given: dict[str, Any], row: fx.Node) -> fx.Node:
+    return cast(fx.Node, write(aten.adaptive_avg_pool2d.default, row, [1, *given["output_size"]]))
+
+
+@_in_one_row
+def _avg_pool_1d(write: Write, given: dict[str, Any], row: fx.Node) -> fx.Node:
+    (kernel,), (padding,) = given["kernel_size"], given["padding"]
+    (stride,) = given["stride"] or [kernel]
+    options = (given["ceil_mode"], given["count_include_pad"])
+    return cast(
+        fx.Node, write(aten.avg_pool2d.default, row, [1, kernel], [1, stride], [0, padding], *options)
+    )
 
 
 def _avg_pool_over_channels(write: Write, given: dict[str, Any]) -> fx.Node | None:
@@ -149,6 +172,8 @@ _REWRITES: dict[Any, Callable[[Write, dict[str, Any]], fx.Node | None]] = {
     aten.adaptive_max_pool2d.default: _adaptive_max_pool,
     aten.adaptive_max_pool1d.default: _adaptive_max_pool_1d,
     aten.copy.default: _copy,
+    aten.adaptive_avg_pool1d.default: _adaptive_avg_pool_1d,
+    aten.avg_pool1d.default: _avg_pool_1d,
     aten.avg_pool3d.default: _avg_pool_over_channels,
     aten.avg_pool2d.default: _avg_pool_with_divisor,
     aten.pad.default: _circular_pad,

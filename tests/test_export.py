@@ -169,6 +169,18 @@ class _Turned(torch.nn.Module):
         return F.grid_sample(x, grid, *self.options, align_corners=False)
 
 
+class _RowsOfPools(torch.nn.Module):
+    """One-dimensional pooling, as in a head over a sequence of positions."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.flatten(2)
+        parts = [
+            F.avg_pool1d(rows, 4), F.avg_pool1d(rows, 3, 2, 1, ceil_mode=True, count_include_pad=False),
+            F.adaptive_avg_pool1d(rows, 5), F.adaptive_max_pool1d(rows, 7), F.max_pool1d(rows, 3, 2, 1),
+        ]  # fmt: skip
+        return torch.cat(parts, 2)
+
+
 class _Assigned(torch.nn.Module):
     """Writes to parts of its input, as relative positions of MViT do."""
 
@@ -185,6 +197,7 @@ class _Assigned(torch.nn.Module):
     torch.nn.AdaptiveMaxPool2d(2), torch.nn.AdaptiveMaxPool2d((3, 5)), torch.nn.LocalResponseNorm(3, 0.5),
     torch.nn.CircularPad2d((1, 2, 0, 3)), torch.nn.AvgPool2d(3, 2, 1, divisor_override=5), torch.nn.RReLU(), _Rows(),
     _Turned("bilinear", "reflection"), _Turned("nearest", "zeros"), _Assigned(),
+    _RowsOfPools(),
 ], ids=str)  # fmt: skip
 def test_what_onnx_lacks_is_written_in_what_it_has(layer: torch.nn.Module, tmp_path: Path) -> None:
     before = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.SiLU(), layer, torch.nn.Flatten())

@@ -28,6 +28,11 @@ def fills_twice(x: Tensor) -> Tensor:
     return y + 1
 
 
+def raises_to_a_power(x: Tensor) -> Tensor:
+    """The overload that doesn't write has another name than the one that does."""
+    return x.exp().pow_(3.0) + 1
+
+
 def fills_what_is_viewed(x: Tensor) -> Tensor:
     y = x * 2
     row = y[0]
@@ -68,6 +73,7 @@ def writes(graph: torch.fx.Graph) -> int:
     [
         (fills_a_result, 0),
         (fills_twice, 0),
+        (raises_to_a_power, 0),
         (fills_what_is_viewed, 1),  # row must see what is written
         (fills_a_view, 1),
         (subtracts_in_reverse, 0),

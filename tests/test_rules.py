@@ -232,6 +232,9 @@ GATES: dict[str, Callable[[Tensor], Tensor]] = {
     "pixel-shuffle": lambda x: F.pixel_shuffle(x, 2), "lp-pool": lambda x: F.lp_pool2d(x.abs() + 0.1, 2, 3),
     "response-norm": lambda x: F.local_response_norm(x, 3, 0.5, 0.75, 2.0), "circular": lambda x: F.pad(x, (1, 2, 3, 0), mode="circular"),
     "crop-circular": lambda x: F.pad(x, (1, -2, -1, 2), mode="circular"), "rrelu": F.rrelu, "assignment": assigned,
+    "cube-norm": lambda x: x.norm(p=3, dim=1), "power-in-place": lambda x: (x + 2).pow_(3),
+    "avg-pool-1d": lambda x: F.avg_pool1d(x.flatten(2), 4, 3, 1, count_include_pad=False), "avg-pool-1d-ceil": lambda x: F.avg_pool1d(x.flatten(2), 5, ceil_mode=True),
+    "adaptive-avg-pool-1d": lambda x: F.adaptive_avg_pool1d(x.flatten(2), 7), "max-pool-1d": lambda x: F.max_pool1d(x.flatten(2), 3, 2, 1),
 }  # fmt: skip
 
 
