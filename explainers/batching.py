@@ -13,7 +13,8 @@ from .errors import BatchError
 from .program import BatchLayout, Program
 from .source import source_line
 
-_TOLERANCE = 1e-2  # of the largest value: a wrong layout is off by order 1, rounding by 1e-6 ...
+_TOLERANCE = 1e-2  # of how far the images are apart: a wrong layout is off by order 1, rounding by 1e-6 ...
+_ALIKE = 1e-3  # ... of the largest value at least, should the images hardly differ: then rounding is all that is seen ...
 _NUDGE = 1e-6  # ... unless a network magnifies rounding: that shows when the image is changed by a few units in the last place
 _MAGNIFIED = (10, 0.2)  # so many times what a nudge does is allowed, but never more than that
 
@@ -35,10 +36,17 @@ def locate_batch(program: Program, image: Tensor) -> None:
     nudged = functools.cache(lambda: program.run(first * (1 + _NUDGE)))  # seldom needed
     varying = program.varying()
 
+    def inherited(node: fx.Node) -> list[tuple[int, int]]:
+        """Size of the batch's axis and ``outer``, of each argument that has them."""
+        known = [(source, program.batch.get(source)) for source in node.all_input_nodes]
+        return [(singles[0][source].shape[it.axis], it.outer) for source, it in known if it is not None]
+
     def locate(node: fx.Node, together: Any) -> None:
         if isinstance(together, Tensor):
             apart = [values[node] for values in singles]
-            program.batch[node] = _layout(node, apart, together, node in varying, lambda: nudged()[node])
+            program.batch[node] = _layout(
+                node, apart, together, node in varying, inherited(node), lambda: nudged()[node]
+            )
 
     program.batch[program.image] = BatchLayout(axis=0, outer=1)
     program.batch.update(dict.fromkeys(program.weights))
@@ -46,11 +54,18 @@ def locate_batch(program: Program, image: Tensor) -> None:
 
 
 def _layout(
-    node: fx.Node, apart: list[Tensor], together: Tensor, varies: bool, nudged: Callable[[], Tensor]
+    node: fx.Node,
+    apart: list[Tensor],
+    together: Tensor,
+    varies: bool,
+    inherited: list[tuple[int, int]],
+    nudged: Callable[[], Tensor],
 ) -> BatchLayout | None:
+    """The place that fits best; among those that fit alike (constants, masks without a hit), one that is inherited."""
     single = apart[0].shape
-    grown = [axis for axis, size in enumerate(together.shape) if size != single[axis]]
-    if not grown and not varies:
+    same_axes = together.ndim == len(single)
+    grown = [axis for axis in range(len(single)) if same_axes and together.shape[axis] != single[axis]]
+    if same_axes and not grown and not varies:
         return None
     if len(grown) != 1 or together.shape[grown[0]] != 2 * single[grown[0]]:
         raise BatchError(
@@ -59,26 +74,42 @@ def _layout(
             "Every operation must treat each image of the batch alone."
         )
     axis = grown[0]
-    if not varies or not together.is_floating_point():
-        return BatchLayout(axis, 1)
-    finite = together.where(together.isfinite(), 0)  # padding and masks may be infinite
-    scale = finite.abs().max().clamp(min=torch.finfo(together.dtype).tiny)
     outers = [outer for outer in range(1, single[axis] + 1) if single[axis] % outer == 0]
+    differ, scale = _difference(apart, together)
     errors = []
     for outer in outers:
         parts = [one.unflatten(axis, (outer, 1, -1)) for one in apart]
-        expected = torch.cat(parts, axis + 1).reshape(together.shape)
-        error = _largest_difference(expected, together) / scale
-        if error <= _TOLERANCE:
-            return BatchLayout(axis, outer)
-        errors.append(float(error))
-    magnified = float(_largest_difference(nudged(), apart[0]) / scale)
-    if min(errors) <= min(_MAGNIFIED[0] * magnified, _MAGNIFIED[1]):
-        return BatchLayout(axis, outers[errors.index(min(errors))])
-    raise BatchError(
-        f"The result of {node.target} for an image depends on its neighbour in the batch, by {min(errors):.1e} of its "
-        f"largest value ({source_line(node)}). Every operation must treat each image of the batch alone."
+        errors.append(differ(torch.cat(parts, axis + 1).reshape(together.shape), together))
+    least = min(errors)
+    fitting = [outer for outer, error in zip(outers, errors, strict=True) if error <= least + _ALIKE]
+    best = next(
+        (outer for outer in fitting if (single[axis], outer) in inherited), fitting[0] if fitting else 1
     )
+    if not varies or not together.is_floating_point() or least <= _TOLERANCE:
+        return BatchLayout(axis, best)
+    magnified = float(_largest_difference(nudged(), apart[0]) / scale)
+    if least <= min(_MAGNIFIED[0] * magnified, _MAGNIFIED[1]):
+        return BatchLayout(axis, best)
+    raise BatchError(
+        f"The result of {node.target} for an image depends on its neighbour in the batch, by {least:.1e} of what the two "
+        f"differ by ({source_line(node)}). Every operation must treat each image of the batch alone."
+    )
+
+
+def _difference(apart: list[Tensor], together: Tensor) -> tuple[Callable[[Tensor, Tensor], float], Tensor]:
+    """How unlike two tensors are, and the scale of that: how far the images are apart; of others than real numbers the share that differs."""
+    if not together.is_floating_point():
+        return lambda one, other: float((one != other).float().mean()), torch.ones(())
+    finite = [value.where(value.isfinite(), 0) for value in (*apart, together)]  # masks may be infinite
+    tiny = torch.finfo(together.dtype).tiny
+    floor = (finite[2].abs().max() * _ALIKE).clamp(min=tiny)
+    scale = torch.maximum((finite[0] - finite[1]).abs().max(), floor)
+
+    def differ(one: Tensor, other: Tensor) -> float:
+        error = float(_largest_difference(one, other) / scale)
+        return error if error == error else float("inf")
+
+    return differ, scale
 
 
 def _largest_difference(one: Tensor, other: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from .classifier import OneOutput, check_input, check_logits, check_mode, first_
 from .errors import BatchError, CaptureError, OutputError, TrainingModeError
 from .normal_form import contiguous_rows, views_to_reshapes
 from .portable import write_portably
-from .program import Program
+from .program import Program, arguments_by_name
 from .recurrent import write_lstm_out
 from .simplify import fold_batch_norm, fold_constants, global_pools_to_means
 from .source import is_users, remembered_lines, source_line
@@ -49,6 +49,7 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
         _export(module, image), type(classifier).__name__, probes, first_logits(module, probes)
     )
     _check_graph(program.graph)
+    _check_real(program)
     views_to_reshapes(program.graph)
     contiguous_rows(program.graph)
     write_attention_out(program)
@@ -168,20 +169,35 @@ def _check_graph(graph: fx.Graph) -> None:
             )
         if node.op != "call_function":
             continue
-        live = (node.target is torch.ops.aten.dropout.default and node.args[2] is True) or node.target in (
-            torch.ops.aten.native_dropout.default,
-            torch.ops.aten.bernoulli.p,
-            torch.ops.aten.rand_like.default,
-            torch.ops.aten.randn_like.default,
-        )
+        live = isinstance(node.target, torch._ops.OpOverload) and _is_random(node)
         if live:
             raise TrainingModeError(
                 f"The classifier draws random numbers in eval mode ({node.target} at {source_line(node)}), "
-                "so its predictions differ from call to call. Pass training=self.training to F.dropout."
+                "so its predictions differ from call to call. Draw them in training mode only; F.dropout takes training=self.training."
             )
         if not (isinstance(node.target, torch._ops.OpOverload) or node.target in _SIZE_ARITHMETIC):
             raise CaptureError(
                 f"The captured graph calls {node.target}, which is no ATen operation ({source_line(node)})."
+            )
+
+
+def _is_random(node: fx.Node) -> bool:
+    """Whether an operation draws random numbers, as it is called here: dropout with ``train=False`` draws none."""
+    assert isinstance(node.target, torch._ops.OpOverload)
+    if torch.Tag.nondeterministic_seeded not in node.target.tags:
+        return False
+    given = arguments_by_name(node.target, node.args, node.kwargs)
+    switches = [given[name] for name in ("train", "training", "dropout", "dropout_p", "p") if name in given]
+    return all(switches)
+
+
+def _check_real(program: Program) -> None:
+    for node in program.calls:
+        value = node.meta.get("val")
+        if isinstance(value, Tensor) and value.is_complex() and node in program.varying():
+            raise CaptureError(
+                f"{node.target} gives complex numbers ({source_line(node)}), and neither explanation graphs nor ONNX have them. "
+                "Write it with real tensors; a Fourier transform is a product with matrices of cosines and sines."
             )
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from .program import Program, arguments_by_name
+from .rules.registry import per_axis
 from .simplify import clean
 from .source import copy_source
 
@@ -120,14 +121,55 @@ def _avg_pool_over_channels(write: Write, given: dict[str, Any]) -> fx.Node | No
 def _avg_pool_with_divisor(write: Write, given: dict[str, Any]) -> fx.Node | None:
     """sum / divisor = (mean over the kernel, zeros outside counted) * k / divisor."""
     divisor = given["divisor_override"]
-    if divisor is None or given["ceil_mode"]:
+    if divisor is None:
         return None
-    kernel = list(given["kernel_size"])
-    area = kernel[0] * kernel[-1]
-    mean = write(
-        aten.avg_pool2d.default, given["self"], kernel, given["stride"], given["padding"], False, True
-    )
-    return cast(fx.Node, write(aten.mul.Scalar, mean, area / divisor))
+    kernel = per_axis(given["kernel_size"], 2)
+    stride, padding = per_axis(given["stride"], 2) or kernel, per_axis(given["padding"], 2)
+    source = given["self"]
+    if given["ceil_mode"]:
+        source = _completed(write, aten.avg_pool2d.default, given, 0.0)
+    mean = write(aten.avg_pool2d.default, source, kernel, stride, padding, False, True)
+    return cast(fx.Node, write(aten.mul.Scalar, mean, kernel[0] * kernel[1] / divisor))
+
+
+def _max_pool_in_ceil_mode(write: Write, given: dict[str, Any]) -> fx.Node | None:
+    """Without it, where it matters: ONNX keeps a window that begins in the padding at the end, PyTorch does not."""
+    if not given["ceil_mode"] or _sizes_in_onnx(given) == _sizes_in_pytorch(aten.max_pool2d.default, given):
+        return None
+    source = _completed(write, aten.max_pool2d.default, given, float("-inf"))
+    rest = [given[name] for name in ("kernel_size", "stride", "padding", "dilation")]
+    return cast(fx.Node, write(aten.max_pool2d.default, source, *rest, False))
+
+
+def _completed(write: Write, pool: Any, given: dict[str, Any], value: float) -> fx.Node:
+    """The input of a pooling in ceil mode with what its last windows lack, so that they are whole."""
+    source = cast(fx.Node, given["self"])
+    lacking: list[int] = []
+    for (have, reach, stride), out in zip(_geometry(given), _sizes_in_pytorch(pool, given), strict=True):
+        lacking = [0, max((out - 1) * stride + reach - have, 0), *lacking]  # as in F.pad, the last axis first
+    if not any(lacking):
+        return source
+    return cast(fx.Node, write(aten.constant_pad_nd.default, source, lacking, value))
+
+
+def _geometry(given: dict[str, Any]) -> list[tuple[int, int, int]]:
+    """For rows and columns: size with padding, what a window covers, stride."""
+    kernel = per_axis(given["kernel_size"], 2)
+    stride = per_axis(given["stride"], 2) or kernel
+    padding, dilation = per_axis(given["padding"], 2), per_axis(given.get("dilation", 1), 2)
+    size = given["self"].meta["val"].shape[-2:]
+    return [
+        (int(n) + 2 * p, d * (k - 1) + 1, s)
+        for n, p, d, k, s in zip(size, padding, dilation, kernel, stride, strict=True)
+    ]
+
+
+def _sizes_in_onnx(given: dict[str, Any]) -> list[int]:
+    return [-(-(have - reach) // stride) + 1 for have, reach, stride in _geometry(given)]
+
+
+def _sizes_in_pytorch(pool: Any, given: dict[str, Any]) -> list[int]:
+    return [int(size) for size in pool(**{**given, "self": given["self"].meta["val"]}).shape[-2:]]
 
 
 def _circular_pad(write: Write, given: dict[str, Any]) -> fx.Node | None:
@@ -176,6 +218,7 @@ _REWRITES: dict[Any, Callable[[Write, dict[str, Any]], fx.Node | None]] = {
     aten.avg_pool1d.default: _avg_pool_1d,
     aten.avg_pool3d.default: _avg_pool_over_channels,
     aten.avg_pool2d.default: _avg_pool_with_divisor,
+    aten.max_pool2d.default: _max_pool_in_ceil_mode,
     aten.pad.default: _circular_pad,
     aten.rrelu.default: _rrelu,
 }

@@ -17,7 +17,8 @@ Values = dict[fx.Node, Any]
 # Operations that read no value of their first argument, only its type, device or sizes.
 SHAPE_ONLY = frozenset(
     {aten.sym_size.int, aten.new_zeros.default, aten.new_ones.default, aten.new_full.default,
-     aten.new_empty.default, aten.zeros_like.default, aten.ones_like.default, aten.full_like.default}
+     aten.new_empty.default, aten.zeros_like.default, aten.ones_like.default, aten.full_like.default,
+     aten.empty_like.default}
 )  # fmt: skip
 
 

@@ -94,6 +94,31 @@ def test_images_that_mix() -> None:
     refuse(Net(average).eval(), BatchError, "mean", "not independent", "test_capture.py")
 
 
+def test_features_that_lose_their_batch_axis_for_one_image() -> None:
+    def squeezed(self: Net, z: Tensor) -> Tensor:
+        return self.head(z[:, :, None, None].squeeze())
+
+    refuse(Net(squeezed).eval(), BatchError, "squeeze", "[4] for one image", "test_capture.py")
+
+
+def test_complex_numbers() -> None:
+    def mixed(self: Net, z: Tensor) -> Tensor:
+        return self.head(z + torch.fft.fft(z).real)
+
+    refuse(Net(mixed).eval(), CaptureError, "fft", "complex", "test_capture.py")
+
+
+def test_random_numbers() -> None:
+    def shaken(self: Net, z: Tensor) -> Tensor:
+        return self.head(z * torch.rand(4))
+
+    def gumbel(self: Net, z: Tensor) -> Tensor:
+        return self.head(F.gumbel_softmax(z))
+
+    refuse(Net(shaken).eval(), TrainingModeError, "rand", "test_capture.py")
+    refuse(Net(gumbel).eval(), TrainingModeError, "exponential", "test_capture.py")
+
+
 def test_outputs() -> None:
     class Named(NamedTuple):
         logits: Tensor

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -197,7 +198,7 @@ class _Assigned(torch.nn.Module):
     torch.nn.AdaptiveMaxPool2d(2), torch.nn.AdaptiveMaxPool2d((3, 5)), torch.nn.LocalResponseNorm(3, 0.5),
     torch.nn.CircularPad2d((1, 2, 0, 3)), torch.nn.AvgPool2d(3, 2, 1, divisor_override=5), torch.nn.RReLU(), _Rows(),
     _Turned("bilinear", "reflection"), _Turned("nearest", "zeros"), _Assigned(),
-    _RowsOfPools(),
+    _RowsOfPools(), torch.nn.AvgPool2d(3, 2, 1, ceil_mode=True, divisor_override=5),
 ], ids=str)  # fmt: skip
 def test_what_onnx_lacks_is_written_in_what_it_has(layer: torch.nn.Module, tmp_path: Path) -> None:
     before = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.SiLU(), layer, torch.nn.Flatten())
@@ -205,6 +206,39 @@ def test_what_onnx_lacks_is_written_in_what_it_has(layer: torch.nn.Module, tmp_p
     net = torch.nn.Sequential(before, torch.nn.Linear(features, 5))
     report = to_onnx(explain(net.eval(), torch.randn(1, 3, 12, 12), SmoothDiff(4)), tmp_path / "m.onnx")
     assert report.figures()["relative_l2"]["attribution"]["median"] < 1e-4
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), [
+    (2, 3, 1, 1), ((3, 2), (2, 3), (1, 1), (2, 1)), (3, 2, 1, 1), (3, 2, 0, 1), (2, 3, (1, 0), 1),
+])  # fmt: skip
+@pytest.mark.parametrize("size", [(10, 11), (11, 12), (12, 10)])
+def test_ceil_mode_of_max_pooling(
+    kernel: Any, stride: Any, padding: Any, dilation: Any, size: tuple[int, int], tmp_path: Path
+) -> None:
+    """PyTorch drops a window that begins in the padding at the end; ONNX does not."""
+    pool = torch.nn.MaxPool2d(kernel, stride, padding, dilation, ceil_mode=True)
+    before = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.SiLU(), pool, torch.nn.Flatten())
+    image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    net = torch.nn.Sequential(before, torch.nn.Linear(before(image).shape[1], 5)).eval()
+    for method in (Gradient(), SmoothDiff(4)):
+        report = to_onnx(explain(net, image, method), tmp_path / "m.onnx")
+        assert report.figures()["relative_l2"]["attribution"]["median"] < 1e-4
+
+
+class _Scattered(torch.nn.Module):
+    """Creates tensors of the default type."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.flatten(2)
+        return torch.zeros(x.shape[0], 3, 144).scatter_add(2, rows.argsort(-1), rows)
+
+
+def test_double_precision_widens_tensors_of_the_default_type() -> None:
+    net = torch.nn.Sequential(_Scattered(), torch.nn.Flatten(), torch.nn.Linear(432, 5)).eval()
+    image = torch.randn(2, 3, 12, 12)
+    model = explain(net, image, Gradient())
+    double = model.in_float64()(image.double())
+    torch.testing.assert_close(double.attribution.float(), model(image).attribution, rtol=1e-5, atol=1e-6)
 
 
 def test_weights_beyond_the_limit_of_a_file_lie_beside_it(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from smoothserve.explainers import (
     BetaSmoothing,
     Gradient,
@@ -21,7 +22,7 @@ from smoothserve.explainers import (
     SmoothTaylor,
     explain,
 )
-from smoothserve.explainers.rules.slopes import Bend, GeluSlope, SmoothSlope, Step, Steps
+from smoothserve.explainers.rules.slopes import Bend, GeluSlope, SlopeSum, SmoothSlope, Step, Steps
 from torch import Tensor, nn
 
 from . import networks, reference
@@ -170,6 +171,9 @@ STEPS = {
     "leaky": Steps((Step(0.0, 0.9),), base=0.1),
     "hardswish": Steps((Step(-3.0, -0.5), Step(3.0, -0.5)), bends=(Bend(-3.0, 1 / 3), Bend(3.0, -1 / 3))),
     "gelu": GeluSlope(),
+    "abs": Steps((Step(0.0, 1.0), Step(0.0, 1.0, inclusive=True)), base=-1.0),
+    "hardshrink": Steps((Step(-0.5, -1.0, inclusive=True), Step(0.5, 1.0)), base=1.0),
+    "sum": SlopeSum((Steps((Step(0.5, 2.0),)), GeluSlope())),
 }
 
 
@@ -186,6 +190,54 @@ def test_slopes_under_a_normal_distribution(name: str) -> None:
     torch.testing.assert_close(got, wanted, atol=1e-4, rtol=0)
     sure = STEPS[name].under_gaussian(torch.tensor([-1.0, 1.0]), torch.full((2,), 1e-37))
     torch.testing.assert_close(sure, STEPS[name].at(torch.tensor([-1.0, 1.0])))
+
+
+@pytest.mark.parametrize(
+    "relu",
+    [
+        nn.Threshold(0.0, 0.0), nn.PReLU(init=0.0), nn.PReLU(4, init=0.0), lambda z: torch.clamp_min(z, 0.0),
+        lambda z: -torch.clamp_max(-z, 0.0), lambda z: (z + z.abs()) / 2,
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "method", [SmoothDiff(8, 0.5), SmoothDiff(4, 0.5, estimator="count"), BetaSmoothing(4.0)], ids=str
+)
+def test_every_spelling_of_relu_is_smoothed_alike(relu: Callable[[Tensor], Tensor], method: Method) -> None:
+    class Net(nn.Module):
+        def __init__(self, act: Callable[[Tensor], Tensor]) -> None:
+            super().__init__()
+            torch.manual_seed(3)
+            self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 5)
+            self.act = act
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.act(self.conv(x)).mean((2, 3)))
+
+    got, wanted = (
+        explain(Net(act).double().eval(), IMAGES, method)(IMAGES).attribution for act in (relu, F.relu)
+    )
+    torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_noise_of_a_noisy_base_is_its_own() -> None:
+    for base in (SmoothTaylor(4), IntegratedGradients(baseline="noise"), SmoothGrad(4, base=SmoothTaylor(4))):
+        stored = SmoothGrad(4, base=base).buffers((3, 12, 12))
+        drawn = [
+            value.flatten()[:432] for name, value in stored.items() if name.endswith(("noise", "baseline"))
+        ]
+        assert len(drawn) >= 2
+        for one, other in itertools.combinations(drawn, 2):
+            assert abs(float(torch.corrcoef(torch.stack([one.float(), other.float()]))[0, 1])) < 0.2
+
+
+def test_variance_is_never_negative() -> None:
+    """For a linear classifier all gradients are equal: mean of squares minus square of means would be rounding of any sign."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(432, 5)).eval()
+    images = IMAGES.float()
+    out = explain(net, images, SmoothGrad(20, moment="variance"))(images)
+    assert float(out.attribution.min()) >= 0
+    assert float(out.attribution.max()) < 1e-14
 
 
 def test_quadrature_of_smooth_slopes() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import reduce
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -27,7 +25,8 @@ class SmoothGrad(NoisyMethod):
 
     Args:
         moment: mean, squared or variance.
-        base: the method A that is smoothed; it may be noisy itself. Others: see NoisyMethod.
+        base: the method A that is smoothed; it may be noisy itself, with noise of its own (drawn with the sum of
+            both seeds and 1). Others: see NoisyMethod.
     """
 
     moment: str = "mean"
@@ -45,8 +44,16 @@ class SmoothGrad(NoisyMethod):
         return self.base.signed and self.moment == "mean"
 
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
-        inner = {f"base_{name}": value for name, value in self.base.buffers(image_shape).items()}
+        inner = {f"base_{name}": value for name, value in self._inner().buffers(image_shape).items()}
         return {**super().buffers(image_shape), **inner}
+
+    def _inner(self) -> Method:
+        """The base; if it is noisy, with noise that is independent of this method's."""
+        seed = getattr(self.base, "seed", None)
+        if seed is None or self.seed is None:
+            return self.base
+        independent: Method = replace(self.base, seed=(seed + self.seed + 1) % 2**63)  # type: ignore[call-arg]
+        return independent
 
     def attribute(
         self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
@@ -54,12 +61,27 @@ class SmoothGrad(NoisyMethod):
         inner = {
             name.removeprefix("base_"): value for name, value in buffers.items() if name.startswith("base_")
         }
-        totals, squares = [], []
+        running = _Running()
         for count, points in zip(self.chunks, self.copies(image, buffers), strict=True):
-            each = apart(
-                self.base.attribute(network, points, seeds.repeat(1, count, 1), inner), count, axis=1
-            )
-            totals.append(each.sum(1))
-            squares.append(each.square().sum(1))
-        mean, square = (reduce(operator.add, parts) / self.samples for parts in (totals, squares))
-        return {"mean": mean, "squared": square, "variance": square - mean.square()}[self.moment]
+            each = self.base.attribute(network, points, seeds.repeat(1, count, 1), inner)
+            running.add(apart(each.square() if self.moment == "squared" else each, count, axis=1))
+        return running.spread / self.samples if self.moment == "variance" else running.mean
+
+
+class _Running:
+    """Mean and sum of squared deviations of samples that come in chunks (Chan et al. 1979): never below 0."""
+
+    mean: Tensor
+    spread: Tensor
+    seen = 0
+
+    def add(self, chunk: Tensor) -> None:
+        """``[k, n, B, ...]``, n samples."""
+        count, mean = chunk.shape[1], chunk.mean(1)
+        spread = (chunk - mean.unsqueeze(1)).square().sum(1)
+        if self.seen:
+            apart = mean - self.mean
+            total = self.seen + count
+            spread = self.spread + spread + apart.square() * (self.seen * count / total)
+            mean = self.mean + apart * (count / total)
+        self.mean, self.spread, self.seen = mean, spread, self.seen + count

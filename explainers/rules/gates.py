@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .registry import Call, Gradients, first_input_only, rule
-from .slopes import Bend, GeluSlope, Slope, SmoothSlope, Step, Steps
+from .slopes import Bend, GeluSlope, Slope, SlopeSum, SmoothSlope, Step, Steps
 
 aten = torch.ops.aten
 
@@ -38,6 +38,53 @@ def clamp(call: Call, gradient: Tensor) -> Gradients:
     return _gate(call, gradient, Steps(tuple(jumps)))
 
 
+@rule(aten.clamp_min.default, aten.clamp_max.default, when=first_input_only)
+def one_bound(call: Call, gradient: Tensor) -> Gradients:
+    """As clamp with one bound."""
+    arguments = call.arguments()
+    if "min" in arguments:
+        return _gate(call, gradient, Steps((Step(float(arguments["min"]), 1.0, inclusive=True),)))
+    return _gate(call, gradient, Steps((Step(float(arguments["max"]), -1.0),), base=1.0))
+
+
+@rule(aten.threshold.default, when=first_input_only)
+def threshold(call: Call, gradient: Tensor) -> Gradients:
+    """s(z) = z above the threshold, else a number: s' = [z > threshold]."""
+    return _gate(call, gradient, Steps((Step(float(call.arguments()["threshold"]), 1.0),)))
+
+
+@rule(aten.abs.default, when=first_input_only)
+def absolute(call: Call, gradient: Tensor) -> Gradients:
+    """s' = [z > 0] - [z < 0]."""
+    return _gate(call, gradient, Steps((Step(0.0, 1.0), Step(0.0, 1.0, inclusive=True)), base=-1.0))
+
+
+@rule(aten.hardshrink.default, aten.softshrink.default, when=first_input_only)
+def shrinkage(call: Call, gradient: Tensor) -> Gradients:
+    """0 where \\|z\\| <= lambda, beyond it z, or z moved towards 0 by lambda: s' = [\\|z\\| > lambda]."""
+    width = float(call.arguments()["lambd"])
+    return _gate(call, gradient, Steps((Step(-width, -1.0, inclusive=True), Step(width, 1.0)), base=1.0))
+
+
+@rule(aten.prelu.default, when=first_input_only)
+def prelu(call: Call, gradient: Tensor) -> Gradients:
+    """max(z, 0) + a min(z, 0) with a number a, or one for each channel: s' = a + (1 - a) [z > 0]."""
+    weight = call.arguments()["weight"]
+    weight = weight.view(-1, *[1] * (gradient.ndim - 2)) if weight.numel() > 1 else weight
+    return [gradient * (weight + (1 - weight) * call.slope(Steps((Step(0.0, 1.0),))))]
+
+
+@rule(aten.elu.default, aten.selu.default, when=first_input_only)
+def exponential(call: Call, gradient: Tensor) -> Gradients:
+    """s(z) = scale z above 0, scale a (exp(c z) - 1) below: s' = scale a c exp(c min(z, 0)), and a jump to scale at 0."""
+    arguments = {"alpha": _SELU_ALPHA, "scale": _SELU_SCALE, "input_scale": 1.0, **call.arguments()}
+    rate = float(arguments["input_scale"])
+    left = float(arguments["scale"]) * float(arguments["alpha"]) * rate
+    smooth = SmoothSlope(lambda z: (z.clamp(max=0) * rate).exp() * left)
+    jump = float(arguments["scale"]) - left
+    return _gate(call, gradient, SlopeSum((smooth, Steps((Step(0.0, jump),)))) if jump else smooth)
+
+
 @rule(aten.hardsigmoid.default, when=first_input_only)
 def hard_sigmoid(call: Call, gradient: Tensor) -> Gradients:
     """s(z) = min(max(z/6 + 1/2, 0), 1): s' = [-3 < z < 3] / 6."""
@@ -60,23 +107,23 @@ def gelu(call: Call, gradient: Tensor) -> Gradients:
     return elementwise(call, gradient)
 
 
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # PyTorch's, to all its digits
 _OF_POSITIVE_NUMBERS = frozenset(
     {aten.log.default, aten.sqrt.default, aten.rsqrt.default, aten.reciprocal.default, aten.pow.Tensor_Scalar}
 )
 
 
 @rule(
-    aten.elu.default, aten.celu.default, aten.selu.default,
+    aten.celu.default,
     aten.silu.default, aten.mish.default, aten.softplus.default, aten.sigmoid.default, aten.log_sigmoid.default,
-    aten.tanh.default, aten.threshold.default,
+    aten.tanh.default,
     aten.exp.default, aten.log.default, aten.sqrt.default, aten.rsqrt.default, aten.reciprocal.default,
-    aten.square.default, aten.pow.Tensor_Scalar, aten.abs.default, aten.sin.default, aten.cos.default,
-    aten.erf.default, aten.clamp_min.default, aten.clamp_max.default, aten.hardshrink.default,
-    aten.softshrink.default, aten.prelu.default,
+    aten.square.default, aten.pow.Tensor_Scalar, aten.sin.default, aten.cos.default,
+    aten.erf.default,
     when=first_input_only,
 )  # fmt: skip
 def elementwise(call: Call, gradient: Tensor) -> Gradients:
-    """Any other s: s'(z) is the operation's own VJP of ones."""
+    """Any other s whose derivative has no jumps: s'(z) is the operation's own VJP of ones."""
 
     def derivative(z: Tensor) -> Tensor:
         (result,) = call.vjp({**call.points[0], call.leaves[0]: z}, torch.ones_like(z))

@@ -22,8 +22,8 @@ def _transpose(gradient: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 def _matrix(size: int, along_rows: Callable[[Tensor], Tensor]) -> Tensor:
     """The matrix ``[out, size]`` of a linear map on rows, read off the identity in float64."""
     with torch.utils._python_dispatch._disable_current_modes():
-        unit = torch.eye(size, dtype=torch.float64).view(1, size, size, 1)
-        return along_rows(unit.transpose(0, 1)).reshape(size, -1).T.contiguous()
+        unit = torch.eye(size, dtype=torch.float64).view(size, 1, size, 1)
+        return along_rows(unit).reshape(size, -1).T.contiguous()
 
 
 def _sizes(call: Call, gradient: Tensor) -> tuple[int, int, int, int]:
@@ -66,7 +66,8 @@ def average_pool(call: Call, gradient: Tensor) -> Gradients:
 @rule(
     aten.upsample_nearest2d.vec, aten.upsample_nearest2d.default, aten.upsample_bilinear2d.vec,
     aten.upsample_bilinear2d.default, aten.upsample_bicubic2d.vec, aten.upsample_bicubic2d.default,
-    aten._upsample_nearest_exact2d.vec, aten._upsample_bilinear2d_aa.default, aten._upsample_bicubic2d_aa.default,
+    aten._upsample_nearest_exact2d.vec, aten._upsample_bilinear2d_aa.default, aten._upsample_bilinear2d_aa.vec,
+    aten._upsample_bicubic2d_aa.default, aten._upsample_bicubic2d_aa.vec,
     when=first_input_only,
 )  # fmt: skip
 def upsample(call: Call, gradient: Tensor) -> Gradients:
@@ -77,14 +78,16 @@ def upsample(call: Call, gradient: Tensor) -> Gradients:
 
     def along(axis: int, size: int) -> Callable[[Tensor], Tensor]:
         def interpolate(x: Tensor) -> Tensor:
+            x = x.repeat(1, 1, 1, 2)  # PyTorch's antialiasing is wrong for a single column
             by_name: dict[str, Any] = {
-                "self": x, "input": x, "output_size": [size, 1], "scale_factors": None,
+                "self": x, "input": x, "output_size": [size, 2], "scale_factors": None,
                 "align_corners": a.get("align_corners"), "scales_h": scales[axis], "scales_w": None,
             }  # fmt: skip
             if "scale_factors" in a and a["scale_factors"] is not None:
                 by_name["output_size"], by_name["scale_factors"] = None, [scales[axis], 1.0]
             names = [argument.name for argument in call.target._schema.arguments]
-            return call.target(*(by_name[name] for name in names))  # type: ignore[no-any-return]
+            result: Tensor = call.target(*(by_name[name] for name in names))
+            return result[..., :1]
 
         return interpolate
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -195,7 +197,7 @@ class GeluSlope:
 
 @dataclass(frozen=True)
 class SmoothSlope:
-    """Any other derivative, given as a function of z; under a normal distribution by Gauss-Hermite quadrature."""
+    """Any other derivative without jumps, given as a function of z; under a normal distribution by Gauss-Hermite quadrature."""
 
     derivative: Callable[[Tensor], Tensor]
     everywhere: bool = True
@@ -217,6 +219,27 @@ class SmoothSlope:
 
     def softened(self, z: Tensor, beta: float) -> Tensor:
         return self.derivative(z)
+
+
+@dataclass(frozen=True)
+class SlopeSum:
+    """The sum of several slopes, such as one that jumps and a smooth one."""
+
+    parts: tuple[Slope, ...]
+    from_output: ClassVar = False
+
+    @property
+    def everywhere(self) -> bool:
+        return all(part.everywhere for part in self.parts)
+
+    def at(self, z: Tensor) -> Tensor:
+        return reduce(operator.add, (part.at(z) for part in self.parts))
+
+    def under_gaussian(self, mean: Tensor, variance: Tensor) -> Tensor:
+        return reduce(operator.add, (part.under_gaussian(mean, variance) for part in self.parts))
+
+    def softened(self, z: Tensor, beta: float) -> Tensor:
+        return reduce(operator.add, (part.softened(z, beta) for part in self.parts))
 
 
 def _normal_cdf(z: Tensor) -> Tensor:

@@ -1,0 +1,68 @@
+"""Where values keep their batch is found also where it hardly shows: masks, outliers, constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from smoothserve.explainers import Gradient, SmoothDiff, explain
+from torch import Tensor, nn
+
+IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+
+
+class Folded(nn.Module):
+    """Tokens and batch in one axis, tokens first, as in PyTorch's multi-head attention; ``apart``: the same unfolded."""
+
+    def __init__(self, act: Callable[[Tensor], Tensor], outlier: float, apart: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.conv, self.first, self.second = nn.Conv2d(3, 6, 2, 2), nn.Linear(6, 6), nn.Linear(6, 6)
+        self.head = nn.Linear(96, 5)
+        self.act, self.apart = act, apart
+        nn.init.constant_(self.first.bias[:1], outlier)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.conv(x).flatten(2).permute(2, 0, 1)
+        shape = tokens.shape
+        if not self.apart:
+            tokens = tokens.reshape(-1, 6)
+        tokens = self.second(self.act(self.first(tokens)))
+        return self.head(tokens.reshape(shape).transpose(0, 1).flatten(1))
+
+
+def masked(y: Tensor) -> Tensor:
+    return torch.where(y > 0, y * y, 0.1 * y)
+
+
+CASES = {
+    "mask": (masked, 0.0),
+    "outlier": (F.gelu, 300.0),
+    "saturated": (lambda y: 50 * torch.tanh(0.02 * y + 2), 0.0),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("estimator", ["count", "gaussian"])
+def test_folded_tokens_are_as_good_as_others(name: str, estimator: str) -> None:
+    act, outlier = CASES[name]
+    folded, apart = (Folded(act, outlier, apart).double().eval() for apart in (False, True))
+    method = SmoothDiff(4, 1.0, estimator=estimator)
+    got, wanted = (explain(net, IMAGES[:1], method)(IMAGES).attribution for net in (folded, apart))
+    torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
+    still = explain(folded, IMAGES[:1], SmoothDiff(2, 0.0, estimator="count"))(IMAGES).attribution
+    plain = explain(folded, IMAGES[:1], Gradient())(IMAGES).attribution
+    torch.testing.assert_close(still, plain, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_several_classes_of_folded_tokens_equal_one_at_a_time(name: str) -> None:
+    net = Folded(*CASES[name]).double().eval()
+    method = SmoothDiff(4, 1.0)
+    several = explain(net, IMAGES[:1], method, top_k=2)(IMAGES)
+    one = explain(net, IMAGES[:1], method)
+    for rank in range(2):
+        alone = one(IMAGES, several.explained_class[:, rank]).attribution
+        torch.testing.assert_close(several.attribution[:, rank], alone, rtol=1e-9, atol=1e-12)
