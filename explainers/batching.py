@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from .errors import BatchError
-from .program import BatchLayout, Program
+from .program import BatchLayout, Program, Values, is_selection
 from .source import source_line
 
 _TOLERANCE = 1e-2  # of how far the images are apart: a wrong layout is off by order 1, rounding by 1e-6 ...
@@ -51,6 +51,36 @@ def locate_batch(program: Program, image: Tensor) -> None:
     program.batch[program.image] = BatchLayout(axis=0, outer=1)
     program.batch.update(dict.fromkeys(program.weights))
     program.run(torch.cat([first, second]), observe=locate)
+    for node in _feature_maps(program, singles[0]):
+        layout = program.batch[node]
+        if layout is not None:
+            program.batch[node] = layout._replace(feature_map=True)
+
+
+_MAKES_MAPS = ("conv", "max_pool2d", "avg_pool2d", "upsample")
+_MOVES_AXES = (
+    "permute", "transpose", "movedim", "swap", "reshape", "view", "flatten", "linear", "matmul", "bmm", "einsum",
+    "unfold", "index", "gather", "scatter",
+)  # fmt: skip
+
+
+def _feature_maps(program: Program, values: Values) -> set[fx.Node]:
+    """What convolutions, poolings and interpolations make, and what is made of it without moving axes.
+
+    Channels-last activations (ConvNeXt's and Swin's perceptrons) and attention weights have four axes, too, but their last two
+    are no rows and columns.
+    """
+    found = {program.image}
+    for node in program.calls:
+        value, name = values[node], getattr(node.target, "__name__", "")
+        if is_selection(node):
+            if node.args[0] in found and isinstance(value, Tensor) and value.ndim == 4:
+                found.add(node)
+        elif any(part in name for part in _MAKES_MAPS):
+            found.add(node)
+        elif not any(part in name for part in _MOVES_AXES):
+            found |= {node for source in node.all_input_nodes if source in found}
+    return {node for node in found if isinstance(values[node], Tensor) and values[node].ndim == 4}
 
 
 def _layout(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from smoothserve.explainers import Gradient, SmoothDiff, explain
+from smoothserve.explainers import ExplanationModel, Gradient, SmoothDiff, explain
 from torch import Tensor, nn
 
 IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
@@ -66,3 +66,43 @@ def test_several_classes_of_folded_tokens_equal_one_at_a_time(name: str) -> None
     for rank in range(2):
         alone = one(IMAGES, several.explained_class[:, rank]).attribution
         torch.testing.assert_close(several.attribution[:, rank], alone, rtol=1e-9, atol=1e-12)
+
+
+class Positions(nn.Module):
+    """A perceptron on every position: of ``[B, C, H, W]`` by convolutions, of ``[B, H, W, C]`` by linear layers."""
+
+    def __init__(self, last: bool) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.conv, self.up, self.down = nn.Conv2d(3, 6, 3), nn.Linear(6, 8), nn.Linear(8, 6)
+        self.head = nn.Linear(6, 5)
+        self.last = last
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        if self.last:
+            z = self.down(F.gelu(self.up(y.permute(0, 2, 3, 1)))).permute(0, 3, 1, 2)
+        else:
+            z = F.conv2d(y, self.up.weight[:, :, None, None], self.up.bias)
+            z = F.conv2d(F.gelu(z), self.down.weight[:, :, None, None], self.down.bias)
+        return self.head(F.relu(y + z).mean((2, 3)))
+
+
+def test_variances_are_averaged_over_neighbours_in_the_image_only() -> None:
+    """Never over channels: what lies next to each other in channels-last activations has nothing in common."""
+    last, first = (Positions(last).double().eval() for last in (True, False))
+    alone, pooled = SmoothDiff(8, 0.5, pool=1), SmoothDiff(8, 0.5, pool=3)
+    by = {
+        (name, method.pool): explain(net, IMAGES[:1], method)
+        for name, net in (("last", last), ("first", first))
+        for method in (alone, pooled)
+    }
+    torch.testing.assert_close(by["last", 1](IMAGES).attribution, by["first", 1](IMAGES).attribution)
+    # Of the two gates the last one is pooled in both networks, GELU only where its input is a feature map.
+    assert {key: _averages(model) for key, model in by.items()} == {
+        ("last", 1): 0, ("first", 1): 0, ("last", 3): 1, ("first", 3): 2,
+    }  # fmt: skip
+
+
+def _averages(model: ExplanationModel) -> int:
+    return len(model.traced.graph.find_nodes(op="call_function", target=torch.ops.aten.avg_pool2d.default))

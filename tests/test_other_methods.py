@@ -192,16 +192,16 @@ def test_slopes_under_a_normal_distribution(name: str) -> None:
     torch.testing.assert_close(sure, STEPS[name].at(torch.tensor([-1.0, 1.0])))
 
 
+RELUS: dict[str, Callable[[Tensor], Tensor]] = {
+    "threshold": nn.Threshold(0.0, 0.0), "prelu": nn.PReLU(init=0.0), "prelu-channels": nn.PReLU(4, init=0.0),
+    "clamp-min": lambda z: torch.clamp_min(z, 0.0), "clamp-max": lambda z: -torch.clamp_max(-z, 0.0),
+    "abs": lambda z: (z + z.abs()) / 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RELUS)
 @pytest.mark.parametrize(
-    "relu",
-    [
-        nn.Threshold(0.0, 0.0), nn.PReLU(init=0.0), nn.PReLU(4, init=0.0), lambda z: torch.clamp_min(z, 0.0),
-        lambda z: -torch.clamp_max(-z, 0.0), lambda z: (z + z.abs()) / 2,
-    ],
-    ids=str,
-)  # fmt: skip
-@pytest.mark.parametrize(
-    "method", [SmoothDiff(8, 0.5), SmoothDiff(4, 0.5, estimator="count"), BetaSmoothing(4.0)], ids=str
+    "method", [SmoothDiff(8, 0.5), SmoothDiff(4, 0.5, estimator="count"), BetaSmoothing(4.0)], ids=repr
 )
 def test_every_spelling_of_relu_is_smoothed_alike(relu: Callable[[Tensor], Tensor], method: Method) -> None:
     class Net(nn.Module):
@@ -215,7 +215,7 @@ def test_every_spelling_of_relu_is_smoothed_alike(relu: Callable[[Tensor], Tenso
             return self.head(self.act(self.conv(x)).mean((2, 3)))
 
     got, wanted = (
-        explain(Net(act).double().eval(), IMAGES, method)(IMAGES).attribution for act in (relu, F.relu)
+        explain(Net(act).double().eval(), IMAGES, method)(IMAGES).attribution for act in (RELUS[name], F.relu)
     )
     torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
 

@@ -135,7 +135,7 @@ class FittedGaussian(SampleMean):
 
     def _moments(self, z: Points, layout: BatchLayout) -> tuple[Tensor, Tensor]:
         rows, shape = self._rows(z, layout)
-        pooled = self.pool > 1 and z[0].ndim == 4 and layout.axis == 0 and min(z[0].shape[-2:]) > 1
+        pooled = self.pool > 1 and layout.feature_map and layout.axis == 0 and min(z[0].shape[-2:]) > 1
         found = moments.mean_and_variance(rows, self.antithetic, _CONTRASTS if pooled else None)
         mean, variance = (_unrow(moment, shape, layout) for moment in found)
         if pooled:
@@ -145,7 +145,7 @@ class FittedGaussian(SampleMean):
 
 def _apart(value: Tensor, layout: BatchLayout, samples: int) -> Tensor:
     """[.., outer*n*B, ..] -> [.., outer, n, B, ..]."""
-    axis, outer = layout
+    axis, outer = layout.axis, layout.outer
     apart: Tensor = value.unflatten(axis, (outer, samples, value.shape[axis] // (outer * samples)))
     return apart
 
