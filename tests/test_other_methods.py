@@ -203,7 +203,7 @@ RELUS: dict[str, Callable[[Tensor], Tensor]] = {
 @pytest.mark.parametrize(
     "method", [SmoothDiff(8, 0.5), SmoothDiff(4, 0.5, estimator="count"), BetaSmoothing(4.0)], ids=repr
 )
-def test_every_spelling_of_relu_is_smoothed_alike(relu: Callable[[Tensor], Tensor], method: Method) -> None:
+def test_every_spelling_of_relu_is_smoothed_alike(name: str, method: Method) -> None:
     class Net(nn.Module):
         def __init__(self, act: Callable[[Tensor], Tensor]) -> None:
             super().__init__()
