@@ -63,13 +63,16 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", help="only these, such as torchvision:resnet18")
     parser.add_argument("--workers", type=int, default=1, help="models measured side by side")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no model after this long")
-    parser.add_argument("--retry", action="store_true", help="measure what failed again")
+    parser.add_argument(
+        "--retry", action="store_true", help="measure again what failed (of --models, if given)"
+    )
     parser.add_argument("--out", type=Path, help="default: docs/zoo-LIBRARY.json")
     arguments = parser.parse_args()
     out = arguments.out or Path("docs") / f"zoo-{arguments.library}.json"
     kept: list[Row] = json.loads(out.read_text()) if out.exists() else []
     if arguments.retry:
-        kept = [row for row in kept if verdict(row) == "ok"]
+        others = {row["model"] for row in kept if arguments.models and row["model"] not in arguments.models}
+        kept = [row for row in kept if verdict(row) == "ok" or row["model"] in others]
     done = {(row["model"], row["method"]) for row in kept}
     known = torchvision_models() if arguments.library == "torchvision" else timm_models()
     todo = [

@@ -133,10 +133,16 @@ def measure(program: Program, model: nn.Module, method: Method, images: Tensor) 
         row["nodes"] = len(onnx.load(path, load_external_data=False).graph.node)
         row["mb"] = round(sum(p.stat().st_size for p in Path(folder).iterdir()) / 1e6, 1)
     row["onnx_error"] = report.figures()["relative_l2"]["attribution"]["median"]
-    error = _autograd_error(explained.in_float64(), model, images)
-    if error is not None and error > LIMIT:
-        # Weights folded with BatchNorm are rounded to float32, which badly conditioned random networks magnify.
-        error = _autograd_error(explain_program(capture(model, images[:1].double()), method), model, images)
+    model.double()  # only now: two copies of the largest networks and a runtime's take more than 20 GB
+    try:
+        error = _autograd_error(explained.in_float64(), model, images)
+        if error is not None and error > LIMIT:
+            # Weights folded with BatchNorm are rounded to float32, which badly conditioned random networks magnify.
+            error = _autograd_error(
+                explain_program(capture(model, images[:1].double()), method), model, images
+            )
+    finally:
+        model.float()
     row["autograd_error"] = error
     return row
 
@@ -168,7 +174,6 @@ def rows(name: str, methods: list[str]) -> Iterator[Row]:
         start = _clock()
         program = capture(model, images[:1])
         captured = _seconds_since(start)
-        double = model.double()
     except Exception as error:
         for method in methods:
             yield {"method": method, "ok": False, "reason": _reason(error)}
@@ -176,7 +181,7 @@ def rows(name: str, methods: list[str]) -> Iterator[Row]:
     for method in methods:
         row: Row = {"method": method, "size": shape[-1]}
         try:
-            row.update(measure(program, double, METHODS[method], images), ok=True)
+            row.update(measure(program, model, METHODS[method], images), ok=True)
             row["seconds"] = round(row["seconds"] + captured, 1)
         except Exception as error:
             row.update(ok=False, reason=_reason(error))

@@ -36,8 +36,9 @@ def report(rows: list[Row], library: str, known: list[str]) -> str:
     lines = [
         f"# {library}: {len(good)} of {len(models)} measured {kind} work",
         "",
-        f"{len(models)} of {len(models) + len(unmeasured)} {kind} measured, {complete} of them with all of {', '.join(METHODS)}, the others "
-        "with Gradient at least; one works where every measured method does.",
+        f"{len(models)} of {len(models) + len(unmeasured)} {kind} measured, "
+        + ("" if complete == len(models) else f"{complete} of them ")
+        + f"with all of {', '.join(METHODS)}; one works where every measured method does.",
         "",
         f"{date.today()}, {versions}. `python -m benchmarks.zoo --library {library}` measures it again. Random weights, small "
         "images. *autograd*: the largest relative L2 error of Gradient, SmoothGrad and IntegratedGradients against plain "

@@ -70,12 +70,11 @@ def test_a_classifier_all_the_way(name: str) -> None:
     images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(5))
     program = capture(model, images[:1])
     assert set(CASES[name]) <= kinds(program)
-    double = model.double()
-    row = measure(program, double, METHODS["Gradient"], images)  # to_onnx raises where the file is wrong
+    row = measure(program, model, METHODS["Gradient"], images)  # to_onnx raises where the file is wrong
     assert row["autograd_error"] is not None
     assert row["autograd_error"] <= LIMIT
-    program = capture(double, images[:1].double())
-    images = images.double()
+    double, images = model.double(), images.double()
+    program = capture(double, images[:1])
     with torch.no_grad():
         classes = double(images).argmax(1)
     for method in METHODS.values():
@@ -97,5 +96,5 @@ def test_every_method_all_the_way(method: str) -> None:
     model, shape = build("timm:lcnet_035")
     randomise(model)
     images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(5))
-    row = measure(capture(model, images[:1]), model.double(), METHODS[method], images)
+    row = measure(capture(model, images[:1]), model, METHODS[method], images)
     assert row["autograd_error"] is None or row["autograd_error"] <= LIMIT
