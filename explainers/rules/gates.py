@@ -61,7 +61,7 @@ def absolute(call: Call, gradient: Tensor) -> Gradients:
 
 @rule(aten.hardshrink.default, aten.softshrink.default, when=first_input_only)
 def shrinkage(call: Call, gradient: Tensor) -> Gradients:
-    """0 where \\|z\\| <= lambda, beyond it z, or z moved towards 0 by lambda: s' = [\\|z\\| > lambda]."""
+    """0 where |z| <= lambda, beyond it z, or z moved towards 0 by lambda: s' = [|z| > lambda]."""
     width = float(call.arguments()["lambd"])
     return _gate(call, gradient, Steps((Step(-width, -1.0, inclusive=True), Step(width, 1.0)), base=1.0))
 
