@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import InputError, OutputError, TrainingModeError
+from .errors import CaptureError, InputError, OutputError, TrainingModeError
 
 _LIVE_IN_TRAINING = (
     nn.modules.dropout._DropoutNd,
@@ -106,7 +106,12 @@ def first_logits(module: OneOutput, image: Tensor) -> Tensor:
 
 
 def check_mode(classifier: nn.Module) -> None:
-    """Raises TrainingModeError if a dropout or a BatchNorm is live."""
+    """Raises CaptureError for a compiled ScriptModule, TrainingModeError if a dropout or a BatchNorm is live."""
+    if isinstance(classifier, torch.jit.ScriptModule):
+        raise CaptureError(
+            "The classifier is a ScriptModule, which torch.export does not read. "
+            "Give the torch.nn.Module that it was scripted or traced from."
+        )
     for name, module in classifier.named_modules():
         if module.training and isinstance(module, _LIVE_IN_TRAINING):
             raise TrainingModeError(

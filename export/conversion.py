@@ -20,6 +20,13 @@ OPSET = 18
 INPUTS = ("image", "target")
 
 
+def _first_line(error: BaseException) -> str:
+    """Of the error that began it: the exporter wraps it in pages of advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return next((line for line in str(error).splitlines() if line.strip()), repr(error))
+
+
 def convert(model: ExplanationModel) -> onnx.ModelProto:
     """The graph of ``model`` in standard operators of opset 18, without anything of this machine.
 
@@ -47,7 +54,7 @@ def convert(model: ExplanationModel) -> onnx.ModelProto:
             r"No ONNX function found for <OpOverload\(op='([^']+)', overload='([^']+)'\)", str(error)
         )
         cause = f"{missing[1]}.{missing[2]} has no ONNX form" if missing else None
-        cause = cause or next((line for line in str(error).splitlines() if line.strip()), repr(error))
+        cause = cause or _first_line(error)
         raise ConversionError(
             f"The explanation graph of {model.classifier_name} cannot be written to ONNX: {cause}"
         ) from error

@@ -54,6 +54,12 @@ def test_training_mode() -> None:
     refuse(model.train(), TrainingModeError, "BatchNorm2d at '1'", "model.eval()")
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_a_script_module() -> None:
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(432, 5)).eval()
+    refuse(torch.jit.trace(plain, IMAGE), CaptureError, "ScriptModule", "torch.nn.Module")
+
+
 def test_functional_dropout_that_stays_on() -> None:
     model = Net(lambda self, z: self.head(F.dropout(z, 0.5))).eval()
     refuse(model, TrainingModeError, "dropout", "test_capture.py", "training=self.training")
