@@ -28,7 +28,7 @@ from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
 from smoothserve.export.packing import prediction_graph
 
-from .record import conditions, kept_rows, open_session
+from .record import conditions, conditions_line, kept_rows, open_session
 from .speed import NETWORKS, SAMPLES
 from .timing import interleaved
 from .zoo_one import bundled_or_random
@@ -79,8 +79,7 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         "# ONNX Runtime and TorchInductor",
         "",
-        f"{result['date']}, {result['machine']}, {result['threads']} threads, "
-        + ", ".join(f"{key} {value}" for key, value in result["versions"].items())
+        conditions_line(result)
         + f". Milliseconds of SmoothDiff({SAMPLES}) for one image of 224 pixels and of a plain forward pass of {SAMPLES + 1}; medians of "
         "turns in one run. `python -m benchmarks.backends` measures it again.",
         "",

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from .convergence import CHUNK, STD, converged, gradient_session, gradient_sums, similarity
 from .networks import NETWORKS, PHOTOS, network, photo
-from .record import conditions, kept_rows, open_session
+from .record import conditions, kept_rows, open_session, versions_line
 from .timing import interleaved
 
 GOAL = 0.70
@@ -148,7 +148,7 @@ def report(result: dict[str, Any]) -> str:
         "# Time until a heatmap is good",
         "",
         f"{result['date']}, "
-        + ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+        + versions_line(result)
         + f". Milliseconds until the SSIM to a SmoothGrad of {result['reference_samples']} samples reaches {GOAL:.2f}, between measured points "
         f"log-linearly; real weights, real photos, {result['threads']} threads. "
         "`python -m benchmarks.equal_quality` measures it again.",

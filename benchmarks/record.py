@@ -25,6 +25,16 @@ def conditions(threads: int, packages: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+def versions_line(result: dict[str, Any]) -> str:
+    """The versions, as a report names them."""
+    return ", ".join(f"{package} {number}" for package, number in result["versions"].items())
+
+
+def conditions_line(result: dict[str, Any]) -> str:
+    """All of :func:`conditions`, as a report begins."""
+    return f"{result['date']}, {result['machine']}, {result['threads']} threads, {versions_line(result)}"
+
+
 def kept_rows(file: Path, networks: Collection[str] = ()) -> list[dict[str, Any]]:
     """The rows in ``file`` of other networks than those that are measured now."""
     kept = json.loads(file.read_text())["rows"] if file.exists() else []

@@ -25,7 +25,7 @@ from smoothserve.explainers.build import explain_program
 from smoothserve.explainers.capture import capture
 from smoothserve.export.conversion import convert
 
-from .record import conditions, kept_rows
+from .record import conditions, conditions_line, kept_rows
 from .zoo_one import bundled_or_random
 
 NETWORKS = ("resnet18", "efficientnet-lite0")
@@ -75,8 +75,7 @@ def report(result: dict[str, Any]) -> str:
     lines = [
         "# What more samples and larger batches cost",
         "",
-        f"{result['date']}, {result['machine']}, {result['threads']} threads, "
-        + ", ".join(f"{key} {value}" for key, value in result["versions"].items())
+        conditions_line(result)
         + ". Images of 224 pixels. Memory is the largest resident set of a process that loads the file and runs it, weights and ONNX Runtime included. "
         "`python -m benchmarks.scaling` measures it again.",
         "",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from .record import versions_line
+
 
 def report(result: dict[str, Any]) -> str:
     """What was measured, with the ratios that matter."""
     latency, through, isolation = result["latency"], result["throughput"], result["isolation"]
-    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    versions = versions_line(result)
     ratio = latency["explanation, stock"]["p50"] / latency["explanation, smoothserve"]["p50"]
     plain = latency["prediction, smoothserve"]["p50"] / latency["prediction, stock"]["p50"]
     lines = [

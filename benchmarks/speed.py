@@ -32,7 +32,7 @@ from smoothserve.export import to_onnx
 from smoothserve.export.packing import prediction_graph
 from torch import Tensor
 
-from .record import conditions, kept_rows, open_session
+from .record import conditions, conditions_line, kept_rows, open_session
 from .timing import interleaved
 from .zoo_one import bundled_or_random
 
@@ -128,8 +128,7 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
 def table(result: dict[str, Any]) -> str:
     """The rows as Markdown."""
     lines = [
-        f"{result['date']}, {result['machine']}, {result['threads']} threads, "
-        + ", ".join(f"{key} {value}" for key, value in result["versions"].items())
+        conditions_line(result)
         + f". Milliseconds for one image of 224 pixels, medians; SmoothDiff and the floor with {SAMPLES} samples, captum's NoiseTunnel(Saliency), the loop of autograd and the compiled one with {MANY}, {AT_ONCE} at a time.",
         "",
         "| network | forward | gradient | x forward | floor | SmoothDiff | x floor | captum | x SmoothDiff | autograd | compiled | file / plain | load / plain | export s | date |",

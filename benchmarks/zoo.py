@@ -71,8 +71,8 @@ def main() -> None:
     out = arguments.out or Path("docs") / f"zoo-{arguments.library}.json"
     kept: list[Row] = json.loads(out.read_text()) if out.exists() else []
     if arguments.retry:
-        others = {row["model"] for row in kept if arguments.models and row["model"] not in arguments.models}
-        kept = [row for row in kept if verdict(row) == "ok" or row["model"] in others]
+        asked = arguments.models or {row["model"] for row in kept}
+        kept = [row for row in kept if verdict(row) == "ok" or row["model"] not in asked]
     done = {(row["model"], row["method"]) for row in kept}
     known = torchvision_models() if arguments.library == "torchvision" else timm_models()
     todo = [

@@ -4,6 +4,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 
+# Inside .venv, whose files are linked below: hard links do not cross file systems.
 work=$(mktemp -d "$root/.venv/wheel-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 git -C "$root" ls-files -z --cached --others --exclude-standard | (cd "$root" && xargs -0 cp --parents -t "$work")

@@ -52,6 +52,7 @@ class SmoothGrad(NoisyMethod):
         seed = getattr(self.base, "seed", None)
         if seed is None or self.seed is None:
             return self.base
+        # Not every Method has a seed, which is all that the checker knows; this one does.
         independent: Method = replace(self.base, seed=(seed + self.seed + 1) % 2**63)  # type: ignore[call-arg]
         return independent
 

@@ -27,24 +27,14 @@ def hard_tanh(call: Call, gradient: Tensor) -> Gradients:
     return _gate(call, gradient, Steps(steps, from_output=True))
 
 
-@rule(aten.clamp.default, when=first_input_only)
+@rule(aten.clamp.default, aten.clamp_min.default, aten.clamp_max.default, when=first_input_only)
 def clamp(call: Call, gradient: Tensor) -> Gradients:
     """s(z) = min(max(z, lo), hi), either bound optional: s' = [lo <= z <= hi], 1 at the bounds."""
     arguments = call.arguments()
-    low, high = arguments["min"], arguments["max"]
-    if low is None:
-        return _gate(call, gradient, Steps((Step(high, -1.0),), base=1.0))
-    jumps = [Step(low, 1.0, inclusive=True)] + ([] if high is None else [Step(high, -1.0)])
-    return _gate(call, gradient, Steps(tuple(jumps)))
-
-
-@rule(aten.clamp_min.default, aten.clamp_max.default, when=first_input_only)
-def one_bound(call: Call, gradient: Tensor) -> Gradients:
-    """As clamp with one bound."""
-    arguments = call.arguments()
-    if "min" in arguments:
-        return _gate(call, gradient, Steps((Step(float(arguments["min"]), 1.0, inclusive=True),)))
-    return _gate(call, gradient, Steps((Step(float(arguments["max"]), -1.0),), base=1.0))
+    low, high = arguments.get("min"), arguments.get("max")
+    rise = [] if low is None else [Step(low, 1.0, inclusive=True)]
+    fall = [] if high is None else [Step(high, -1.0)]
+    return _gate(call, gradient, Steps((*rise, *fall), base=1.0 if low is None else 0.0))
 
 
 @rule(aten.threshold.default, when=first_input_only)
