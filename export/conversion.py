@@ -15,6 +15,7 @@ from smoothserve.explainers import Explanation, ExplanationModel
 
 from .errors import ConversionError
 from .lifting import lift
+from .respelling import respell
 
 OPSET = 18
 INPUTS = ("image", "target")
@@ -27,8 +28,12 @@ def _first_line(error: BaseException) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), repr(error))
 
 
-def convert(model: ExplanationModel) -> onnx.ModelProto:
+def convert(model: ExplanationModel, *, for_processors: bool = True) -> onnx.ModelProto:
     """The graph of ``model`` in standard operators of opset 18, without anything of this machine.
+
+    Args:
+        for_processors: spell operations as ONNX Runtime computes them fastest there (:mod:`.respelling`); the graph
+            computes the same on other devices.
 
     Raises:
         ConversionError: an operation has no ONNX form, or the model isn't float32.
@@ -60,6 +65,8 @@ def convert(model: ExplanationModel) -> onnx.ModelProto:
         ) from error
     assert program is not None
     simplify(program.model)
+    if for_processors:
+        program.model = respell(program.model)
     proto = program.model_proto
     _tidy(proto)
     return proto
@@ -87,11 +94,22 @@ def simplify(model: onnx_ir.Model) -> None:
 
 
 def _tidy(proto: onnx.ModelProto) -> None:
-    """Name the batch, drop what only this machine's exporter knows (traces, paths, sizes)."""
-    for value in [*proto.graph.input, *proto.graph.output]:
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
-        del value.metadata_props[:]
+    """Name the batch, drop what only this machine's exporter knows (traces, paths, sizes of nothing but weights).
+
+    Shapes of activations stay: a runtime that sees that a gradient has the shape of what it is multiplied with keeps
+    both in the layout of its convolutions. It can't find out for itself, because the seeds are made for a batch whose
+    size is a value of the graph.
+    """
+    symbol = proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    stored = {tensor.name for tensor in proto.graph.initializer}
+    shapes = [value for value in proto.graph.value_info if value.name not in stored]
     del proto.graph.value_info[:]
+    proto.graph.value_info.extend(shapes)
+    for value in [*proto.graph.input, *proto.graph.output, *proto.graph.value_info]:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param:
+                dim.dim_param = re.sub(rf"\b{symbol}\b", "batch", dim.dim_param)
+        del value.metadata_props[:]
     del proto.graph.metadata_props[:]
     del proto.metadata_props[:]
     for node in proto.graph.node:

@@ -79,7 +79,7 @@ def to_onnx(
         versions={package: version(package) for package in ("smoothserve", "torch", "onnx", "onnxscript")},
     )
     start = time.perf_counter()
-    proto = convert(model)
+    proto = convert(model, for_processors=dtype == "float32")
     if dtype == "float16":
         products_in_float16(proto)
     log.info("converted to ONNX in %.1f s", time.perf_counter() - start)
