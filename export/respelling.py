@@ -1,3 +1,5 @@
+# mypy: disable-error-code="override, no-untyped-call"
+# (onnxscript calls the methods of a rule with the names of its pattern, and does not annotate all of its own)
 """Operations respelled so that ONNX Runtime computes more of them together with convolutions, or in their layout.
 
 On processors it keeps activations between convolutions in blocks of 8 or 16 channels (NCHWc). An operation that does not
