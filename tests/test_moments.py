@@ -6,7 +6,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from smoothserve.explainers import SmoothDiff, explain
+from smoothserve.explainers.rules import samples as affine_samples
 from smoothserve.explainers.rules.moments import mean, mean_and_variance
+from torch import Tensor, nn
 
 
 @given(n=st.integers(1, 130), offset=st.sampled_from([0.0, 3.0, 1e4]), seed=st.integers(0, 99))
@@ -60,3 +63,55 @@ def test_more_contrasts_than_there_are_change_nothing() -> None:
     for antithetic in (False, True):
         some, all_of_them = (mean_and_variance([z], antithetic, contrasts=most)[1] for most in (6, None))
         torch.testing.assert_close(some, all_of_them, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("antithetic", [False, True])
+@pytest.mark.parametrize("sizes", [[8], [8, 6]])
+@pytest.mark.parametrize("contrasts", [None, 2])
+def test_moments_of_an_affine_map(antithetic: bool, sizes: list[int], contrasts: int | None) -> None:
+    """Combinations of samples go through it as well as samples do; the offset moves the mean only."""
+    x = torch.randn(sum(sizes), 5, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    weight, offset = torch.randn(5, 7, dtype=torch.float64), 100.0
+
+    def through(rows: torch.Tensor, with_offset: bool) -> torch.Tensor:
+        return rows @ weight + (offset if with_offset else 0.0)
+
+    got = mean_and_variance(x.split(sizes), antithetic, contrasts, through)
+    wanted = mean_and_variance((x @ weight + offset).split(sizes), antithetic, contrasts)
+    for one, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+class Expanding(nn.Module):
+    """Convolutions whose results are larger than what they read: with padding, strides, groups and a branch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.stem = nn.Conv2d(3, 12, 3, padding=1)
+        self.narrow = nn.Conv2d(12, 4, 1)
+        self.wide = nn.Conv2d(4, 32, 3, stride=2, padding=2, dilation=2, groups=2)
+        self.other = nn.Conv2d(4, 16, 1, bias=False)
+        self.head = nn.Linear(32 + 16, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.max_pool2d(self.stem(x).relu(), 2)
+        x = self.narrow(x)
+        wide, other = nn.functional.relu6(self.wide(x) * 3), nn.functional.silu(self.other(x))
+        return self.head(torch.cat([wide.mean((2, 3)), other.mean((2, 3))], 1))
+
+
+@pytest.mark.parametrize("samples", [8, 24])  # one chunk, and two
+def test_results_do_not_depend_on_where_moments_are_taken(
+    samples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, method = Expanding().double().eval(), SmoothDiff(samples, 0.5)
+    images = torch.randn(3, 3, 12, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    results, convolutions = [], []
+    for cheap in (16, 0):
+        monkeypatch.setattr(affine_samples, "_CHEAP", cheap)
+        model = explain(net, images, method, top_k=2)
+        convolutions.append(sum("conv" in str(node.target) for node in model.traced.graph.nodes))
+        results.append(model(images).attribution)
+    assert convolutions[0] > convolutions[1]
+    torch.testing.assert_close(results[0], results[1], rtol=1e-9, atol=1e-12)

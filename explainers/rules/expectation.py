@@ -12,10 +12,9 @@ from torch import Tensor
 
 from ..program import BatchLayout
 from . import moments
+from .samples import Affine, Points, Samples
 from .slopes import Slope
 from .windows import Windows
-
-Points = Sequence[Tensor]  # a tensor for each chunk of the samples
 
 _NO_VARIANCE = 1e-24
 _CONTRASTS = 2  # for variances averaged over neighbours; the heatmap's SSIM changes by .002 at most
@@ -43,19 +42,19 @@ class SampleMean:
         """Points -> gradients: the mean over samples, the same for every class."""
         return _repeat(self.fold(values, layout), layout, self.classes)
 
-    def slope(self, slope: Slope, z: Points, y: Points, layout: BatchLayout) -> Tensor:
+    def slope(self, slope: Slope, z: Samples, y: Points) -> Tensor:
         """E[s'(z)] of an element-wise function y = s(z), points -> gradients."""
-        return self.mean([slope.at(chunk) for chunk in (y if slope.from_output else z)], layout)
+        return self.mean([slope.at(chunk) for chunk in (y if slope.from_output else z.values)], z.layout)
 
     def winners(
-        self, z: Points, pooled: Points, pieces: Sequence[Points], windows: Windows, layout: BatchLayout
+        self, z: Samples, pooled: Points, pieces: Sequence[Samples], windows: Windows
     ) -> list[Tensor]:
         """P(z is the maximum ``pooled`` of its window), for each offset in the window; points -> gradients.
 
         ``pieces`` are z before an activation that keeps the order, to be concatenated along the channels.
         """
-        chunks = [windows.winners(*values) for values in zip(z, pooled, strict=True)]
-        return [self.mean(wins, layout) for wins in zip(*chunks, strict=True)]
+        chunks = [windows.winners(*values) for values in zip(z.values, pooled, strict=True)]
+        return [self.mean(wins, z.layout) for wins in zip(*chunks, strict=True)]
 
     def spread(self, gradient: Tensor, layout: BatchLayout, samples: int) -> Tensor:
         """Gradients -> a chunk of the stack: the same for each of its ``samples``."""
@@ -84,8 +83,8 @@ class SoftenedSteps(SampleMean):
 
     beta: float
 
-    def slope(self, slope: Slope, z: Points, y: Points, layout: BatchLayout) -> Tensor:
-        return self.mean([slope.softened(chunk, self.beta) for chunk in z], layout)
+    def slope(self, slope: Slope, z: Samples, y: Points) -> Tensor:
+        return self.mean([slope.softened(chunk, self.beta) for chunk in z.values], z.layout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +102,15 @@ class FittedGaussian(SampleMean):
     antithetic: bool
     pool: int
 
-    def slope(self, slope: Slope, z: Points, y: Points, layout: BatchLayout) -> Tensor:
+    def slope(self, slope: Slope, z: Samples, y: Points) -> Tensor:
         if not slope.everywhere:
-            return super().slope(slope, z, y, layout)
-        mean, variance = self._moments(z, layout)
-        expected = slope.under_gaussian(mean, variance.clamp(min=torch.finfo(variance.dtype).tiny))
-        return _repeat(expected, layout, self.classes)
+            return super().slope(slope, z, y)
+        mean, variance = self._moments(z)
+        expected = slope.under_gaussian(mean, _positive(variance))
+        return _repeat(expected, z.layout, self.classes)
 
     def winners(
-        self, z: Points, pooled: Points, pieces: Sequence[Points], windows: Windows, layout: BatchLayout
+        self, z: Samples, pooled: Points, pieces: Sequence[Samples], windows: Windows
     ) -> list[Tensor]:
         """Softmax of the means over the window, with a temperature of the window's largest deviation times sqrt(6) / pi.
 
@@ -119,28 +118,48 @@ class FittedGaussian(SampleMean):
         being the maximum would be softmax(mu / b) exactly (McFadden 1974); noise of deviation s has
         b = sqrt(6) / pi * s. Single samples decide nothing, so few are enough.
         """
-        if layout.axis != 0:
-            return super().winners(z, pooled, pieces, windows, layout)
-        found = [self._moments(piece, layout) for piece in pieces]
+        if z.layout.axis != 0:
+            return super().winners(z, pooled, pieces, windows)
+        found = [self._moments(piece) for piece in pieces]
         mean, variance = (
             torch.cat(parts, 1) if len(parts) > 1 else parts[0] for parts in zip(*found, strict=True)
         )
-        # Not a number beside padding with -inf: then the largest mean wins, as without noise.
-        variance = torch.where(variance > 0, variance, torch.full_like(variance, _NO_VARIANCE))
+        if all(piece.finite for piece in pieces):
+            variance = _positive(variance)
+        else:  # infinities have a variance that is not a number: there the largest mean wins, as without noise
+            variance = torch.where(variance > 0, variance, torch.full_like(variance, _NO_VARIANCE))
         sharpness = windows.largest(variance).rsqrt() * _GUMBEL
         top = windows.largest(mean)
         odds = [((m - top) * sharpness).exp() for m in windows.by_offset(mean)]
         total = torch.stack(odds).sum(0)
-        return [_repeat(each / total, layout, self.classes) for each in odds]
+        return [_repeat(each / total, z.layout, self.classes) for each in odds]
 
-    def _moments(self, z: Points, layout: BatchLayout) -> tuple[Tensor, Tensor]:
-        rows, shape = self._rows(z, layout)
-        pooled = self.pool > 1 and layout.feature_map and layout.axis == 0 and min(z[0].shape[-2:]) > 1
-        found = moments.mean_and_variance(rows, self.antithetic, _CONTRASTS if pooled else None)
+    def _moments(self, z: Samples) -> tuple[Tensor, Tensor]:
+        layout = z.layout
+        pooled = self.pool > 1 and layout.feature_map and layout.axis == 0 and min(z.values[0].shape[-2:]) > 1
+        rows, shape = self._rows(z.values, layout)
+        through = None
+        if pooled and z.affine is not None:
+            rows, source = self._rows(z.affine.source, layout)
+            through = _through(z.affine, source)
+        found = moments.mean_and_variance(rows, self.antithetic, _CONTRASTS if pooled else None, through)
         mean, variance = (_unrow(moment, shape, layout) for moment in found)
         if pooled:
             variance = F.avg_pool2d(variance, self.pool, 1, self.pool // 2, count_include_pad=False)
         return mean, variance
+
+
+def _positive(variance: Tensor) -> Tensor:
+    return variance.clamp(min=torch.finfo(variance.dtype).tiny)
+
+
+def _through(affine: Affine, shape: torch.Size) -> moments.Through:
+    """The map for rows ``[r, M]`` whose single samples have ``shape`` ``[1, B, C, H, W]``."""
+
+    def apply(rows: Tensor, offset: bool) -> Tensor:
+        return affine.apply(rows.reshape(-1, *shape[2:]), offset).reshape(rows.shape[0], -1)
+
+    return apply
 
 
 def _apart(value: Tensor, layout: BatchLayout, samples: int) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from .registry import Call, Gradients, first_input_only, per_axis, rule
+from .samples import Samples
 from .windows import Windows
 
 aten = torch.ops.aten
@@ -29,14 +29,14 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
         (kernel[0], kernel[1]), (stride[0], stride[1]), (padding[0], padding[1]), (dilation[0], dilation[1]),
         ceil=bool(a["ceil_mode"]), size=(z[0].shape[-2], z[0].shape[-1]), out=(pooled[0].shape[-2], pooled[0].shape[-1]),
     )  # fmt: skip
-    shares = call.expectation.winners(z, pooled, _pieces(call), windows, call.layout(call.leaves[0]))
+    shares = call.expectation.winners(call.samples(call.leaves[0]), pooled, _pieces(call), windows)
     return [windows.add_up([gradient * share for share in shares])]
 
 
 _ORDER_KEEPING = (aten.relu.default, aten.relu6.default, aten.hardtanh.default)
 
 
-def _pieces(call: Call) -> list[list[Tensor]]:
+def _pieces(call: Call) -> list[Samples]:
     """What the windows compare, taken before a ReLU, in the pieces of a concatenation of channels.
 
     The largest element before a ReLU is the largest after it, if any is positive; where none is, the ReLU's own
@@ -50,4 +50,4 @@ def _pieces(call: Call) -> list[list[Tensor]]:
     parts = [part.args[0] if part.target in _ORDER_KEEPING else part for part in parts]
     usable = all(part in call.varying and call.layout(part) == call.layout(source) for part in parts)
     nodes = parts if usable else [source]
-    return [call.at_points(node) for node in nodes]
+    return [call.samples(node) for node in nodes]

@@ -7,7 +7,7 @@ read and write them ten times (EfficientNet-Lite0's largest gate, 8 samples: 8 m
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 Array = npt.NDArray[np.float64]
+Through = Callable[[Tensor, bool], Tensor]  # (rows [r, M], with offset) -> [r, M']
 
 
 def mean(chunks: Sequence[Tensor]) -> Tensor:
@@ -29,7 +30,7 @@ def mean(chunks: Sequence[Tensor]) -> Tensor:
 
 
 def mean_and_variance(
-    chunks: Sequence[Tensor], antithetic: bool, contrasts: int | None = None
+    chunks: Sequence[Tensor], antithetic: bool, contrasts: int | None = None, through: Through | None = None
 ) -> tuple[Tensor, Tensor]:
     """``[n_1, M], [n_2, M], .. -> [1, M], [1, M]``: the mean, and an unbiased estimate of the variance.
 
@@ -47,6 +48,8 @@ def mean_and_variance(
         contrasts: at most so many of a chunk's odd parts, and half as many of its even ones, are squared. The
             estimate stays unbiased, and its error grows; where it is averaged over neighbours anyway, few are
             enough, and they are cheaper to read and write than the samples. None squares all of them.
+        through: an affine map of every row; then the moments are those of its results. Mean and contrasts go through
+            it in place of the samples, contrasts without its offset, which cancels in them.
     """
     step = 2 if antithetic else 1
     values = sum(rows.shape[0] for rows in chunks) // step  # whose variance is estimated
@@ -54,8 +57,14 @@ def mean_and_variance(
     seen = 0
     for rows in chunks:
         mixed = _constant(_within(rows.shape[0], values, antithetic, contrasts), rows) @ rows
-        others = np.array([[0.0] + [1.0] * (mixed.shape[0] - 1)])
-        here, spread, count = mixed[:1], _constant(others, rows) @ (mixed * mixed), rows.shape[0] // step
+        ones = np.ones((1, mixed.shape[0]))
+        if through is None:
+            here, varied = mixed[:1], mixed
+            ones[0, 0] = 0  # the mean's own square does not count: cheaper than taking its row away
+        else:
+            here, varied = through(mixed[:1], True), through(mixed[1:], False)
+            ones = ones[:, 1:]
+        spread, count = _constant(ones, rows) @ (varied * varied), rows.shape[0] // step
         if seen == 0:
             average, squares, seen = here, spread, count
             continue

@@ -14,6 +14,7 @@ from ..errors import DifferentiationError
 from ..program import BatchLayout, Values, arguments_by_name, operation
 from ..source import source_line
 from .expectation import SampleMean
+from .samples import Samples, affine
 from .slopes import Slope
 
 Gradients = Sequence[Tensor | None]
@@ -56,6 +57,12 @@ class Call:
         values = [chunk[node] for chunk in self.points]
         return [value if isinstance(value, Tensor) else value[0] for value in values]
 
+    def samples(self, node: fx.Node) -> Samples:
+        """The same, and what they are cheaply made of."""
+        source = affine(node, self.points, self.varying, sum(self.expectation.chunks))
+        finite = node.target is torch.ops.aten.conv2d.default
+        return Samples(self.at_points(node), self.layout(node), source, finite)
+
     def arguments(self) -> dict[str, Any]:
         """The arguments by their schema names with defaults filled in; inputs at the gradients' batch."""
         leaves = [self.single[leaf] if isinstance(leaf, fx.Node) else leaf for leaf in self.leaves]
@@ -68,9 +75,7 @@ class Call:
 
     def slope(self, slope: Slope) -> Tensor:
         """E[s'(z)] for the first input z of an element-wise function s, points -> gradients."""
-        source = self.leaves[0]
-        z, y = self.at_points(source), self.at_points(self.node)
-        return self.expectation.slope(slope, z, y, self.layout(source))
+        return self.expectation.slope(slope, self.samples(self.leaves[0]), self.at_points(self.node))
 
     def own_vjp(self, gradient: Any) -> list[Tensor | None]:
         """E[J^T] g: the operation's own VJP at every point, then the mean over samples."""
