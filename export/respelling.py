@@ -39,6 +39,8 @@ def rules() -> list[RewriteRule]:
         StepBySigmoid.rule("Less", -1.0),
         ClipBySigmoid.rule(),
         HalvesBySigmoid.rule(),
+        ScaleByBatchNorm.rule(),
+        ScaleInConvolution.rule(),
     ]
 
 
@@ -155,10 +157,58 @@ class HalvesBySigmoid(RewriteRuleClassBase):
         return op.HardSigmoid(past, alpha=_number(scale), beta=_number(offset))
 
 
+class ScaleByBatchNorm(RewriteRuleClassBase):
+    """x scale + shift with a number for each channel is one BatchNormalization (mean 0, variance 1), which knows the layout."""
+
+    def pattern(self, op: Any, x: Any, scale: Any, shift: Any) -> Any:
+        return op.Add(op.Mul(x, scale), shift)
+
+    def check(self, context: Any, x: ir.Value, scale: ir.Value, shift: ir.Value, **_: Any) -> bool:
+        channels = _channels(scale)
+        return channels is not None and channels == _channels(shift) and _is_image(x, channels)
+
+    def rewrite(self, op: Any, x: ir.Value, scale: ir.Value, shift: ir.Value, **_: Any) -> Any:
+        row = op.Constant(value_ints=[-1])
+        flat = op.Reshape(shift, row)
+        none, one = (op.Expand(op.Constant(value_float=number), op.Shape(flat)) for number in (0.0, 1.0))
+        return op.BatchNormalization(x, op.Reshape(scale, row), flat, none, one, epsilon=0.0)
+
+
+class ScaleInConvolution(RewriteRuleClassBase):
+    """What scales each channel of a convolution's result scales its weights: those are made when the file is loaded."""
+
+    def pattern(self, op: Any, x: Any, weight: Any, scale: Any) -> Any:
+        return op.Mul(op.Conv(x, weight, _outputs=["product"]), scale)
+
+    def check(self, context: Any, weight: ir.Value, product: ir.Value, scale: ir.Value, **_: Any) -> bool:
+        channels = _channels(scale)
+        return channels is not None and _is_image(product, channels)
+
+    def rewrite(
+        self, op: Any, x: ir.Value, weight: ir.Value, scale: ir.Value, product: ir.Value, **_: Any
+    ) -> Any:
+        node = _producer(product)
+        column = op.Reshape(scale, op.Constant(value_ints=[-1, 1, 1, 1]))
+        return op.Conv(x, op.Mul(weight, column), **node.attributes)
+
+
 def _step(op: Any, x: ir.Value, sign: float, threshold: ir.Value) -> Any:
     at = _number(threshold) or 0.0
     scale = sign * (_ELSEWHERE if at else _AT_ZERO)
     return op.HardSigmoid(x, alpha=scale, beta=-scale * at)
+
+
+def _channels(value: ir.Value) -> int | None:
+    """Of a constant ``[C, 1, 1]`` or ``[1, C, 1, 1]``."""
+    constant = value.const_value
+    shape = [] if constant is None else list(constant.numpy().shape)
+    shape = shape[1:] if len(shape) == 4 and shape[0] == 1 else shape
+    return shape[0] if len(shape) == 3 and shape[1:] == [1, 1] else None
+
+
+def _is_image(value: ir.Value, channels: int) -> bool:
+    """Whether it is ``[N, channels, H, W]``."""
+    return value.shape is not None and len(value.shape) == 4 and value.shape[1] == channels
 
 
 def _within_range(threshold: ir.Value) -> bool:

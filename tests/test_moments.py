@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from smoothserve.explainers import SmoothDiff, explain
 from smoothserve.explainers.rules import samples as affine_samples
 from smoothserve.explainers.rules.moments import mean, mean_and_variance
+from smoothserve.explainers.rules.samples import Origins
 from torch import Tensor, nn
 
 
@@ -114,4 +115,47 @@ def test_results_do_not_depend_on_where_moments_are_taken(
         convolutions.append(sum("conv" in str(node.target) for node in model.traced.graph.nodes))
         results.append(model(images).attribution)
     assert convolutions[0] > convolutions[1]
+    torch.testing.assert_close(results[0], results[1], rtol=1e-9, atol=1e-12)
+
+
+class Dense(nn.Module):
+    """Two dense layers, each normalising all that was made before: as in DenseNet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(7)
+        self.stem = nn.Conv2d(3, 6, 3)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(6 + 4 * depth) for depth in range(3))
+        self.layers = nn.ModuleList(nn.Conv2d(6 + 4 * depth, 4, 3, padding=1) for depth in range(2))
+        self.head = nn.Linear(14, 5)
+        for norm in self.norms:
+            nn.init.normal_(norm.weight)
+            nn.init.normal_(norm.bias)
+            nn.init.normal_(norm.running_mean)
+            nn.init.uniform_(norm.running_var, 0.5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [self.stem(x)]
+        for norm, layer in zip(self.norms, self.layers, strict=False):
+            features.append(layer(norm(torch.cat(features, 1)).relu()))
+        return self.head(self.norms[2](torch.cat(features, 1)).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("samples", [8, 24])
+def test_moments_of_concatenations_are_found_once(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, method = Dense().double().eval(), SmoothDiff(samples, 0.5)
+    images = torch.randn(3, 3, 12, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
+    results, averaged = [], []
+    for found in (Origins._joined, lambda self, node: None):
+        monkeypatch.setattr(Origins, "_joined", found)
+        model = explain(net, images, method, top_k=2)
+        averaged.append(
+            sum(
+                node.meta["val"].shape[1]
+                for node in model.traced.graph.nodes
+                if node.target is torch.ops.aten.avg_pool2d.default
+            )
+        )
+        results.append(model(images).attribution)
+    assert averaged == [6 + 4 + 4, 6 + 10 + 14]  # channels of the parts, or of the gates
     torch.testing.assert_close(results[0], results[1], rtol=1e-9, atol=1e-12)

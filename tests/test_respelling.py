@@ -26,7 +26,8 @@ def model(nodes: list[onnx.NodeProto], stored: dict[str, Array], shape: list[int
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(value, name) for name, value in stored.items()],
     )  # fmt: skip
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return onnx.shape_inference.infer_shapes(proto)
 
 
 def run(proto: onnx.ModelProto, x: Array) -> Array:
@@ -194,3 +195,42 @@ def test_the_gradient_stays_in_the_layout_of_convolutions(gradient_onnx: Path, t
     assert found["ReorderOutput"] <= 12  # 62 before the rules
     assert "Clip" not in {kind for kind in found if found[kind] > 1}
     assert not {"Greater", "And", "Cast", "Pad"} & {kind for kind in found if found[kind] > 2}
+
+
+@pytest.mark.parametrize(("shape", "fits"), [([8, 1, 1], True), ([1, 8, 1, 1], True), ([1, 1, 5], False)])
+def test_scales_and_shifts_by_channel(shape: list[int], fits: bool) -> None:
+    nodes = [
+        helper.make_node("Mul", ["x", "scale"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "shift"], ["y"]),
+    ]
+    proto = model(nodes, {"scale": weight(*shape), "shift": weight(*shape) * 3}, [2, 8, 4, 5])
+    changed, x = respelled(proto), images(2, 8, 4, 5)
+    assert ("BatchNormalization" in kinds(changed)) == fits
+    np.testing.assert_allclose(run(changed, x), run(proto, x), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("biased", [False, True])
+def test_scales_of_convolutions(groups: int, biased: bool) -> None:
+    """A bias would have to be scaled, too: then it stays as it is."""
+    nodes = [
+        helper.make_node(
+            "Conv", ["x", "w", "b"][: 3 if biased else 2], ["c"], group=groups, pads=[1, 0, 1, 0]
+        ),
+        helper.make_node("Mul", ["c", "scale"], ["y"]),
+    ]
+    stored = {"w": weight(6, 4 // groups, 3, 3), "b": weight(6), "scale": weight(6, 1, 1)}
+    proto = model(nodes, stored, [2, 4, 7, 6])
+    changed, x = respelled(proto), images(2, 4, 7, 6)
+    assert [node.op_type for node in changed.graph.node][-1] == ("Mul" if biased else "Conv")
+    np.testing.assert_allclose(run(changed, x), run(proto, x), rtol=1e-5, atol=1e-5)
+
+
+def test_one_scale_for_a_single_value_of_many_stays() -> None:
+    """``[C, 1, 1]`` beside something that is no image ``[N, C, H, W]``."""
+    nodes = [
+        helper.make_node("Mul", ["x", "scale"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "shift"], ["y"]),
+    ]
+    proto = model(nodes, {"scale": weight(8, 1, 1), "shift": weight(8, 1, 1)}, [2, 3, 8, 4, 5])
+    assert "BatchNormalization" not in kinds(respelled(proto))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..program import BatchLayout
 from . import moments
-from .samples import Affine, Points, Samples
+from .samples import Joined, Points, Samples, Scaled, Shifted, Widened
 from .slopes import Slope
 from .windows import Windows
 
@@ -101,6 +101,9 @@ class FittedGaussian(SampleMean):
 
     antithetic: bool
     pool: int
+    known: dict[int, tuple[Tensor, Tensor, Tensor]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # of values by their id, which are kept alive: their mean and variance
 
     def slope(self, slope: Slope, z: Samples, y: Points) -> Tensor:
         if not slope.everywhere:
@@ -135,31 +138,57 @@ class FittedGaussian(SampleMean):
         return [_repeat(each / total, z.layout, self.classes) for each in odds]
 
     def _moments(self, z: Samples) -> tuple[Tensor, Tensor]:
-        layout = z.layout
-        pooled = self.pool > 1 and layout.feature_map and layout.axis == 0 and min(z.values[0].shape[-2:]) > 1
-        rows, shape = self._rows(z.values, layout)
-        through = None
-        if pooled and z.affine is not None:
-            rows, source = self._rows(z.affine.source, layout)
-            through = _through(z.affine, source)
+        """Mean and variance, found once for each value; see :mod:`.samples` for where they come from."""
+        key = id(z.values[0])
+        if key not in self.known:
+            self.known[key] = (z.values[0], *self._find_moments(z))
+        _, mean, variance = self.known[key]
+        return mean, variance
+
+    def _find_moments(self, z: Samples) -> tuple[Tensor, Tensor]:
+        match z.origin if self._pooled(z) else None:
+            case Joined(parts):
+                means, variances = zip(*(self._moments(part) for part in parts), strict=True)
+                return torch.cat(means, 1), torch.cat(variances, 1)
+            case Scaled(source, scale):
+                mean, variance = self._moments(source)
+                return mean * scale, variance * (scale * scale)
+            case Shifted(source, shift):
+                mean, variance = self._moments(source)
+                return mean + shift, variance
+            case Widened(values, apply):
+                rows, shape = self._rows(values, z.layout)
+                return self._of_rows(rows, z, _by_rows(apply, shape))
+        return self._of_rows(self._rows(z.values, z.layout)[0], z)
+
+    def _of_rows(
+        self, rows: list[Tensor], z: Samples, through: moments.Through | None = None
+    ) -> tuple[Tensor, Tensor]:
+        pooled, (_, shape) = self._pooled(z), self._rows(z.values, z.layout)
         found = moments.mean_and_variance(rows, self.antithetic, _CONTRASTS if pooled else None, through)
-        mean, variance = (_unrow(moment, shape, layout) for moment in found)
+        mean, variance = (_unrow(moment, shape, z.layout) for moment in found)
         if pooled:
             variance = F.avg_pool2d(variance, self.pool, 1, self.pool // 2, count_include_pad=False)
         return mean, variance
+
+    def _pooled(self, z: Samples) -> bool:
+        """Whether the variance is averaged over neighbours."""
+        return (
+            self.pool > 1 and z.layout.feature_map and z.layout.axis == 0 and min(z.values[0].shape[-2:]) > 1
+        )
 
 
 def _positive(variance: Tensor) -> Tensor:
     return variance.clamp(min=torch.finfo(variance.dtype).tiny)
 
 
-def _through(affine: Affine, shape: torch.Size) -> moments.Through:
-    """The map for rows ``[r, M]`` whose single samples have ``shape`` ``[1, B, C, H, W]``."""
+def _by_rows(apply: Callable[[Tensor, bool], Tensor], shape: torch.Size) -> moments.Through:
+    """A map of images for rows ``[r, M]`` whose single samples have ``shape`` ``[outer, B, C, H, W]``."""
 
-    def apply(rows: Tensor, offset: bool) -> Tensor:
-        return affine.apply(rows.reshape(-1, *shape[2:]), offset).reshape(rows.shape[0], -1)
+    def through(rows: Tensor, offset: bool) -> Tensor:
+        return apply(rows.reshape(-1, *shape[2:]), offset).reshape(rows.shape[0], -1)
 
-    return apply
+    return through
 
 
 def _apart(value: Tensor, layout: BatchLayout, samples: int) -> Tensor:

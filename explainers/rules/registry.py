@@ -14,7 +14,7 @@ from ..errors import DifferentiationError
 from ..program import BatchLayout, Values, arguments_by_name, operation
 from ..source import source_line
 from .expectation import SampleMean
-from .samples import Samples, affine
+from .samples import Origins, Samples
 from .slopes import Slope
 
 Gradients = Sequence[Tensor | None]
@@ -58,10 +58,9 @@ class Call:
         return [value if isinstance(value, Tensor) else value[0] for value in values]
 
     def samples(self, node: fx.Node) -> Samples:
-        """The same, and what they are cheaply made of."""
-        source = affine(node, self.points, self.varying, sum(self.expectation.chunks))
-        finite = node.target is torch.ops.aten.conv2d.default
-        return Samples(self.at_points(node), self.layout(node), source, finite)
+        """The same, and what they are made of."""
+        samples = sum(self.expectation.chunks)
+        return Origins(self.points, samples, self.varying, self.batch).of(node)
 
     def arguments(self) -> dict[str, Any]:
         """The arguments by their schema names with defaults filled in; inputs at the gradients' batch."""
