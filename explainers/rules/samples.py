@@ -110,8 +110,7 @@ class Origins:
         return [value if isinstance(value, Tensor) else value[0] for value in values]
 
     def _widened(self, node: fx.Node) -> Widened | None:
-        if node.target is not aten.conv2d.default:
-            return None
+        """A convolution that is cheap, and whose input is much smaller than its result."""
         call = _arguments(node)
         x, weight, bias = call["input"], self._constant(call["weight"]), self._constant(call["bias"])
         if x not in self.varying or not isinstance(weight, Tensor) or call["bias"] in self.varying:
@@ -164,8 +163,5 @@ def _by_channel(value: Tensor | float) -> bool:
     """One number, or one for each channel of ``[B, C, H, W]``."""
     if not isinstance(value, Tensor) or value.numel() == 1:
         return True
-    return (
-        value.ndim in (3, 4)
-        and value.shape[-2:] == (1, 1)
-        and value.shape[0] == (1 if value.ndim == 4 else value.shape[0])
-    )
+    shape = value.shape if value.ndim == 4 else (1, *value.shape)
+    return len(shape) == 4 and shape[0] == 1 and tuple(shape[2:]) == (1, 1)
