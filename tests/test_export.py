@@ -330,7 +330,7 @@ def test_a_wrong_file_is_found_out_and_never_replaces_a_good_one(
         onnx.save(proto, tmp_path / "broken.onnx")
         with pytest.raises(VerificationError, match=word):
             verify(tmp_path / "broken.onnx", small)
-        monkeypatch.setattr("smoothserve.export.onnx_file.convert", lambda model, p=proto: p)
+        monkeypatch.setattr("smoothserve.export.onnx_file.convert", lambda model, p=proto, **_: p)
         with pytest.raises(VerificationError, match=word):
             to_onnx(small, path)
         monkeypatch.undo()
