@@ -131,10 +131,11 @@ class Origins:
 
     def _joined(self, node: fx.Node) -> Joined | None:
         """A concatenation of channels with a part whose moments others want, too."""
-        parts, layout = list(node.args[0]), self.batch[node]  # type: ignore[arg-type]
+        call, layout = _arguments(node), self.batch[node]
+        parts = call["tensors"]
         alike = all(part in self.varying and self.batch[part] == layout for part in parts)
         shared = any(len(part.users) > 1 for part in parts)
-        if not (alike and shared) or node.args[1:] != (1,) or layout != BatchLayout(0, 1, feature_map=True):
+        if not (alike and shared) or call["dim"] != 1 or layout != BatchLayout(0, 1, feature_map=True):
             return None
         return Joined([self.of(part) for part in parts])
 
