@@ -9,6 +9,7 @@ from typing import Any
 
 Seconds = list[float]
 _SELDOM = 4  # rounds for each one of a slow rival
+_REST = 0.1  # seconds before a turn: until the threads of the one before it no longer spin on its cores
 
 
 def interleaved(
@@ -19,7 +20,7 @@ def interleaved(
     Args:
         rivals: what to call, by name.
         rounds: how often each rival's turn comes.
-        in_a_row: calls that count in a turn; one before them does not (caches, threads that still spin for another).
+        in_a_row: calls that count in a turn; one before them does not, which warms the caches.
         slow: rivals that take a turn in every fourth round only, of one call that counts.
     """
     taken: dict[str, Seconds] = {name: [] for name in rivals}
@@ -27,6 +28,7 @@ def interleaved(
         for name, call in rivals.items():
             if name in slow and number % _SELDOM:
                 continue
+            time.sleep(_REST)
             for repeat in range(1 if name in slow else 1 + in_a_row):
                 start = time.perf_counter()
                 call()

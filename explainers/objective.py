@@ -44,6 +44,11 @@ class Objective:
                 f"against={self.against} with objective={self.kind!r}: it is the number (>= 0) of the other class of 'contrast'."
             )
 
+    @property
+    def linear(self) -> bool:
+        """Whether it is linear in the logits, so that its derivative does not depend on them."""
+        return self.kind in ("logit", "contrast")
+
     def check(self, classes: int) -> None:
         """Raise MethodError where a classifier with so many classes cannot have this objective."""
         if classes < 2 and self.kind != "logit":
@@ -72,7 +77,7 @@ class Objective:
 
         With p = softmax(logits): p * (v - sum(p v)) for a probability, v - p sum(v) for its logarithm.
         """
-        if self.kind in ("logit", "contrast"):
+        if self.linear:
             return v
         pulled = []
         for chunk, samples in zip(logits, expectation.chunks, strict=True):

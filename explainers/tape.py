@@ -85,6 +85,7 @@ class Tape:
             single=single.values,
             stacked=[tape.values for tape in stacked],
             expectation=expectation,
+            logits_read=not self._network.objective.linear,
         ).walk(gradient)
         apart: Tensor = result.unflatten(0, (classes, result.shape[0] // classes))
         return apart
@@ -96,13 +97,14 @@ class Tape:
 
 @dataclass(frozen=True)
 class _Reverse:
-    """A reverse pass; the attributes are those of :class:`Call`."""
+    """A reverse pass; the attributes are those of :class:`Call`, and whether the objective read the samples of the logits."""
 
     program: Program
     points: Sequence[Values]
     single: Values
     stacked: Sequence[Values]
     expectation: SampleMean
+    logits_read: bool
 
     def walk(self, gradient: Tensor) -> Tensor:
         """From v at the logits to J^T v at the image."""
@@ -110,6 +112,7 @@ class _Reverse:
         varying = program.varying()
         active = _differentiable(program, varying, self.points[0])
         gradients: dict[fx.Node, Any] = {program.logits: gradient}
+        last = not self.logits_read
         for node in reversed(program.calls):
             arriving = gradients.pop(node, None)
             if arriving is None or node not in active:
@@ -119,13 +122,14 @@ class _Reverse:
                 assert isinstance(source, fx.Node)
                 gradients.setdefault(source, {})[index] = arriving
                 continue
-            call = self._call(node, active, varying)
+            call = self._call(node, active, varying, last)
             for position, part in zip(call.active, rule_for(call)(call, arriving), strict=True):
                 if part is None:
                     continue
                 source = call.leaves[position]
                 known = gradients.get(source)
                 gradients[source] = part if known is None else known + part
+            last = last and not call.read
         result = gradients.get(program.image)
         if result is None:
             raise DifferentiationError(
@@ -135,7 +139,7 @@ class _Reverse:
         assert isinstance(result, Tensor)
         return result
 
-    def _call(self, node: fx.Node, active: set[fx.Node], varying: set[fx.Node]) -> Call:
+    def _call(self, node: fx.Node, active: set[fx.Node], varying: set[fx.Node], last: bool) -> Call:
         leaves, spec = pytree.tree_flatten((node.args, dict(node.kwargs)))
         positions = [
             position for position, leaf in enumerate(leaves) if isinstance(leaf, fx.Node) and leaf in active
@@ -147,12 +151,13 @@ class _Reverse:
             leaves=leaves,
             spec=spec,
             active=positions,
-            points=self.points,
+            evaluated=self.points,
             single=self.single,
             stacked=self.stacked,
             varying=varying,
             batch=self.program.batch,
             expectation=self.expectation,
+            last=last,
         )
 
 

@@ -100,6 +100,8 @@ def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
     options.enable_mem_reuse = False  # planning it takes most of the load time; the arena does it anyway
     share_arena()
     options.add_session_config_entry("session.use_env_allocators", "1")
+    # Threads wait for more work by spinning, long after a run, on cores that the next session needs.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     if threads is not None:
         options.intra_op_num_threads = threads
     return options

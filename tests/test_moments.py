@@ -118,6 +118,42 @@ def test_results_do_not_depend_on_where_moments_are_taken(
     torch.testing.assert_close(results[0], results[1], rtol=1e-9, atol=1e-12)
 
 
+class Headed(nn.Module):
+    """A convolution in front of the last activation: SqueezeNet's classifier, MobileNet's last features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(9)
+        self.features = nn.Sequential(nn.Conv2d(3, 16, 3, stride=2), nn.ReLU())
+        self.last = nn.Conv2d(16, 10, 3, padding=1)
+        self.head = nn.Linear(10, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(nn.functional.relu6(self.last(self.features(x))).mean((2, 3)))
+
+
+@pytest.mark.parametrize("objective", ["logit", "probability"])
+def test_convolution_before_the_last_activation_runs_for_the_moments_only(
+    objective: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same explanation; where the objective reads the samples' logits, the same graph, too."""
+    net = Headed().double().eval()
+    images = torch.randn(3, 3, 15, 15, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
+    results, rows = [], []
+    for combinations in (4, 16):
+        monkeypatch.setattr(affine_samples, "_COMBINATIONS", combinations)
+        model = explain(net, images, SmoothDiff(16, 0.5), objective=objective, top_k=2)
+        batches = [
+            node.meta["val"].shape[0]
+            for node in model.traced.graph.nodes
+            if "conv" in str(node.target) and node.meta["val"].shape[1] == 10
+        ]
+        rows.append(sum(int(batch.node.hint) if hasattr(batch, "node") else batch for batch in batches))
+        results.append(model(images).attribution)
+    torch.testing.assert_close(results[0], results[1], rtol=1e-9, atol=1e-12)
+    assert rows[0] < rows[1] / 2 if objective == "logit" else rows[0] == rows[1]
+
+
 class Dense(nn.Module):
     """Two dense layers, each normalising all that was made before: as in DenseNet."""
 

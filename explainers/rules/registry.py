@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -28,25 +28,35 @@ class Call:
         node: the operation.
         leaves: its flattened arguments; graph values appear as nodes.
         active: positions in ``leaves`` whose gradient is wanted.
-        points: the values at the evaluated points, for each chunk of n samples: batch n*B (noisy copies) or B.
+        evaluated: the values at the evaluated points, for each chunk of n samples: batch n*B (noisy copies) or B.
         single: values of the batch that gradients have, k*B for k explained classes; only their sizes and
             what does not depend on the pixels are used.
         stacked: the same for each chunk of the stack, n*k*B, see :class:`SampleMean`.
         varying: the nodes whose value depends on the pixels.
         batch: node -> where its value holds the batch.
         expectation: averages over the noisy copies.
+        last: whether no operation behind this one reads the values at the points.
+        read: whether this one did so far.
     """
 
     node: fx.Node
     leaves: list[Any]
     spec: pytree.TreeSpec
     active: list[int]
-    points: Sequence[Values]
+    evaluated: Sequence[Values]
     single: Values
     stacked: Sequence[Values]
     varying: set[fx.Node]
     batch: dict[fx.Node, BatchLayout | None]
     expectation: SampleMean
+    last: bool = False
+    read: bool = field(default=False, init=False)
+
+    @property
+    def points(self) -> Sequence[Values]:
+        """The values at the evaluated points; whoever asks for them reads them."""
+        self.read = True
+        return self.evaluated
 
     @property
     def target(self) -> Any:
@@ -60,7 +70,7 @@ class Call:
     def samples(self, node: fx.Node) -> Samples:
         """The same, and what they are made of."""
         samples = sum(self.expectation.chunks)
-        return Origins(self.points, samples, self.varying, self.batch).of(node)
+        return Origins(self.points, samples, self.varying, self.batch, self.last).of(node)
 
     def arguments(self) -> dict[str, Any]:
         """The arguments by their schema names with defaults filled in; inputs at the gradients' batch."""

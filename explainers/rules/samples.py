@@ -17,6 +17,7 @@ Points = Sequence[Tensor]  # a tensor for each chunk of the samples
 
 _CHEAP = 16  # multiply-adds for each output and sample; with more, a convolution costs more than reading its results' samples
 _SMALLER = 2  # times, at least
+_COMBINATIONS = 4  # of samples: their mean, and the contrasts that are squared
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,14 @@ class Origins:
         points: node -> value, for each chunk of ``samples`` samples altogether.
         varying: the nodes whose value depends on the pixels.
         batch: node -> where its value holds the batch.
+        last: whether nothing behind the operation that asks reads samples.
     """
 
     points: Sequence[Values]
     samples: int
     varying: set[fx.Node]
     batch: Mapping[fx.Node, BatchLayout | None]
+    last: bool = False
 
     def of(self, node: fx.Node) -> Samples:
         """The samples of ``node``, which varies, with their origin."""
@@ -110,16 +113,19 @@ class Origins:
         return [value if isinstance(value, Tensor) else value[0] for value in values]
 
     def _widened(self, node: fx.Node) -> Widened | None:
-        """A convolution that is cheap, and whose input is much smaller than its result."""
+        """A convolution that is cheap, and whose input is much smaller than its result; or whose samples serve nobody else.
+
+        Those of the last activation do not: then the convolution runs for the mean and the contrasts alone.
+        """
         call = _arguments(node)
         x, weight, bias = call["input"], self._constant(call["weight"]), self._constant(call["bias"])
         if x not in self.varying or not isinstance(weight, Tensor) or call["bias"] in self.varying:
             return None
         source, result = self._values(x), self._values(node)
-        if (
-            weight[0].numel() > _CHEAP * self.samples
-            or _SMALLER * source[0][0].numel() > result[0][0].numel()
-        ):
+        cheap = weight[0].numel() <= _CHEAP * self.samples
+        wider = _SMALLER * source[0][0].numel() <= result[0][0].numel()
+        alone = self.last and len(node.users) == 1 and self.samples > _COMBINATIONS
+        if not (cheap and wider) and not alone:
             return None
         settings = [call[name] for name in ("stride", "padding", "dilation", "groups")]
 

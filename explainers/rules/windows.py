@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,15 +38,14 @@ class Windows:
 
     def by_offset(self, value: Tensor) -> Iterator[Tensor]:
         """``[N, C, *out]`` for each offset in the window, in row order; -inf outside of the image."""
-        padded = F.pad(value, self._margins, value=float("-inf"))
-        # Columns first: a runtime copies strided rows fast, strided columns slowly.
+        padded = F.pad(value, self._margins, value=float("-inf")) if any(self._margins) else value
+        # Columns first: a runtime copies strided rows fast; strided columns are fast as windows of one element.
         columns = [
-            _strided(padded, -1, j * self.dilation[1], self.out[1], self.stride[1])
-            for j in range(self.kernel[1])
+            _columns(padded, j * self.dilation[1], self.out[1], self.stride[1]) for j in range(self.kernel[1])
         ]
         for i in range(self.kernel[0]):
             for taken in columns:
-                yield _strided(taken, -2, i * self.dilation[0], self.out[0], self.stride[0])
+                yield _rows(taken, i * self.dilation[0], self.out[0], self.stride[0])
 
     def winners(self, value: Tensor, pooled: Tensor) -> Iterator[Tensor]:
         """1 at the offset of the first maximum in row order, as in PyTorch, else 0; for each offset.
@@ -62,25 +62,37 @@ class Windows:
     def add_up(self, shares: list[Tensor]) -> Tensor:
         """The shares ``[N, C, *out]`` of all offsets, added where they point: ``[N, C, *size]``.
 
-        That is a transposed convolution whose input channels are the offsets and whose kernels are one-hot.
-        Windows may overlap, and may leave elements of the image alone.
+        Windows may overlap, and may leave elements of the image alone. Every share of an offset points to rows and
+        columns of one phase, their number modulo the stride. So shares of the same phases are added up, shifted,
+        and the sums laid out in turns: a transposed convolution with one-hot kernels, without its products.
         """
-        value = torch.stack(shares, dim=2)
-        channels, area = value.shape[1], value.shape[2]
-        with torch.utils._python_dispatch._disable_current_modes():
-            one_hot = torch.eye(area).view(area, 1, *self.kernel)
-        canvas = F.conv_transpose2d(
-            value.flatten(0, 1), one_hot.to(value), stride=self.stride, dilation=self.dilation
-        )
-        spread = canvas.unflatten(0, (-1, channels)).squeeze(2)
-        left, _, top, _ = self._margins
+        top, left = self.padding
         height, width = self.size
-        missing = [
-            max(n - have, 0)
-            for n, have in zip((left + width, top + height), spread.shape[:-3:-1], strict=True)
-        ]
-        spread = F.pad(spread, [0, missing[0], 0, missing[1]])
-        return spread[..., top : top + height, left : left + width]
+        turns = range(self.stride[0]), range(self.stride[1])
+        lines = [_in_turns([self._phase(shares, row, column) for column in turns[1]], -1) for row in turns[0]]
+        canvas = _in_turns(lines, -2)
+        return (
+            canvas if canvas.shape[-2:] == self.size else canvas[..., top : top + height, left : left + width]
+        )
+
+    def _phase(self, shares: list[Tensor], row: int, column: int) -> Tensor:
+        """The sum of what points to rows ``row`` and columns ``column`` modulo the strides, shifted by whole strides."""
+        tall, wide = (
+            max(-(-(n + p) // s), o + d * (k - 1) // s)
+            for n, p, s, o, d, k in zip(
+                self.size, self.padding, self.stride, self.out, self.dilation, self.kernel, strict=True
+            )
+        )
+        offsets = itertools.product(range(self.kernel[0]), range(self.kernel[1]))
+        total: Tensor | None = None
+        for (i, j), share in zip(offsets, shares, strict=True):
+            down, rest = divmod(i * self.dilation[0], self.stride[0])
+            right, over = divmod(j * self.dilation[1], self.stride[1])
+            if (rest, over) == (row, column):
+                margins = [right, wide - right - self.out[1], down, tall - down - self.out[0]]
+                shifted = F.pad(share, margins) if any(margins) else share
+                total = shifted if total is None else total + shifted
+        return shares[0].new_zeros((*shares[0].shape[:-2], tall, wide)) if total is None else total
 
     @property
     def _margins(self) -> tuple[int, int, int, int]:
@@ -93,8 +105,20 @@ class Windows:
         return self.padding[1], right, self.padding[0], bottom
 
 
-def _strided(value: Tensor, axis: int, start: int, count: int, stride: int) -> Tensor:
-    """Every ``stride``-th slice along ``axis``, ``count`` of them from ``start``."""
-    index = [slice(None)] * value.ndim
-    index[axis] = slice(start, start + (count - 1) * stride + 1, stride)
-    return value[tuple(index)]
+def _rows(value: Tensor, start: int, count: int, stride: int) -> Tensor:
+    """Every ``stride``-th row, ``count`` of them from ``start``."""
+    return value[..., start : start + (count - 1) * stride + 1 : stride, :]
+
+
+def _columns(value: Tensor, start: int, count: int, stride: int) -> Tensor:
+    """Every ``stride``-th column, ``count`` of them from ``start``."""
+    reach = value[..., start : start + (count - 1) * stride + 1]
+    if stride == 1:
+        return reach
+    taken: Tensor = F.max_pool1d(reach.flatten(1, 2), 1, stride).unflatten(1, value.shape[1:3])
+    return taken
+
+
+def _in_turns(values: list[Tensor], axis: int) -> Tensor:
+    """The first slices of all values along a negative ``axis``, then their second ones, and so on."""
+    return values[0] if len(values) == 1 else torch.stack(values, axis).flatten(axis - 1, axis)
