@@ -17,7 +17,7 @@ from .slopes import Slope
 from .windows import Windows
 
 _NO_VARIANCE = 1e-24
-_CONTRASTS = 2  # for variances averaged over neighbours; the heatmap's SSIM changes by .002 at most
+_CONTRASTS = 2  # for variances averaged over neighbours; with all, SSIM is .01 better (16 samples: .02)
 _GUMBEL = math.pi / math.sqrt(6)  # one over the scale of Gumbel noise of deviation 1
 
 
