@@ -38,23 +38,27 @@ class Network:
         for seen, tape in self._tapes:
             if seen is points:
                 return tape
-        tape = Tape(self, points, self.program.run(points, self.weights))
+        tape = Tape(self.program, self.weights, self.objective, points)
         self._tapes.append((points, tape))
         return tape
 
 
 class Tape:
-    """All values of one forward pass."""
+    """All values of one forward pass. It does not know the Network that keeps it, so both are freed with their last user."""
 
-    def __init__(self, network: Network, image: Tensor, values: Values) -> None:
-        self._network = network
-        self._image = image
-        self.values = values
+    def __init__(
+        self, program: Program, weights: Mapping[fx.Node, Tensor], objective: Objective, points: Tensor
+    ) -> None:
+        self._program = program
+        self._weights = weights
+        self._objective = objective
+        self._points = points
+        self.values: Values = program.run(points, weights)
 
     @property
     def logits(self) -> Tensor:
         """``[N, K]``."""
-        logits = self.values[self._network.program.logits]
+        logits = self.values[self._program.logits]
         assert isinstance(logits, Tensor)
         return logits
 
@@ -78,21 +82,21 @@ class Tape:
             expectation = replace(expectation, classes=classes)
             single, stacked = self._repeated(classes), [tape._repeated(classes) for tape in noisy]
         logits = [tape.logits for tape in noisy]
-        gradient = self._network.objective.pull(logits, seeds.flatten(0, 1), expectation)
+        gradient = self._objective.pull(logits, seeds.flatten(0, 1), expectation)
         result = _Reverse(
-            program=self._network.program,
+            program=self._program,
             points=[tape.values for tape in noisy],
             single=single.values,
             stacked=[tape.values for tape in stacked],
             expectation=expectation,
-            logits_read=not self._network.objective.linear,
+            logits_read=not self._objective.linear,
         ).walk(gradient)
         apart: Tensor = result.unflatten(0, (classes, result.shape[0] // classes))
         return apart
 
     def _repeated(self, times: int) -> Tape:
         """The tape of a batch ``times`` as large; what asks for it uses sizes only."""
-        return self._network.at(self._image.repeat(times, 1, 1, 1))
+        return Tape(self._program, self._weights, self._objective, self._points.repeat(times, 1, 1, 1))
 
 
 @dataclass(frozen=True)

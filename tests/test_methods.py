@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from smoothserve.explainers import (
@@ -13,6 +16,8 @@ from smoothserve.explainers import (
     SmoothGrad,
     explain,
 )
+from smoothserve.explainers.capture import capture
+from smoothserve.explainers.tape import Network
 from torch import Tensor
 
 from . import networks, reference
@@ -118,6 +123,24 @@ def test_prediction_is_that_of_the_clean_image(explained: ExplanationModel) -> N
     images = torch.randn(2, 3, 12, 12, dtype=torch.float64)
     model = networks.tiny("shared-relu")
     torch.testing.assert_close(explained(images).logits, model(images).detach())
+
+
+def test_activations_are_freed_with_their_last_user() -> None:
+    """Without waiting for the collector of cycles: a forward pass of many samples is gigabytes."""
+    program = capture(networks.tiny("squeeze-excite"), torch.randn(1, 3, 12, 12, dtype=torch.float64))
+    gc.collect()
+    gc.disable()
+    try:
+        network = Network(program)
+        tape = network.at(torch.randn(2, 3, 12, 12, dtype=torch.float64))
+        for classes in (1, 3):
+            tape.pullback(torch.ones(classes, 2, tape.logits.shape[1], dtype=torch.float64))
+        logits = weakref.ref(tape.logits)
+        assert logits() is not None
+        del network, tape
+        assert logits() is None
+    finally:
+        gc.enable()
 
 
 def test_random_seed_differs_from_call_to_call_and_fixed_seed_does_not() -> None:
