@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any, cast
 
 import torch
@@ -52,7 +53,9 @@ def in_turn(graph: fx.Graph, image: fx.Node) -> None:
     that computes them late keeps the activations of all chunks until then. So what a chunk starts from gets a
     zero added that is made of everything that is needed later of the chunk before:
 
-        source + sum(clamp(x[0], 0, 0) for all such x) = source.
+        source + sum([x[0] > infinity] for all such x) = source.
+
+    Nothing is larger, and a comparison with what is not a number is false too: one image's overflow stays its own.
 
     Nodes are sorted by chunk too, for those who run them in the order of the graph.
     """
@@ -93,14 +96,15 @@ def _is_floating(node: fx.Node) -> bool:
 def _plus_zero_of(graph: fx.Graph, source: Any, needed: list[fx.Node]) -> fx.Node:
     """``source`` plus a zero that can't be known before every node of ``needed`` is computed."""
 
-    def call(target: Any, *args: Any) -> fx.Node:
-        node = graph.call_function(target, args)
+    def call(target: Any, *args: Any, **kwargs: Any) -> fx.Node:
+        node = graph.call_function(target, args, kwargs)
         with source.meta["val"].fake_mode:
-            node.meta["val"] = target(*fx.map_arg(args, lambda argument: argument.meta["val"]))
+            node.meta["val"] = target(*fx.map_arg(args, lambda argument: argument.meta["val"]), **kwargs)
         return node
 
     if not needed:
         return cast(fx.Node, source)
     firsts = [call(aten.slice.Tensor, call(aten.reshape.default, x, [-1]), 0, 0, 1) for x in needed]
-    zeros = call(aten.clamp.default, call(aten.cat.default, firsts), 0.0, 0.0)
+    never = call(aten.gt.Scalar, call(aten.cat.default, firsts), math.inf)
+    zeros = call(aten._to_copy.default, never, dtype=source.meta["val"].dtype)
     return call(aten.add.Tensor, source, call(aten.sum.default, zeros))

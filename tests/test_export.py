@@ -125,6 +125,23 @@ def test_smoothdiff_has_no_kinks(pixels: int, tmp_path: Path) -> None:
     agree_everywhere(explained, tmp_path / "m.onnx")
 
 
+@pytest.mark.parametrize(
+    "method", [SmoothDiff(8), SmoothDiff(24), SmoothGrad(24), IntegratedGradients(24)], ids=str
+)
+def test_a_broken_image_breaks_no_other(method: Method, tmp_path: Path) -> None:
+    """Nor at 24 evaluations, in two chunks, the second of which waits for the first."""
+    path = tmp_path / "model.onnx"
+    images = torch.randn(3, 3, 12, 12)
+    to_onnx(explain(networks.tiny("pool-ties", torch.float32), images, method), path)
+    alone = run(path, images[1:], torch.tensor([-1, -1]))
+    for broken in (float("nan"), float("inf"), 3e38):
+        images[0] = broken
+        beside = run(path, images, torch.tensor([-1, -1, -1]))
+        for name, wanted, got in zip(Explanation._fields, alone, beside, strict=True):
+            assert wanted.isfinite().all()
+            torch.testing.assert_close(got[1:], wanted, msg=f"{name} beside {broken}")
+
+
 @pytest.fixture
 def small() -> ExplanationModel:
     model = networks.tiny("pool-ties", torch.float32)

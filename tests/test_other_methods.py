@@ -356,7 +356,8 @@ def test_gaussian_winners(
     assert float((got.attribution - wanted).norm() / wanted.norm()) < 1e-8
 
 
-def test_gaussian_winners_beside_minus_infinity_and_without_noise() -> None:
+@pytest.mark.parametrize("samples", [4, 24])  # one chunk, and two
+def test_gaussian_winners_beside_minus_infinity_and_without_noise(samples: int) -> None:
     """Explicit padding with -inf, and noise too weak to change any winner: SmoothDiff is the gradient."""
 
     class Net(nn.Module):
@@ -365,7 +366,7 @@ def test_gaussian_winners_beside_minus_infinity_and_without_noise() -> None:
             return nn.functional.max_pool2d(padded, 3, 2).flatten(1)[:, :5]
 
     for std in (0.0, 1e-9):
-        smooth = explain(Net().eval(), IMAGES, SmoothDiff(4, std))(IMAGES)
+        smooth = explain(Net().eval(), IMAGES, SmoothDiff(samples, std))(IMAGES)
         plain = explain(Net().eval(), IMAGES, Gradient())(IMAGES)
         torch.testing.assert_close(smooth.attribution, plain.attribution, rtol=1e-9, atol=1e-12)
 

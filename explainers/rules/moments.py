@@ -70,7 +70,7 @@ def mean_and_variance(
             continue
         gap, both = here - average, seen + count
         squares = squares + spread + gap * gap * (seen * count / both / (values - 1))
-        average, seen = average + gap * (count / both), both
+        average, seen = average * (seen / both) + here * (count / both), both  # padding's -inf stays -inf
     return average, squares
 
 
