@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 import torch._inductor.config as inductor
 from smoothserve.explainers import SmoothDiff
@@ -28,7 +29,15 @@ from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
 from smoothserve.export.packing import prediction_graph
 
-from .record import conditions, conditions_line, kept_rows, open_session
+from .record import (
+    Help,
+    add_out_option,
+    add_timing_options,
+    conditions,
+    conditions_line,
+    kept_rows,
+    open_session,
+)
 from .speed import NETWORKS, SAMPLES
 from .timing import interleaved
 from .zoo_one import bundled_or_random
@@ -68,6 +77,7 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
     torch.compiler.reset()
     return {
         "network": name,
+        "onnxruntime": onnxruntime.__version__,
         "milliseconds": {key: round(1000 * statistics.median(values), 1) for key, values in taken.items()},
         "compile_seconds": round(seconds),
         "apart": float(f"{apart:.1e}"),
@@ -83,26 +93,29 @@ def table(result: dict[str, Any]) -> str:
         + f". Milliseconds of SmoothDiff({SAMPLES}) for one image of 224 pixels and of a plain forward pass of {SAMPLES + 1}; medians of "
         "turns in one run. `python -m benchmarks.backends` measures it again.",
         "",
-        "| network | SmoothDiff, ONNX Runtime | SmoothDiff, TorchInductor | ONNX Runtime's is faster by | forward, ONNX Runtime | forward, TorchInductor | seconds to compile |",
-        "|---|---|---|---|---|---|---|",
+        "| network | SmoothDiff, ONNX Runtime | SmoothDiff, TorchInductor | ONNX Runtime's is faster by | forward, ONNX Runtime | forward, TorchInductor | seconds to compile | version of ONNX Runtime |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in result["rows"]:
         ms = row["milliseconds"]
         lines.append(
             f"| {row['network']} | {ms['onnxruntime']} | {ms['inductor']} | {ms['inductor'] / ms['onnxruntime']:.2f} x | "
-            f"{ms['onnxruntime_forward']} | {ms['inductor_forward']} | {row['compile_seconds']} |"
+            f"{ms['onnxruntime_forward']} | {ms['inductor_forward']} | {row['compile_seconds']} | {row['onnxruntime']} |"
         )
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
+    parser.add_argument(
+        "--networks",
+        nargs="+",
+        choices=NETWORKS,
+        default=NETWORKS,
+        help="measure only these; others keep their rows",
     )
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("docs"))
+    add_timing_options(parser, 8)
+    add_out_option(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     inductor.freezing = True

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from .eager import attribution
 from .networks import NETWORKS, PHOTOS, network, photo
-from .record import kept_rows
+from .record import Help, add_out_option, kept_rows
 
 SAMPLES = (2, 4, 8, 16, 32)
 STD = {"efficientnet-lite0": 0.3, "squeezenet1_1": 0.5}
@@ -55,9 +55,9 @@ def gradient_session(classifier: nn.Module, image: Tensor) -> onnxruntime.Infere
 def converged(
     session: onnxruntime.InferenceSession, image: Tensor, target: Tensor, std: float, samples: int
 ) -> Tensor:
-    """SmoothGrad with many antithetic samples, in chunks."""
+    """SmoothGrad with many samples, independent of each other, in chunks."""
     chunks = -(-samples // CHUNK)
-    methods = [SmoothGrad(CHUNK, std, seed=10_000 + index, antithetic=True) for index in range(chunks)]
+    methods = [SmoothGrad(CHUNK, std, seed=10_000 + index) for index in range(chunks)]
     total = np.zeros(image.shape[1:])
     for index, so_far in enumerate(gradient_sums(session, image, target, methods)):
         total = so_far
@@ -162,9 +162,7 @@ def draw(results: list[dict[str, object]], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     parser.add_argument(
         "--networks",
         nargs="+",
@@ -176,7 +174,7 @@ def main() -> None:
         "--reference", type=int, default=3000, metavar="N", help="samples of the converged SmoothGrad"
     )
     parser.add_argument("--seeds", type=int, default=3, help="each figure is a mean over this many seeds")
-    parser.add_argument("--out", type=Path, default=Path("docs"))
+    add_out_option(parser)
     arguments = parser.parse_args()
     file = arguments.out / "convergence.json"
     results = [*kept_rows(file, arguments.networks), *rows(arguments)]

@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", nargs="+", type=Path)
+    parser.add_argument("file", nargs="+", type=Path, help=".onnx files, as smoothserve exports them")
     for path in parser.parse_args().file:
         print(json.dumps({"file": path.name, **cost(path)}, indent=1))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .record import open_session
+from .record import Help, add_timing_options, open_session
 
 _LONG = 20  # s, for the repetitions of a call after its second
 
@@ -46,13 +46,10 @@ def resident(key: str) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
+    parser.add_argument("file", type=Path, help=".onnx, as smoothserve exports it")
+    parser.add_argument("--batch", type=int, default=1, help="images in one call")
+    add_timing_options(parser, 7)
     arguments = parser.parse_args()
     print(json.dumps(measure(arguments.file, arguments.batch, arguments.threads, arguments.rounds)))
 

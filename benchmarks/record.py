@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -13,6 +14,21 @@ from typing import Any
 
 import onnxruntime
 from smoothserve.handlers.graph import session_options
+
+
+class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """The module's docstring as it stands, and every option's default."""
+
+
+def add_timing_options(parser: argparse.ArgumentParser, rounds: int) -> None:
+    """``--rounds`` and ``--threads``."""
+    parser.add_argument("--rounds", type=int, default=rounds, help="calls of each rival; figures are medians")
+    parser.add_argument("--threads", type=int, default=2, help="of PyTorch and of ONNX Runtime, each")
+
+
+def add_out_option(parser: argparse.ArgumentParser) -> None:
+    """``--out``."""
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of the results")
 
 
 def conditions(threads: int, packages: tuple[str, ...]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from smoothserve.explainers.build import explain_program
 from smoothserve.explainers.capture import capture
 from smoothserve.export.conversion import convert
 
-from .record import conditions, conditions_line, kept_rows
+from .record import Help, add_out_option, add_timing_options, conditions, conditions_line, kept_rows
 from .zoo_one import bundled_or_random
 
 NETWORKS = ("resnet18", "efficientnet-lite0")
@@ -81,7 +81,8 @@ def report(result: dict[str, Any]) -> str:
         "",
         "![milliseconds and memory over samples and batch](scaling.png)",
         "",
-        "Samples are evaluated in chunks of at most 16 (`explainers/chunks.py`), so memory stops growing there.",
+        "Samples are evaluated in chunks of at most 16 (`explainers/chunks.py`), so memory hardly grows from there on: the target is twice that of 16 samples at most. The graph is written out for every chunk, "
+        "which is what makes files larger.",
         "",
         "| network | method | batch | n = 16: MB | n = 256: MB | ratio | ms per sample and image, n = 16 | n = 256 | file MB, n = 16 | n = 256 |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -135,15 +136,12 @@ def draw(result: dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     parser.add_argument(
         "--networks", nargs="+", default=NETWORKS, help="efficientnet-lite0, or names of torchvision"
     )
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=Path("docs"), help="folder")
+    add_timing_options(parser, 7)
+    add_out_option(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     file = arguments.out / "scaling.json"

@@ -168,9 +168,9 @@ class ScaleByBatchNorm(RewriteRuleClassBase):
         return channels is not None and channels == _channels(shift) and _is_image(x, channels)
 
     def rewrite(self, op: Any, x: ir.Value, scale: ir.Value, shift: ir.Value, **_: Any) -> Any:
-        row = op.Constant(value_ints=[-1])
+        row = _tensor(op, [-1])
         flat = op.Reshape(shift, row)
-        none, one = (op.Expand(op.Constant(value_float=number), op.Shape(flat)) for number in (0.0, 1.0))
+        none, one = (op.Expand(_tensor(op, number), op.Shape(flat)) for number in (0.0, 1.0))
         return op.BatchNormalization(x, op.Reshape(scale, row), flat, none, one, epsilon=0.0)
 
 
@@ -188,8 +188,14 @@ class ScaleInConvolution(RewriteRuleClassBase):
         self, op: Any, x: ir.Value, weight: ir.Value, scale: ir.Value, product: ir.Value, **_: Any
     ) -> Any:
         node = _producer(product)
-        column = op.Reshape(scale, op.Constant(value_ints=[-1, 1, 1, 1]))
+        column = op.Reshape(scale, _tensor(op, [-1, 1, 1, 1]))
         return op.Conv(x, op.Mul(weight, column), **node.attributes)
+
+
+def _tensor(op: Any, value: list[int] | float) -> Any:
+    """A constant as every reader of ONNX knows it; ONNX Runtime's own shape inference does not know ``value_ints``."""
+    number = np.array(value, dtype=np.float32 if isinstance(value, float) else np.int64)
+    return op.Constant(value=ir.tensor(number))
 
 
 def _step(op: Any, x: ir.Value, sign: float, threshold: ir.Value) -> Any:

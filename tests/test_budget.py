@@ -1,20 +1,23 @@
 """Exported graphs cost no more than they did: a slower graph fails here on any machine, without a clock.
 
-After an intended change: ``python -m benchmarks.graph_cost FILE`` and put its figures into graph_budget.json.
+After an intended change: ``SMOOTHSERVE_NEW_BUDGET=1 pytest tests/test_budget.py -n 0`` writes what graphs cost now
+into graph_budget.json; look at the difference before you commit it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
 import torch
-from smoothserve.explainers import IntegratedGradients, Method, SmoothDiff, SmoothGrad
+from smoothserve.explainers import Gradient, IntegratedGradients, Method, SmoothDiff, SmoothGrad
 from smoothserve.explainers.build import explain, explain_program
 from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
@@ -23,14 +26,48 @@ from torch import nn
 
 from benchmarks.graph_cost import cost
 
-BUDGET = json.loads((Path(__file__).parent / "graph_budget.json").read_text())
+from . import networks
+
+BUDGET_FILE = Path(__file__).parent / "graph_budget.json"
+BUDGET = json.loads(BUDGET_FILE.read_text())
 SLACK = 1.02  # exporters of other versions name and fold a few nodes differently
-SLOW = ("Expand", "Where", "Sign", "ScatterElements", "GatherElements", "ScatterND")  # in ONNX Runtime
+COSTLY = (
+    "Conv", "ConvTranspose", "MatMul",
+    "Expand", "Where", "Sign", "ScatterElements", "GatherElements", "ScatterND",  # slow in ONNX Runtime
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["smoothdiff", "gradient"])
-def test_cost(name: str, lite0_onnx: Path, gradient_onnx: Path) -> None:
-    found: dict[str, Any] = cost({"smoothdiff": lite0_onnx, "gradient": gradient_onnx}[name])
+def lite0() -> nn.Module:
+    return networks.real("efficientnet-lite0")
+
+
+def squeezenet() -> nn.Module:
+    """Max pooling, concatenations, and a convolution before the last activation."""
+    from torchvision.models import squeezenet1_1
+
+    return squeezenet1_1().eval()
+
+
+def small_densenet() -> nn.Module:
+    """Batch norms behind concatenations, which no convolution can take in."""
+    from torchvision.models import DenseNet
+
+    return DenseNet(growth_rate=8, block_config=(3, 3), num_init_features=16, num_classes=10).eval()
+
+
+@pytest.mark.parametrize("network", [lite0, squeezenet, small_densenet])
+@pytest.mark.parametrize("method", [SmoothDiff(8), Gradient()], ids=["smoothdiff", "gradient"])
+def test_cost(network: Callable[[], nn.Module], method: Method, tmp_path: Path) -> None:
+    """With as many samples as users get by default: with fewer, some of what saves work has nothing to save."""
+    torch.manual_seed(0)
+    path = tmp_path / "model.onnx"
+    program = capture(network(), torch.randn(1, 3, 224, 224))
+    onnx.save(convert(explain_program(program, method)), path)
+    found: dict[str, Any] = cost(path)
+    name = f"{network.__name__}, {type(method).__name__}"
+    if os.environ.get("SMOOTHSERVE_NEW_BUDGET"):
+        BUDGET[name] = found
+        BUDGET_FILE.write_text(json.dumps(BUDGET, indent=1) + "\n")
     budget = BUDGET[name]
     for key in ("mega_multiply_adds", "megabytes_written", "megabytes_file"):
         assert found[key] <= SLACK * budget[key], f"{key}: {found[key]}, budget {budget[key]}"
@@ -39,10 +76,9 @@ def test_cost(name: str, lite0_onnx: Path, gradient_onnx: Path) -> None:
         )
     nodes, allowed = found["nodes"], budget["nodes"]
     assert sum(nodes.values()) <= SLACK * sum(allowed.values())
-    for kind in {*SLOW, "Conv", "ConvTranspose", "MatMul"}:
-        assert nodes.get(kind, 0) <= allowed.get(kind, 0), (
-            f"{nodes[kind]} {kind}, budget {allowed.get(kind, 0)}"
-        )
+    for kind, count in nodes.items():
+        spare = 0 if kind in COSTLY else 3
+        assert count <= allowed.get(kind, 0) + spare, f"{count} {kind}, budget {allowed.get(kind, 0)}"
 
 
 def test_smoothdiff_costs_samples_in_forward_and_one_backward(lite0_onnx: Path, gradient_onnx: Path) -> None:
