@@ -31,6 +31,7 @@ from smoothserve.export.packing import prediction_graph
 
 from .record import (
     Help,
+    add_networks_option,
     add_out_option,
     add_timing_options,
     conditions,
@@ -107,13 +108,7 @@ def table(result: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
-    parser.add_argument(
-        "--networks",
-        nargs="+",
-        choices=NETWORKS,
-        default=NETWORKS,
-        help="measure only these; others keep their rows",
-    )
+    add_networks_option(parser, NETWORKS)
     add_timing_options(parser, 8)
     add_out_option(parser)
     arguments = parser.parse_args()

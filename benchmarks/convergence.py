@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from .eager import attribution
 from .networks import NETWORKS, PHOTOS, network, photo
-from .record import Help, add_out_option, kept_rows
+from .record import Help, add_networks_option, add_out_option, kept_rows
 
 SAMPLES = (2, 4, 8, 16, 32)
 STD = {"efficientnet-lite0": 0.3, "squeezenet1_1": 0.5}
@@ -64,6 +64,13 @@ def converged(
         if index % 25 == 0:
             print(f"    reference: {index * CHUNK} of {samples} samples", file=sys.stderr, flush=True)
     return torch.from_numpy(total / (chunks * CHUNK)).float()[None]
+
+
+def add_reference_option(parser: argparse.ArgumentParser) -> None:
+    """``--reference``, the samples of :func:`converged`."""
+    parser.add_argument(
+        "--reference", type=int, default=3000, metavar="N", help="samples of the converged SmoothGrad"
+    )
 
 
 def gradient_sums(
@@ -163,16 +170,8 @@ def draw(results: list[dict[str, object]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
-    parser.add_argument(
-        "--networks",
-        nargs="+",
-        choices=NETWORKS,
-        default=list(NETWORKS),
-        help="measure only these; the others keep their rows",
-    )
-    parser.add_argument(
-        "--reference", type=int, default=3000, metavar="N", help="samples of the converged SmoothGrad"
-    )
+    add_networks_option(parser, NETWORKS)
+    add_reference_option(parser)
     parser.add_argument("--seeds", type=int, default=3, help="each figure is a mean over this many seeds")
     add_out_option(parser)
     arguments = parser.parse_args()

@@ -30,10 +30,19 @@ from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 
-from .convergence import CHUNK, STD, converged, gradient_session, gradient_sums, similarity
+from .convergence import (
+    CHUNK,
+    STD,
+    add_reference_option,
+    converged,
+    gradient_session,
+    gradient_sums,
+    similarity,
+)
 from .networks import NETWORKS, PHOTOS, network, photo
 from .record import (
     Help,
+    add_networks_option,
     add_out_option,
     add_timing_options,
     conditions,
@@ -204,16 +213,8 @@ def draw(result: dict[str, Any], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
-    parser.add_argument(
-        "--networks",
-        nargs="+",
-        choices=NETWORKS,
-        default=list(NETWORKS),
-        help="measure only these; others keep their rows",
-    )
-    parser.add_argument(
-        "--reference", type=int, default=3000, metavar="N", help="samples of the converged SmoothGrad"
-    )
+    add_networks_option(parser, NETWORKS)
+    add_reference_option(parser)
     add_timing_options(parser, 9)
     add_out_option(parser)
     arguments = parser.parse_args()

@@ -20,10 +20,23 @@ class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
     """The module's docstring as it stands, and every option's default."""
 
 
+def add_networks_option(parser: argparse.ArgumentParser, networks: Collection[str]) -> None:
+    """``--networks``, for results whose rows :func:`kept_rows` keeps."""
+    parser.add_argument(
+        "--networks",
+        nargs="+",
+        choices=networks,
+        default=list(networks),
+        help="measure only these; others keep their rows",
+    )
+
+
 def add_timing_options(parser: argparse.ArgumentParser, rounds: int) -> None:
     """``--rounds`` and ``--threads``."""
-    parser.add_argument("--rounds", type=int, default=rounds, help="calls of each rival; figures are medians")
-    parser.add_argument("--threads", type=int, default=2, help="of PyTorch and of ONNX Runtime, each")
+    parser.add_argument(
+        "--rounds", type=int, default=rounds, help="calls that are timed; figures are medians"
+    )
+    parser.add_argument("--threads", type=int, default=2, help="of each runtime")
 
 
 def add_out_option(parser: argparse.ArgumentParser) -> None:

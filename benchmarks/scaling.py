@@ -81,7 +81,7 @@ def report(result: dict[str, Any]) -> str:
         "",
         "![milliseconds and memory over samples and batch](scaling.png)",
         "",
-        "Samples are evaluated in chunks of at most 16 (`explainers/chunks.py`), so memory hardly grows from there on: the target is twice that of 16 samples at most. The graph is written out for every chunk, "
+        "Samples are evaluated in chunks of at most 16 (`explainers/chunks.py`), so memory grows little from there on; the target is at most twice that of 16. The graph is written out for every chunk, "
         "which is what makes files larger.",
         "",
         "| network | method | batch | n = 16: MB | n = 256: MB | ratio | ms per sample and image, n = 16 | n = 256 | file MB, n = 16 | n = 256 |",
@@ -97,6 +97,12 @@ def report(result: dict[str, Any]) -> str:
             f"| {network} | {method} | {batch} | {few['peak_mb']} | {many['peak_mb']} | {many['peak_mb'] / few['peak_mb']:.2f} | "
             f"{each[0]:.1f} | {each[1]:.1f} | {few['file_mb']} | {many['file_mb']} |"
         )
+    growth = []
+    for network, method in dict.fromkeys((network, method) for network, method, *_ in points):
+        one, many = (points.get((network, method, batch, AT_SAMPLES), {}) for batch in (1, max(BATCHES)))
+        if "milliseconds" in one and "milliseconds" in many:
+            growth.append(f"{network} {method} {many['milliseconds'] / one['milliseconds']:.1f}")
+    lines += ["", f"Time of {max(BATCHES)} images over that of one, n = {AT_SAMPLES}: {', '.join(growth)}."]
     return "\n".join(lines) + "\n"
 
 

@@ -33,7 +33,15 @@ from smoothserve.export import to_onnx
 from smoothserve.export.packing import prediction_graph
 from torch import Tensor
 
-from .record import Help, add_timing_options, conditions, conditions_line, kept_rows, open_session
+from .record import (
+    Help,
+    add_networks_option,
+    add_timing_options,
+    conditions,
+    conditions_line,
+    kept_rows,
+    open_session,
+)
 from .timing import interleaved
 from .zoo_one import bundled_or_random
 
@@ -156,13 +164,7 @@ def table(result: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
-    parser.add_argument(
-        "--networks",
-        nargs="+",
-        choices=NETWORKS,
-        default=NETWORKS,
-        help="measure only these; others keep their rows",
-    )
+    add_networks_option(parser, NETWORKS)
     add_timing_options(parser, 12)
     parser.add_argument("--out", type=Path, default=Path("docs/performance.json"), help="file of the results")
     arguments = parser.parse_args()
