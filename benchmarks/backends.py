@@ -24,8 +24,8 @@ import onnxruntime
 import torch
 import torch._inductor.config as inductor
 from smoothserve.explainers import SmoothDiff
-from smoothserve.explainers.build import explain_program
-from smoothserve.explainers.capture import capture
+from smoothserve.explainers.capture.capture import capture
+from smoothserve.explainers.explain import explain_program
 from smoothserve.export import to_onnx
 from smoothserve.export.packing import prediction_graph
 

@@ -22,7 +22,7 @@ import onnxruntime
 import torch
 from skimage.metrics import structural_similarity
 from smoothserve.explainers import Gradient, Method, SmoothDiff, SmoothGrad, explain
-from smoothserve.explainers.capture import capture
+from smoothserve.explainers.capture.capture import capture
 from smoothserve.explainers.heatmap import heatmap
 from smoothserve.export import to_onnx
 from torch import Tensor, nn

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from smoothserve.explainers import Method
-from smoothserve.explainers.program import Program
-from smoothserve.explainers.tape import Network
+from smoothserve.explainers.graph.program import Program
+from smoothserve.explainers.reverse.tape import Network
 from torch import Tensor
 
 

@@ -25,8 +25,8 @@ import onnxruntime
 import torch
 from captum.attr import NoiseTunnel, Saliency
 from smoothserve.explainers import SmoothDiff, SmoothGrad
-from smoothserve.explainers.build import explain_program
-from smoothserve.explainers.capture import capture
+from smoothserve.explainers.capture.capture import capture
+from smoothserve.explainers.explain import explain_program
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 

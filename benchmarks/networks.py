@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from smoothserve.cli.models import load_model
 from smoothserve.handlers.card import Preprocessing
-from smoothserve.handlers.photo import crop, to_input
+from smoothserve.handlers.images.photo import crop, to_input
 from torch import Tensor, nn
 
 NETWORKS = ("efficientnet-lite0", "squeezenet1_1")

@@ -21,8 +21,8 @@ from typing import Any
 import onnx
 import torch
 from smoothserve.explainers import Method, SmoothDiff, SmoothGrad
-from smoothserve.explainers.build import explain_program
-from smoothserve.explainers.capture import capture
+from smoothserve.explainers.capture.capture import capture
+from smoothserve.explainers.explain import explain_program
 from smoothserve.export.conversion import convert
 
 from .record import Help, add_out_option, add_timing_options, conditions, conditions_line, kept_rows

@@ -32,10 +32,10 @@ from PIL import Image
 from smoothserve.cli.main import main as smoothserve
 from smoothserve.cli.models import load_model
 from smoothserve.export import to_archive
-from smoothserve.handlers.core import ExplanationService
-from smoothserve.handlers.dialects import read_call
+from smoothserve.handlers.protocols.dialects import read_call
+from smoothserve.handlers.service import ExplanationService
 
-from tests.server import TorchServe
+from tests.server.torchserve import TorchServe
 
 from .serving_report import report
 from .timing import Seconds, interleaved

@@ -27,8 +27,8 @@ import onnx
 import torch
 from captum.attr import NoiseTunnel, Saliency
 from smoothserve.explainers import Gradient, SmoothDiff
-from smoothserve.explainers.build import explain_program
-from smoothserve.explainers.capture import capture
+from smoothserve.explainers.capture.capture import capture
+from smoothserve.explainers.explain import explain_program
 from smoothserve.export import to_onnx
 from smoothserve.export.packing import prediction_graph
 from torch import Tensor

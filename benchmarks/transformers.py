@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 from smoothserve.explainers import SmoothDiff, SmoothGrad
-from smoothserve.explainers.capture import capture
-from smoothserve.explainers.program import Program
+from smoothserve.explainers.capture.capture import capture
+from smoothserve.explainers.graph.program import Program
 from torch import Tensor
 
 from .digits_vit import digits, trained_vit

@@ -27,9 +27,9 @@ from smoothserve.explainers import (
     SmoothDiff,
     SmoothGrad,
 )
-from smoothserve.explainers.build import explain_program
-from smoothserve.explainers.capture import capture
-from smoothserve.explainers.program import Program
+from smoothserve.explainers.capture.capture import capture
+from smoothserve.explainers.explain import explain_program
+from smoothserve.explainers.graph.program import Program
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from smoothserve.handlers.card import Preprocessing
 from smoothserve.handlers.errors import RequestError
-from smoothserve.handlers.photo import crop, decode, to_input
+from smoothserve.handlers.images.photo import crop, decode, to_input
 
 from .errors import UsageError
 

@@ -1,6 +1,6 @@
 """Classifier -> explanation model: one graph, without autograd, that predicts and explains."""
 
-from .build import explain
+from .capture.capture import capture
 from .errors import (
     BatchError,
     CaptureError,
@@ -11,7 +11,8 @@ from .errors import (
     OutputError,
     TrainingModeError,
 )
-from .explanation import Explanation, ExplanationModel
+from .explain import explain, explain_program
+from .graph.program import Program
 from .methods import (
     METHODS,
     BetaSmoothing,
@@ -23,6 +24,7 @@ from .methods import (
     SmoothGrad,
     SmoothTaylor,
 )
+from .model import Explanation, ExplanationModel
 from .objective import Objective
 
 __all__ = [
@@ -42,9 +44,12 @@ __all__ = [
     "MethodError",
     "Objective",
     "OutputError",
+    "Program",
     "SmoothDiff",
     "SmoothGrad",
     "SmoothTaylor",
     "TrainingModeError",
+    "capture",
     "explain",
+    "explain_program",
 ]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .errors import MethodError
-from .program import BatchLayout
+from .graph.program import BatchLayout
 from .rules import SampleMean
 
 KINDS = ("logit", "probability", "log-probability", "contrast")

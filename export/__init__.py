@@ -3,7 +3,8 @@
 from smoothserve.handlers.card import Card, Preprocessing
 
 from .archive import check_name, to_archive
-from .contract import check_file
+from .checks.contract import check_file
+from .checks.parity import Report, verify
 from .errors import (
     ArchiveError,
     ConversionError,
@@ -12,7 +13,6 @@ from .errors import (
     VerificationError,
 )
 from .onnx_file import default_preprocessing, to_onnx
-from .verification import Report, verify
 
 __all__ = [
     "ArchiveError",

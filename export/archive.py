@@ -14,7 +14,7 @@ from pathlib import Path
 
 from smoothserve import handlers
 from smoothserve.handlers.limits import Limits
-from smoothserve.handlers.registration import SUFFIX
+from smoothserve.handlers.torchserve.registration import SUFFIX
 
 from .errors import ArchiveError, require
 
@@ -107,7 +107,7 @@ def to_archive(
                 timeout=math.ceil(2 * bounds.seconds),
             )
         )
-        _pack(name, version, package / "torchserve_handler.py", content, config, Path(scratch))
+        _pack(name, version, package / "torchserve" / "handler.py", content, config, Path(scratch))
         target = store / f"{name}.mar"
         (Path(scratch) / f"{name}.mar").replace(target)
     return target

@@ -15,7 +15,7 @@ from smoothserve.explainers import Explanation, ExplanationModel
 
 from .errors import ConversionError
 from .lifting import lift
-from .respelling import respell
+from .rewrites.respelling import respell
 
 OPSET = 18
 INPUTS = ("image", "target")

@@ -16,10 +16,10 @@ import onnx
 from smoothserve.explainers import ExplanationModel
 from smoothserve.handlers.card import METADATA_KEY, Card, Preprocessing
 
+from .checks.parity import TOLERANCES, Report, verify
 from .conversion import convert
 from .errors import ConversionError
 from .half import products_in_float16
-from .verification import TOLERANCES, Report, verify
 
 log = logging.getLogger(__name__)
 _LARGEST = 2**31 - 2**24  # bytes of weights in one file, below the limit of Protocol Buffers

@@ -13,8 +13,8 @@ import onnx
 from onnx.external_data_helper import set_external_data
 from smoothserve.handlers import selfcheck
 from smoothserve.handlers.card import Card, read_card
-from smoothserve.handlers.core import ExplanationService
 from smoothserve.handlers.errors import CardError, NoCardError
+from smoothserve.handlers.service import ExplanationService
 
 from .errors import ArchiveError
 

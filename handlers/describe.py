@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from .core import ExplanationService
-from .options import OPTIONS
+from .protocols.options import OPTIONS
+from .service import ExplanationService
 
 
 def describe(service: ExplanationService) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from PIL import Image
 
 from .answer import Result
 from .card import Preprocessing
-from .core import ExplanationService
 from .errors import CardError
-from .photo import to_input
-from .request import Request
+from .images.photo import to_input
+from .protocols.request import Request
+from .service import ExplanationService
 
 log = logging.getLogger(__name__)
 FILE = "selfcheck.npz"

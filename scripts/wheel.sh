@@ -35,7 +35,7 @@ PY
 "$work/venv/bin/smoothserve" export net.py:build --size 32 -o m.onnx
 "$work/venv/bin/smoothserve" explain m.onnx photo.png -o overlay.png
 "$work/venv/bin/smoothserve" verify m.onnx
-"$work/venv/bin/python" -c 'import importlib.metadata as m; assert m.version("smoothserve"); import smoothserve.handlers.torchserve_handler'
+"$work/venv/bin/python" -c 'import importlib.metadata as m; assert m.version("smoothserve"); import smoothserve.handlers.torchserve.handler'
 test -s overlay.png
 if "$work/venv/bin/smoothserve" archive m.onnx name 2>err.txt; then exit 1; fi
 grep -q "smoothserve\[serve\]" err.txt # says what to install

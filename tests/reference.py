@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from smoothserve.explainers import SmoothDiff, SmoothGrad
 from torch import Tensor, nn
 
-from . import networks
+from tests import networks
 
 Layer = Callable[[Tensor], Tensor]
 Score = Callable[[Tensor, int], Tensor]

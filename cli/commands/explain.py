@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 from smoothserve.export.errors import require
 from smoothserve.handlers.answer import Result
-from smoothserve.handlers.options import Offer
-from smoothserve.handlers.picture import grey_png, overlay, to_png
-from smoothserve.handlers.request import Request, read_request
+from smoothserve.handlers.images.picture import grey_png, overlay, to_png
+from smoothserve.handlers.protocols.options import Offer
+from smoothserve.handlers.protocols.request import Request, read_request
 
 from ..errors import UsageError
 
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{path} would be a {suffix[1:].upper()} file; give it a name that ends in {suffix}."
             )
     require("onnxruntime", "cpu", "Explaining runs the file in ONNX Runtime, which")
-    from smoothserve.handlers.core import ExplanationService
+    from smoothserve.handlers.service import ExplanationService
 
     service = ExplanationService(arguments.model)
     question = _question(content, arguments, service.offer)

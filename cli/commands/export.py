@@ -47,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def write_onnx(arguments: argparse.Namespace, methods: Mapping[Path, Method]) -> None:
     """Export the model that the options describe, a file for each method; it is loaded and captured once."""
-    from smoothserve.explainers.build import explain_program
-    from smoothserve.explainers.capture import capture
+    from smoothserve.explainers.capture.capture import capture
+    from smoothserve.explainers.explain import explain_program
     from smoothserve.export import to_onnx
 
     with step(f"loading {arguments.model}"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..tape import Network
+from ..reverse.tape import Network
 
 
 @dataclasses.dataclass(frozen=True)

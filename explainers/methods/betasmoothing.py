@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..errors import MethodError
+from ..reverse.tape import Network
 from ..rules import SoftenedSteps
-from ..tape import Network
 from .base import Method
 
 

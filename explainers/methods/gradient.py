@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..tape import Network
+from ..reverse.tape import Network
 from .base import Method
 
 

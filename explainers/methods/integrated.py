@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..chunks import begin_chunk, chunk_sizes
 from ..errors import MethodError
-from ..tape import Network
+from ..reverse.tape import Network
 from .base import Method
 from .baseline import GivenImages
 from .noisy import apart

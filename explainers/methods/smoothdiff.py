@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..errors import MethodError
+from ..reverse.tape import Network
 from ..rules import FittedGaussian, SampleMean
-from ..tape import Network
 from .noisy import NoisyMethod
 
 ESTIMATORS = ("count", "gaussian")

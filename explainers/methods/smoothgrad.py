@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from ..errors import MethodError
-from ..tape import Network
+from ..reverse.tape import Network
 from .base import Method
 from .gradient import Gradient
 from .noisy import NoisyMethod, apart

@@ -9,7 +9,7 @@ from functools import reduce
 
 from torch import Tensor
 
-from ..tape import Network
+from ..reverse.tape import Network
 from .noisy import NoisyMethod, apart
 
 

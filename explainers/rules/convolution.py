@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .registry import Call, Gradients, first_input_only, per_axis, rule
+from ..reverse.registry import Call, Gradients, first_input_only, per_axis, rule
 
 aten = torch.ops.aten
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .registry import Call, Gradients, first_input_only, rule
-from .slopes import Bend, GeluSlope, Slope, SlopeSum, SmoothSlope, Step, Steps
+from ..averaging.slopes import Bend, GeluSlope, Slope, SlopeSum, SmoothSlope, Step, Steps
+from ..reverse.registry import Call, Gradients, first_input_only, rule
 
 aten = torch.ops.aten
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from .registry import Call, Gradients, first_input_only, per_axis, rule
-from .samples import Samples
-from .windows import Windows
+from ..averaging.samples import Samples
+from ..averaging.windows import Windows
+from ..reverse.registry import Call, Gradients, first_input_only, per_axis, rule
 
 aten = torch.ops.aten
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .registry import Call, Gradients, first_input_only, rule
+from ..reverse.registry import Call, Gradients, first_input_only, rule
 
 aten = torch.ops.aten
 

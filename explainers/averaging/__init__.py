@@ -1,0 +1,1 @@
+"""Expectations over noisy samples: means, variances, slopes, winners of windows."""

@@ -1,0 +1,1 @@
+"""Classifier -> Program: export, check, and find the place of the batch."""

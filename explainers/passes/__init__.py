@@ -1,0 +1,1 @@
+"""Rewrites of graphs that change no value."""

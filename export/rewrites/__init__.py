@@ -1,0 +1,1 @@
+"""Identities on ONNX graphs."""

@@ -1,0 +1,215 @@
+"""The options of a request: what they are called, what they may be, where they may stand."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from ..card import Card
+from ..errors import RequestError
+from ..images import colormaps
+from ..limits import Limits
+
+OUTPUTS = ("json", "heatmap", "overlay", "array")
+TRUE, FALSE = ("true", "1", "yes"), ("false", "0", "no")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a service can be asked for.
+
+    Attributes:
+        cards: explanation method as requests name it -> its card, the default first.
+        limits: of a request.
+        name: of the model on the server.
+    """
+
+    cards: Mapping[str, Card]
+    limits: Limits
+    name: str = "model"
+
+    @property
+    def default(self) -> str:
+        """The method that explains where a request names none."""
+        return next(iter(self.cards))
+
+    @property
+    def card(self) -> Card:
+        """The default method's; classes, labels and preprocessing are the same for all."""
+        return self.cards[self.default]
+
+
+@dataclass(frozen=True)
+class Option:
+    """How one option is read.
+
+    Attributes:
+        read: text -> value; raises RequestError.
+        help: for describe and the documentation.
+        values: the values that it may take, where they can be listed.
+    """
+
+    read: Callable[[str, Offer], Any]
+    help: str
+    values: Callable[[Offer], tuple[str, ...]] | None = None
+
+
+def read_options(
+    given: Mapping[str, Any], headers: Mapping[str, str], path: str, offer: Offer
+) -> dict[str, Any]:
+    """Options as values, from form fields or JSON first, then headers, then the URL's path, then Accept.
+
+    Args:
+        given: members of the form or JSON object that are no image.
+        headers: ``X-Target: 285``, ``X-Top-K: 3``, ...; upper and lower case mean the same.
+        path: what followed the version in the URL, ``output=overlay/target=285``.
+        offer: what there is to choose from.
+
+    Raises:
+        RequestError: an option that is unknown, of a wrong type or out of range.
+    """
+    unknown = [str(name) for name in given if name not in OPTIONS]
+    if unknown:
+        raise RequestError(f"There is no option {unknown[0][:40]!r}; there are: {', '.join(OPTIONS)}.")
+    found: dict[str, Any] = {}
+    for name, value in headers.items():
+        option = name.lower().removeprefix("x-").replace("-", "_")
+        if name.lower().startswith("x-") and option in OPTIONS:
+            found[option] = value
+    texts = {**_path_options(path), **found, **given}
+    values = {}
+    for name, value in texts.items():
+        text = _text(name, value)
+        if text is not None:
+            values[name] = OPTIONS[name].read(text, offer)
+    accept = next((value for name, value in headers.items() if name.lower() == "accept"), "")
+    if "output" not in values and _accepts_png(accept):
+        values["output"] = "overlay"
+    _check_colormap(values, offer)
+    return values
+
+
+def _path_options(path: str) -> dict[str, str]:
+    options = {}
+    for segment in filter(None, path.split("/")):
+        name, equals, value = unquote(segment).partition("=")
+        if not equals or name not in OPTIONS:
+            raise RequestError(
+                f"{segment[:60]!r} in the URL is no option: expected NAME=VALUE such as output=overlay, with one of "
+                f"{', '.join(OPTIONS)}."
+            )
+        options[name] = value
+    return options
+
+
+def _text(name: str, value: Any) -> str | None:
+    if isinstance(value, (bytes, bytearray)):
+        value = bytes(value).decode("utf-8", errors="replace")
+    if isinstance(value, float) and math.isfinite(value):
+        value = repr(value)
+    if value is None or value == "":
+        return None
+    if isinstance(value, (str, int)):  # bool is an int
+        return str(value).strip()
+    raise RequestError(f"{name} holds {type(value).__name__}, expected text or a number.")
+
+
+def _accepts_png(accept: str) -> bool:
+    """Whether PNG is asked for: named in Accept (RFC 9110) and not refused with q=0."""
+    for entry in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in entry.split(";"))
+        if kind in ("image/png", "image/*"):
+            return not any(re.fullmatch(r"q=0(\.0*)?", p) for p in parameters)
+    return False
+
+
+def _target(value: str, offer: Offer) -> int | None:
+    card = offer.card
+    if re.fullmatch(r"[+-]?\d+", value, re.ASCII):
+        number = int(value[:20])
+    else:
+        same = [index for index, label in enumerate(card.labels or ()) if label == value]
+        if len(same) > 1:
+            raise RequestError(f"target={value!r} is the label of classes {same}; give one of these numbers.")
+        if same:
+            return same[0]
+        known = "a number or one of its labels" if card.labels else "a number (this model has no labels)"
+        raise RequestError(f"target={value[:80]!r} is no class: expected {known}.")
+    if number >= card.classes:
+        raise RequestError(
+            f"target={number} is out of range: the model has classes 0 to {card.classes - 1} "
+            "(negative: the predicted class)."
+        )
+    return None if number < 0 else number
+
+
+def _whole_number(name: str, low: int, high: Callable[[Offer], int]) -> Callable[[str, Offer], int]:
+    def read(value: str, offer: Offer) -> int:
+        number = int(value) if re.fullmatch(r"\d{1,9}", value, re.ASCII) else low - 1
+        if not low <= number <= high(offer):
+            raise RequestError(f"{name}={value[:80]!r}, expected a whole number from {low} to {high(offer)}.")
+        return number
+
+    return read
+
+
+def _one_of(name: str, values: Callable[[Offer], tuple[str, ...]], help: str) -> Option:
+    def read(value: str, offer: Offer) -> str:
+        if value.lower() not in values(offer):
+            raise RequestError(f"{name}={value[:80]!r}, expected one of {', '.join(values(offer))}.")
+        return value.lower()
+
+    return Option(read, help, values)
+
+
+def _truth(name: str) -> Callable[[str, Offer], bool]:
+    def read(value: str, offer: Offer) -> bool:
+        if value.lower() not in TRUE + FALSE:
+            raise RequestError(f"{name}={value[:80]!r}, expected true or false.")
+        return value.lower() in TRUE
+
+    return read
+
+
+def _opacity(value: str, offer: Offer) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise RequestError(f"opacity={value[:80]!r}, expected a number from 0 to 1.")
+    return number
+
+
+def _check_colormap(values: Mapping[str, Any], offer: Offer) -> None:
+    if "colormap" in values:
+        signed = offer.cards[values.get("method", offer.default)].signed
+        if values["colormap"] not in colormaps.names(signed):
+            kind = "speaks for and against a class and needs a diverging" if signed else "needs a sequential"
+            raise RequestError(
+                f"colormap={values['colormap']!r}, but this heatmap {kind} one: {', '.join(colormaps.names(signed))}."
+            )
+
+
+OPTIONS = {
+    "target": Option(_target, "class to explain, number or label (default: the predicted class)"),
+    "top_k": Option(_whole_number("top_k", 1, lambda o: o.card.classes), "how many classes to name (default 5)"),
+    "method": _one_of("method", lambda o: tuple(o.cards), "explanation method (default: the first)"),
+    "output": _one_of(
+        "output", lambda o: OUTPUTS,
+        "json; heatmap (grey PNG); overlay (colour PNG over the photo); array (.npy, float16)",
+    ),
+    "array": Option(_truth("array"), "also put the heatmap into the JSON as base64 of little-endian float16"),
+    "colormap": _one_of(
+        "colormap", lambda o: colormaps.names(signed=False) + colormaps.names(signed=True), "colours of the overlay"
+    ),
+    "opacity": Option(_opacity, "of the overlay's strongest pixels, 0 to 1 (default 0.85)"),
+    "size": Option(
+        _whole_number("size", 16, lambda o: o.limits.side),
+        "shorter side of the returned picture in pixels (default: the network's input)",
+    ),
+}  # fmt: skip

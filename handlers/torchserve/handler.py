@@ -1,0 +1,150 @@
+"""The TorchServe adapter: rows and headers in, one answer for each request out."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from smoothserve.handlers import metrics, selfcheck
+from smoothserve.handlers.answer import Answer, refusal
+from smoothserve.handlers.describe import describe
+from smoothserve.handlers.errors import RequestError
+from smoothserve.handlers.limits import Limits
+from smoothserve.handlers.protocols.dialects import Call, read_call
+from smoothserve.handlers.protocols.options import TRUE
+from smoothserve.handlers.service import ExplanationService
+from smoothserve.handlers.torchserve.metrics import Reporter
+from smoothserve.handlers.torchserve.registration import SPLIT, SUFFIX
+
+log = logging.getLogger(__name__)
+_PHRASES = {
+    307: "Temporary Redirect",
+    400: "Bad Request",
+    413: "Payload Too Large",
+    422: "Unprocessable Content",
+    500: "Internal Server Error",
+    504: "Gateway Timeout",
+}
+
+
+class SmoothserveHandler:
+    """Answers predictions and explanations from the graphs in the archive.
+
+    TorchServe mixes both kinds in one batch; each request is answered for itself. Where the archive
+    is registered twice, the registration without the suffix answers predictions only and never waits
+    for an explanation; see docs/serving.md.
+    """
+
+    def __init__(self) -> None:
+        self.service: ExplanationService | None = None
+        self.reporter: Reporter | None = None
+        self.predictions_only = False
+
+    def initialize(self, context: Any) -> None:
+        """Load the graphs that lie beside this file, and check that they answer as they did when they were packed.
+
+        Raises:
+            CardError: they don't, or the settings are wrong; the worker does not start then.
+        """
+        folder = Path(context.system_properties["model_dir"])
+        name = context.model_name
+        split = os.environ.get(SPLIT) == "1"
+        self.predictions_only = split and not name.endswith(SUFFIX)
+        try:
+            settings = (context.model_yaml_config or {}).get("smoothserve") or {}
+            methods = settings["methods"]
+            loaded = [] if self.predictions_only else methods
+            self.service = ExplanationService(
+                {method: folder / f"explanation-{method}.onnx" for method in loaded},
+                folder / "prediction.onnx",
+                threads=settings.get("threads"),
+                device=settings.get("device", "auto"),
+                limits=Limits.from_settings(settings.get("limits") or {}),
+                name=name,
+                elsewhere=methods,
+            )
+            selfcheck.check(self.service, folder / selfcheck.FILE)
+            selfcheck.warm_up(self.service)
+        except Exception as error:
+            log.error("%s cannot be served: %s", name, error)
+            raise
+        if split and name.endswith(SUFFIX):
+            os.nice(10)  # predictions come first when both want the processor
+        log.info("%s is ready: self-check passed", name)
+
+    def handle(self, data: list[dict[str, Any]], context: Any) -> list[Any]:
+        """Answer a batch; the list has one entry for each request, in order."""
+        assert self.service is not None
+        if len(data) == 1 and not data[0] and context.get_request_header(0, "describe") == "True":
+            return [describe(self.service)]  # TorchServe asks this alone, without a body
+        meter = metrics.Meter()
+        calls = [self._read(row, context, index) for index, row in enumerate(data)]
+        asked = iter(self.service.answer([c for c in calls if not isinstance(c, Answer)], meter))
+        answers = [call if isinstance(call, Answer) else next(asked) for call in calls]
+        meter.finish(len(data))
+        if self.reporter is None:
+            self.reporter = Reporter(context.metrics, context.model_name)
+        self.reporter.put(meter, [answer.status for answer in answers])
+        for index, answer in enumerate(answers):
+            _set_headers(context, index, answer)
+        return [answer.body for answer in answers]
+
+    def _read(self, row: Any, context: Any, index: int) -> Call | RequestError | Answer:
+        assert self.service is not None
+        try:
+            headers = context.get_all_request_header(index)
+            text = {name: value for name, value in headers.items() if isinstance(value, str)}
+            fields = dict(row) if isinstance(row, dict) else {"body": row}
+            path = text.get("url_path", "")
+            explain = _wants_explanation(fields, context.get_request_header(index, "explain"))
+            if explain and self.predictions_only:
+                version = context.manifest["model"].get("modelVersion")
+                return _redirect(_location(fields, self.service.offer.name + SUFFIX, path, version))
+            return read_call(fields, text, explain, self.service.offer, path)
+        except RequestError as error:
+            return error
+        except Exception:
+            log.exception("a request could not be read")
+            return RequestError("The request could not be understood.")
+
+
+def _wants_explanation(fields: dict[str, Any], header: Any) -> bool:
+    """By the endpoint, or over gRPC (which has none for explanations) by the field ``explain``.
+
+    TorchServe sets the header "explain" itself; a client's own "Explain" arrives beside it.
+    """
+    field = fields.pop("explain", None)
+    if header in ("True", "False"):
+        return bool(header == "True")
+    text = bytes(field).decode(errors="replace") if isinstance(field, (bytes, bytearray)) else str(field)
+    return text.strip().lower() in TRUE
+
+
+def _location(fields: dict[str, Any], model: str, path: str, version: str | None) -> str:
+    body = fields.get("body")
+    if isinstance(body, dict) and "instances" in body:
+        return f"/v1/models/{model}:explain"
+    if isinstance(body, dict) and "inputs" in body:
+        return f"/v2/models/{model}/explain"
+    tail = f"/{version}/{quote(path, safe='/=')}" if path and version else ""
+    return f"/explanations/{model}{tail}"
+
+
+def _redirect(location: str) -> Answer:
+    message = (
+        f"Explanations of this model are answered at {location}, so that predictions need not wait for them. "
+        "Ask there; curl follows with -L."
+    )
+    return replace(refusal(307, message), headers={"Location": location})
+
+
+def _set_headers(context: Any, index: int, answer: Answer) -> None:
+    context.set_response_content_type(index, answer.content_type)
+    for name, value in answer.headers.items():
+        context.set_response_header(index, name, value)
+    if answer.status != 200:
+        context.set_response_status(answer.status, _PHRASES.get(answer.status, "Error"), index)
