@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from .errors import InputError
+from .graph.traits import Trait, has
 from .methods import Method
 from .objective import Objective
 
@@ -103,7 +104,7 @@ class ExplanationModel(nn.Module):
         for node in twin.traced.graph.nodes:
             node.args = fx.node.map_aggregate(node.args, _widened)
             node.kwargs = fx.node.map_aggregate(node.kwargs, _widened)
-            if node.target in _OF_DEFAULT_TYPE and node.kwargs.get("dtype") is None:
+            if has(node.target, Trait.OF_DEFAULT_TYPE) and node.kwargs.get("dtype") is None:
                 node.kwargs = {**node.kwargs, "dtype": torch.float64}
         twin.traced.recompile()
         twin.dtype = torch.float64
@@ -140,12 +141,6 @@ class ExplanationModel(nn.Module):
             f"{self.classifier_name}, {self.method}, {self.objective}, top_k={self.top_k}, "
             f"image_shape={self.image_shape}, classes={self.classes}"
         )
-
-
-_OF_DEFAULT_TYPE = frozenset(
-    {torch.ops.aten.zeros.default, torch.ops.aten.ones.default, torch.ops.aten.eye.default, torch.ops.aten.eye.m,
-     torch.ops.aten.empty.memory_format, torch.ops.aten.linspace.default}
-)  # fmt: skip
 
 
 def _widened(argument: Any) -> Any:

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .averaging.layout import Batches
 from .errors import MethodError
 from .graph.program import BatchLayout
-from .rules import SampleMean
 
 KINDS = ("logit", "probability", "log-probability", "contrast")
 _ROWS = BatchLayout(axis=0, outer=1)  # of logits [N, K]
@@ -72,7 +72,7 @@ class Objective:
         """The explained number: ``[B, K]``, ``[k, B, K] -> [k, B]``."""
         return (self._scores(logits) * seeds).sum(-1)
 
-    def pull(self, logits: Sequence[Tensor], v: Tensor, expectation: SampleMean) -> Tensor:
+    def pull(self, logits: Sequence[Tensor], v: Tensor, batches: Batches) -> Tensor:
         """v at the scores -> v at the logits, ``[k*B, K]``; the mean of the exact VJPs over noisy copies.
 
         With p = softmax(logits): p * (v - sum(p v)) for a probability, v - p sum(v) for its logarithm.
@@ -80,14 +80,14 @@ class Objective:
         if self.linear:
             return v
         pulled = []
-        for chunk, samples in zip(logits, expectation.chunks, strict=True):
-            p = expectation.stack(chunk, _ROWS, samples).softmax(1)
-            spread = expectation.spread(v, _ROWS, samples)
+        for chunk, samples in zip(logits, batches.chunks, strict=True):
+            p = batches.stack(chunk, _ROWS, samples).softmax(1)
+            spread = batches.spread(v, _ROWS, samples)
             if self.kind == "probability":
                 pulled.append(p * (spread - (p * spread).sum(1, keepdim=True)))
             else:
                 pulled.append(spread - p * spread.sum(1, keepdim=True))
-        return expectation.fold(pulled, _ROWS)
+        return batches.fold(pulled, _ROWS)
 
     def describe(self) -> dict[str, Any]:
         """Ready for JSON."""

@@ -1,18 +1,17 @@
-"""How Jacobians are averaged: not at all, by counting samples, or by a normal distribution fitted to them."""
+"""How Jacobians are averaged: by counting samples, with softened steps, or by a normal distribution fitted to them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, fx
 
-from ..graph.program import BatchLayout
 from . import moments
-from .samples import Joined, Points, Samples, Scaled, Shifted, Widened
+from .layout import Batches, Points, unrow
+from .samples import Joined, Samples, Scaled, Shifted, Widened
 from .slopes import Slope
 from .windows import Windows
 
@@ -21,30 +20,20 @@ _CONTRASTS = 2  # for variances averaged over neighbours; with all, SSIM is .01 
 _GUMBEL = math.pi / math.sqrt(6)  # one over the scale of Gumbel noise of deviation 1
 
 
-@dataclass(frozen=True)
 class SampleMean:
-    """E[.] as the mean over n noisy copies; with one sample, every point keeps its own Jacobian.
+    """E[.] as the mean over samples, for one reverse pass.
 
-    Three batches meet in a reverse pass for k explained classes of B images, from n noisy copies each:
-    *points* ``[n, B]``, where the network was evaluated; *gradients* ``[k, B]``; and the *stack*
-    ``[n, k, B]``, where each gradient meets each point. The last index is the fastest. Points and
-    stack come in chunks of the samples, a tensor each.
-
-    Attributes:
-        chunks: the number of samples in each chunk; their sum is n.
-        classes: k.
+    Args:
+        batches: of that pass.
     """
 
-    chunks: tuple[int, ...] = (1,)
-    classes: int = field(default=1, kw_only=True)
-
-    def mean(self, values: Points, layout: BatchLayout) -> Tensor:
-        """Points -> gradients: the mean over samples, the same for every class."""
-        return _repeat(self.fold(values, layout), layout, self.classes)
+    def __init__(self, batches: Batches) -> None:
+        self.batches = batches
 
     def slope(self, slope: Slope, z: Samples, y: Points) -> Tensor:
         """E[s'(z)] of an element-wise function y = s(z), points -> gradients."""
-        return self.mean([slope.at(chunk) for chunk in (y if slope.from_output else z.values)], z.layout)
+        values = [slope.at(chunk) for chunk in (y if slope.from_output else z.points)]
+        return self.batches.mean(values, z.layout)
 
     def winners(
         self, z: Samples, pooled: Points, pieces: Sequence[Samples], windows: Windows
@@ -53,64 +42,46 @@ class SampleMean:
 
         ``pieces`` are z before an activation that keeps the order, to be concatenated along the channels.
         """
-        chunks = [windows.winners(*values) for values in zip(z.values, pooled, strict=True)]
-        return [self.mean(wins, z.layout) for wins in zip(*chunks, strict=True)]
-
-    def spread(self, gradient: Tensor, layout: BatchLayout, samples: int) -> Tensor:
-        """Gradients -> a chunk of the stack: the same for each of its ``samples``."""
-        return _repeat(gradient, layout, samples)
-
-    def stack(self, value: Tensor, layout: BatchLayout, samples: int) -> Tensor:
-        """A chunk of the points -> a chunk of the stack: the same for every class."""
-        return _repeat(value, BatchLayout(layout.axis, layout.outer * samples), self.classes)
-
-    def fold(self, values: Points, layout: BatchLayout) -> Tensor:
-        """Stack -> gradients: the mean over samples."""
-        if self.chunks == (1,):
-            return values[0]
-        rows, shape = self._rows(values, layout)
-        return _unrow(moments.mean(rows), shape, layout)
-
-    def _rows(self, values: Points, layout: BatchLayout) -> tuple[list[Tensor], torch.Size]:
-        """Samples -> rows ``[n_i, M]`` of each chunk, and the shape of one sample ``[.., outer, B, ..]``."""
-        pairs = [_rows(value, layout, count) for value, count in zip(values, self.chunks, strict=True)]
-        return [rows for rows, _ in pairs], pairs[0][1]
+        chunks = [windows.winners(*values) for values in zip(z.points, pooled, strict=True)]
+        return [self.batches.mean(wins, z.layout) for wins in zip(*chunks, strict=True)]
 
 
-@dataclass(frozen=True, kw_only=True)
+Expectation = Callable[[Batches], SampleMean]  # made anew for each reverse pass
+
+
 class SoftenedSteps(SampleMean):
     """As SampleMean, but every jump of a slope is a sigmoid of sharpness ``beta``."""
 
-    beta: float
+    def __init__(self, batches: Batches, beta: float) -> None:
+        super().__init__(batches)
+        self.beta = beta
 
     def slope(self, slope: Slope, z: Samples, y: Points) -> Tensor:
-        return self.mean([slope.softened(chunk, self.beta) for chunk in z.values], z.layout)
+        return self.batches.mean([slope.softened(chunk, self.beta) for chunk in z.points], z.layout)
 
 
-@dataclass(frozen=True, kw_only=True)
 class FittedGaussian(SampleMean):
     """As SampleMean, but slopes are those of z ~ N(mu, v), fitted to the samples of each element.
 
-    The moments are those of :func:`~.moments.mean_and_variance`.
+    The moments are those of :func:`~.moments.mean_and_variance`; each value's are found once in a reverse pass.
     Piecewise slopes and GELU's have a closed form; others use Gauss-Hermite quadrature.
 
-    Attributes:
+    Args:
         antithetic: whether samples 2i and 2i + 1 are a pair.
         pool: v of feature maps is averaged over ``pool x pool`` neighbours; 1 leaves it alone.
     """
 
-    antithetic: bool
-    pool: int
-    known: dict[int, tuple[Tensor, Tensor, Tensor]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )  # of values by their id, which are kept alive: their mean and variance
+    def __init__(self, batches: Batches, antithetic: bool, pool: int) -> None:
+        super().__init__(batches)
+        self.antithetic = antithetic
+        self.pool = pool
+        self._known: dict[fx.Node, tuple[Tensor, Tensor]] = {}
 
     def slope(self, slope: Slope, z: Samples, y: Points) -> Tensor:
         if not slope.everywhere:
             return super().slope(slope, z, y)
         mean, variance = self._moments(z)
-        expected = slope.under_gaussian(mean, _positive(variance))
-        return _repeat(expected, z.layout, self.classes)
+        return self.batches.repeat(slope.under_gaussian(mean, _positive(variance)), z.layout)
 
     def winners(
         self, z: Samples, pooled: Points, pieces: Sequence[Samples], windows: Windows
@@ -135,15 +106,13 @@ class FittedGaussian(SampleMean):
         top = windows.largest(mean)
         odds = [((m - top) * sharpness).exp() for m in windows.by_offset(mean)]
         total = torch.stack(odds).sum(0)
-        return [_repeat(each / total, z.layout, self.classes) for each in odds]
+        return [self.batches.repeat(each / total, z.layout) for each in odds]
 
     def _moments(self, z: Samples) -> tuple[Tensor, Tensor]:
-        """Mean and variance, found once for each value; see :mod:`.samples` for where they come from."""
-        key = id(z.values[0])
-        if key not in self.known:
-            self.known[key] = (z.values[0], *self._find_moments(z))
-        _, mean, variance = self.known[key]
-        return mean, variance
+        """Mean and variance; see :mod:`.samples` for where they come from."""
+        if z.node not in self._known:
+            self._known[z.node] = self._find_moments(z)
+        return self._known[z.node]
 
     def _find_moments(self, z: Samples) -> tuple[Tensor, Tensor]:
         match z.origin if self._pooled(z) else None:
@@ -156,26 +125,25 @@ class FittedGaussian(SampleMean):
             case Shifted(source, shift):
                 mean, variance = self._moments(source)
                 return mean + shift, variance
-            case Widened(values, apply):
-                rows, shape = self._rows(values, z.layout)
+            case Widened(points, apply):
+                rows, shape = self.batches.rows(points, z.layout)
                 return self._of_rows(rows, z, _by_rows(apply, shape))
-        return self._of_rows(self._rows(z.values, z.layout)[0], z)
+        return self._of_rows(self.batches.rows(z.points, z.layout)[0], z)
 
     def _of_rows(
         self, rows: list[Tensor], z: Samples, through: moments.Through | None = None
     ) -> tuple[Tensor, Tensor]:
-        pooled, (_, shape) = self._pooled(z), self._rows(z.values, z.layout)
+        pooled, (_, shape) = self._pooled(z), self.batches.rows(z.points, z.layout)
         found = moments.mean_and_variance(rows, self.antithetic, _CONTRASTS if pooled else None, through)
-        mean, variance = (_unrow(moment, shape, z.layout) for moment in found)
+        mean, variance = (unrow(moment, shape, z.layout) for moment in found)
         if pooled:
             variance = F.avg_pool2d(variance, self.pool, 1, self.pool // 2, count_include_pad=False)
         return mean, variance
 
     def _pooled(self, z: Samples) -> bool:
         """Whether the variance is averaged over neighbours."""
-        return (
-            self.pool > 1 and z.layout.feature_map and z.layout.axis == 0 and min(z.values[0].shape[-2:]) > 1
-        )
+        is_map = z.layout.feature_map and z.layout.axis == 0
+        return self.pool > 1 and is_map and min(z.points[0].shape[-2:]) > 1
 
 
 def _positive(variance: Tensor) -> Tensor:
@@ -189,35 +157,3 @@ def _by_rows(apply: Callable[[Tensor, bool], Tensor], shape: torch.Size) -> mome
         return apply(rows.reshape(-1, *shape[2:]), offset).reshape(rows.shape[0], -1)
 
     return through
-
-
-def _apart(value: Tensor, layout: BatchLayout, samples: int) -> Tensor:
-    """[.., outer*n*B, ..] -> [.., outer, n, B, ..]."""
-    axis, outer = layout.axis, layout.outer
-    apart: Tensor = value.unflatten(axis, (outer, samples, value.shape[axis] // (outer * samples)))
-    return apart
-
-
-def _rows(value: Tensor, layout: BatchLayout, samples: int) -> tuple[Tensor, torch.Size]:
-    """Samples -> rows ``[n, M]``, and the shape of one sample ``[.., outer, B, ..]``."""
-    apart = _apart(value, layout, samples)
-    axis = layout.axis + 1
-    shape = apart.shape[:axis] + apart.shape[axis + 1 :]
-    if layout.axis > 0 or layout.outer > 1:
-        apart = apart.movedim(axis, 0)
-    return apart.reshape(samples, -1), shape
-
-
-def _unrow(row: Tensor, shape: torch.Size, layout: BatchLayout) -> Tensor:
-    """``[1, M]`` back to ``[.., outer*B, ..]``."""
-    return row.view(shape).flatten(layout.axis, layout.axis + 1)
-
-
-def _repeat(value: Tensor, layout: BatchLayout, times: int) -> Tensor:
-    """[.., outer*B, ..] -> [.., outer*times*B, ..]: the same values, ``times`` times."""
-    if times == 1:
-        return value
-    apart = _apart(value, layout, 1)
-    repeats = [1] * apart.ndim
-    repeats[layout.axis + 1] = times
-    return apart.repeat(repeats).flatten(layout.axis, layout.axis + 2)

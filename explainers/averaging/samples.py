@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from ..graph.program import BatchLayout, Values, arguments_by_name
+from ..graph.arguments import arguments_by_name
+from ..graph.program import BatchLayout, Values
+from ..graph.traits import Trait, has
+from .layout import Points
 
 aten = torch.ops.aten
-
-Points = Sequence[Tensor]  # a tensor for each chunk of the samples
 
 _CHEAP = 16  # multiply-adds for each output and sample; with more, a convolution costs more than reading its results' samples
 _SMALLER = 2  # times, at least
@@ -25,13 +26,15 @@ class Samples:
     """The value of a node at every evaluated point.
 
     Attributes:
-        values: a tensor for each chunk.
+        node: of the network.
+        points: a tensor for each chunk.
         layout: where they hold the batch.
-        finite: a convolution made them, so that none is infinite, as padding for a maximum is; infinity has no variance.
+        finite: none is infinite, as padding for a maximum is; infinity has no variance.
         origin: what they are made of, if that is the cheaper way to their moments.
     """
 
-    values: Points
+    node: fx.Node
+    points: Points
     layout: BatchLayout
     finite: bool = False
     origin: Widened | Joined | Scaled | Shifted | None = None
@@ -83,21 +86,25 @@ class Origins:
         points: node -> value, for each chunk of ``samples`` samples altogether.
         varying: the nodes whose value depends on the pixels.
         batch: node -> where its value holds the batch.
-        last: whether nothing behind the operation that asks reads samples.
+        unread: whether nothing behind the operation that asks reads points.
     """
 
     points: Sequence[Values]
     samples: int
     varying: set[fx.Node]
     batch: Mapping[fx.Node, BatchLayout | None]
-    last: bool = False
+    unread: bool = False
 
     def of(self, node: fx.Node) -> Samples:
         """The samples of ``node``, which varies, with their origin."""
         layout = self.batch[node]
         assert layout is not None, f"{node} varies, so it has a batch"
-        finite = node.target is aten.conv2d.default
-        return Samples(self._values(node), layout, finite, self._origin(node))
+        return Samples(node, self.values(node), layout, has(node.target, Trait.FINITE), self._origin(node))
+
+    def values(self, node: fx.Node) -> Points:
+        """The value of ``node`` (of its first result, if it has several), a tensor for each chunk."""
+        values = [chunk[node] for chunk in self.points]
+        return [value if isinstance(value, Tensor) else value[0] for value in values]
 
     def _origin(self, node: fx.Node) -> Widened | Joined | Scaled | Shifted | None:
         if node.target is aten.conv2d.default:
@@ -108,10 +115,6 @@ class Origins:
             return self._normalised(node)
         return None
 
-    def _values(self, node: fx.Node) -> Points:
-        values = [chunk[node] for chunk in self.points]
-        return [value if isinstance(value, Tensor) else value[0] for value in values]
-
     def _widened(self, node: fx.Node) -> Widened | None:
         """A convolution that is cheap, and whose input is much smaller than its result; or whose samples serve nobody else.
 
@@ -121,10 +124,10 @@ class Origins:
         x, weight, bias = call["input"], self._constant(call["weight"]), self._constant(call["bias"])
         if x not in self.varying or not isinstance(weight, Tensor) or call["bias"] in self.varying:
             return None
-        source, result = self._values(x), self._values(node)
+        source, result = self.values(x), self.values(node)
         cheap = weight[0].numel() <= _CHEAP * self.samples
         wider = _SMALLER * source[0][0].numel() <= result[0][0].numel()
-        alone = self.last and len(node.users) == 1 and self.samples > _COMBINATIONS
+        alone = self.unread and len(node.users) == 1 and self.samples > _COMBINATIONS
         if not (cheap and wider) and not alone:
             return None
         settings = [call[name] for name in ("stride", "padding", "dilation", "groups")]

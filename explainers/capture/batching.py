@@ -12,6 +12,7 @@ from torch import Tensor, fx
 from ..errors import BatchError
 from ..graph.program import BatchLayout, Program, Values, is_selection
 from ..graph.source import source_line
+from ..graph.traits import Trait, has
 
 _TOLERANCE = 1e-2  # of how far the images are apart: a wrong layout is off by order 1, rounding by 1e-6 ...
 _ALIKE = 1e-3  # ... of the largest value at least, should the images hardly differ: then rounding is all that is seen ...
@@ -57,13 +58,6 @@ def locate_batch(program: Program, image: Tensor) -> None:
             program.batch[node] = layout._replace(feature_map=True)
 
 
-_MAKES_MAPS = ("conv", "max_pool2d", "avg_pool2d", "upsample")
-_MOVES_AXES = (
-    "permute", "transpose", "movedim", "swap", "reshape", "view", "flatten", "linear", "matmul", "bmm", "einsum",
-    "unfold", "index", "gather", "scatter",
-)  # fmt: skip
-
-
 def _feature_maps(program: Program, values: Values) -> set[fx.Node]:
     """What convolutions, poolings and interpolations make, and what is made of it without moving axes.
 
@@ -72,13 +66,13 @@ def _feature_maps(program: Program, values: Values) -> set[fx.Node]:
     """
     found = {program.image}
     for node in program.calls:
-        value, name = values[node], getattr(node.target, "__name__", "")
+        value = values[node]
         if is_selection(node):
             if node.args[0] in found and isinstance(value, Tensor) and value.ndim == 4:
                 found.add(node)
-        elif any(part in name for part in _MAKES_MAPS):
+        elif has(node.target, Trait.MAKES_MAPS):
             found.add(node)
-        elif not any(part in name for part in _MOVES_AXES):
+        elif not has(node.target, Trait.MOVES_AXES):
             found |= {node for source in node.all_input_nodes if source in found}
     return {node for node in found if isinstance(values[node], Tensor) and values[node].ndim == 4}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import re
 import traceback
 from typing import Any
@@ -12,14 +11,10 @@ from torch import Tensor, fx, nn
 from torch.export.graph_signature import InputKind
 
 from ..errors import BatchError, CaptureError, OutputError, TrainingModeError
-from ..graph.program import Program, arguments_by_name
+from ..graph.program import Program
 from ..graph.source import is_users, remembered_lines, source_line
-from ..passes.attention import write_attention_out
-from ..passes.lstm import write_lstm_out
-from ..passes.normal_form import contiguous_rows, views_to_reshapes
-from ..passes.portable import write_portably
-from ..passes.simplify import fold_batch_norm, fold_constants, global_pools_to_means
-from ..passes.warping import write_warps_out
+from ..graph.traits import Trait, draws_random_numbers, has
+from ..passes import CAPTURED, run
 from .batching import locate_batch
 from .classifier import OneOutput, check_input, check_logits, check_mode, first_logits
 
@@ -50,16 +45,8 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
     )
     _check_graph(program.graph)
     _check_real(program)
-    views_to_reshapes(program.graph)
-    contiguous_rows(program.graph)
-    write_attention_out(program)
-    write_lstm_out(program)
-    write_warps_out(program)
     with torch.no_grad():
-        fold_constants(program)
-        fold_batch_norm(program)
-        global_pools_to_means(program)
-        write_portably(program)
+        run(CAPTURED, program)
         locate_batch(program, image)
         _check_parity(program, first_logits(module, first))
     return program
@@ -169,26 +156,15 @@ def _check_graph(graph: fx.Graph) -> None:
             )
         if node.op != "call_function":
             continue
-        if _is_random(node):
+        if draws_random_numbers(node):
             raise TrainingModeError(
                 f"The classifier draws random numbers in eval mode ({node.target} at {source_line(node)}), "
                 "so its predictions differ from call to call. Draw them in training mode only; F.dropout takes training=self.training."
             )
-        if not (isinstance(node.target, torch._ops.OpOverload) or node.target in _SIZE_ARITHMETIC):
+        if not (isinstance(node.target, torch._ops.OpOverload) or has(node.target, Trait.SIZE_ARITHMETIC)):
             raise CaptureError(
                 f"The captured graph calls {node.target}, which is no ATen operation ({source_line(node)})."
             )
-
-
-def _is_random(node: fx.Node) -> bool:
-    """Whether an operation draws random numbers, as it is called here: dropout with ``train=False`` draws none."""
-    if not isinstance(node.target, torch._ops.OpOverload):
-        return False
-    if torch.Tag.nondeterministic_seeded not in node.target.tags:
-        return False
-    given = arguments_by_name(node.target, node.args, node.kwargs)
-    switches = [given[name] for name in ("train", "training", "dropout", "dropout_p", "p") if name in given]
-    return all(switches)
 
 
 def _check_real(program: Program) -> None:
@@ -199,10 +175,3 @@ def _check_real(program: Program) -> None:
                 f"{node.target} gives complex numbers ({source_line(node)}), and neither explanation graphs nor ONNX have them. "
                 "Write it with real tensors; a Fourier transform is a product with matrices of cosines and sines."
             )
-
-
-_SIZE_ARITHMETIC = frozenset(
-    {operator.getitem, operator.mul, operator.add, operator.sub, operator.floordiv, operator.mod,
-     operator.neg, operator.truediv, operator.pow, torch.sym_max, torch.sym_min, torch.sym_int,
-     torch.sym_float, torch.sym_ite, operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge}
-)  # fmt: skip

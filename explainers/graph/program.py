@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx
 
-aten = torch.ops.aten
+from .source import copy_source
+from .traits import Trait, has
 
 Values = dict[fx.Node, Any]
-
-# Operations that read no value of their first argument, only its type, device or sizes.
-SHAPE_ONLY = frozenset(
-    {aten.sym_size.int, aten.new_zeros.default, aten.new_ones.default, aten.new_full.default,
-     aten.new_empty.default, aten.zeros_like.default, aten.ones_like.default, aten.full_like.default,
-     aten.empty_like.default}
-)  # fmt: skip
 
 
 class BatchLayout(NamedTuple):
@@ -81,11 +75,29 @@ class Program:
         """The nodes whose values depend on the pixels (sizes do not count)."""
         found = {self.image}
         for node in self.calls:
-            if node.target in SHAPE_ONLY:
+            if has(node.target, Trait.SHAPE_ONLY):
                 continue
             if any(source in found for source in node.all_input_nodes):
                 found.add(node)
         return found
+
+    def add_weight(self, before: fx.Node, name: str, tensor: Tensor) -> fx.Node:
+        """A new placeholder for ``tensor``, usable by every call; it names the line of ``before``."""
+        first = next(iter(self.graph.nodes))
+        with self.graph.inserting_before(first):
+            node = self.graph.placeholder(name)
+        self.weights[node] = tensor.detach()
+        copy_source(node, before)
+        return node
+
+    def clean(self) -> None:
+        """Drop calls and weights that nobody uses."""
+        self.graph.eliminate_dead_code()
+        for node in list(self.weights):
+            if not node.users:
+                self.graph.erase_node(node)
+                del self.weights[node]
+        self.graph.lint()
 
     def run(
         self,
@@ -107,14 +119,6 @@ def operation(node: fx.Node) -> Callable[..., Any]:
     """The function that a call node calls."""
     assert callable(node.target)
     return node.target
-
-
-def arguments_by_name(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of an ATen overload by their schema names, with defaults filled in."""
-    schema = target._schema.arguments
-    named = {a.name: a.default_value for a in schema if a.has_default_value()}
-    named.update(zip((a.name for a in schema), args, strict=False))
-    return {**named, **kwargs}
 
 
 def is_selection(node: fx.Node) -> bool:

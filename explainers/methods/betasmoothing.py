@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
+from ..averaging.expectation import SoftenedSteps
 from ..errors import MethodError
 from ..reverse.tape import Network
-from ..rules import SoftenedSteps
 from .base import Method
 
 
@@ -40,4 +41,4 @@ class BetaSmoothing(Method):
     def attribute(
         self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        return network.at(image).pullback(seeds, SoftenedSteps(beta=self.beta))
+        return network.at(image).pullback(seeds, partial(SoftenedSteps, beta=self.beta))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
+from ..averaging.expectation import Expectation, FittedGaussian, SampleMean
 from ..errors import MethodError
 from ..reverse.tape import Network
-from ..rules import FittedGaussian, SampleMean
 from .noisy import NoisyMethod
 
 ESTIMATORS = ("count", "gaussian")
@@ -58,11 +59,9 @@ class SmoothDiff(NoisyMethod):
     def attribute(
         self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        expectation = (
-            SampleMean(self.chunks)
-            if self.estimator == "count"
-            else FittedGaussian(self.chunks, antithetic=self.antithetic, pool=self.pool)
-        )
+        expectation: Expectation = SampleMean
+        if self.estimator == "gaussian":
+            expectation = partial(FittedGaussian, antithetic=self.antithetic, pool=self.pool)
         noisy = [network.at(points) for points in self.copies(image, buffers)]
-        result = network.at(image).smoothed_pullback(seeds, noisy, expectation)
+        result = network.at(image).smoothed_pullback(seeds, noisy, self.chunks, expectation)
         return result.square() if self.squared else result

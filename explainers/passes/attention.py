@@ -1,25 +1,24 @@
-"""Scaled dot-product attention, written out in operations that every runtime has."""
+"""Attention(Q, K, V) = softmax(Q K^T * scale + mask) V, written out in operations that every runtime has.
+
+Fused kernels rely on strides that fake tensors promise and other devices don't keep (PyTorch's CPU kernel then reads
+foreign memory), and the written-out scores serve forward and reverse pass. It stays one operation of the program:
+SmoothDiff takes the mean of its exact VJPs.
+"""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
-from ..graph.program import Program
+from .step import Rewritable, at_each
 
 
-def write_attention_out(program: Program) -> None:
-    """Replace fused attention by :func:`attention` everywhere.
-
-    Fused kernels rely on strides that fake tensors promise and other devices don't keep (PyTorch's CPU
-    kernel then reads foreign memory), and the written-out scores serve forward and reverse pass. It stays
-    one operation of the program: SmoothDiff takes the mean of its exact VJPs.
-    """
-    target = torch.ops.aten.scaled_dot_product_attention.default
-    for node in program.graph.find_nodes(op="call_function", target=target):
-        node.target = attention
+@at_each(torch.ops.aten.scaled_dot_product_attention.default)
+def write_attention(_: Rewritable, node: fx.Node) -> None:
+    """Replace fused attention by :func:`attention`."""
+    node.target = attention
 
 
 def attention(

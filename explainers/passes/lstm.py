@@ -1,26 +1,30 @@
-"""Long short-term memory, written out step by step in operations that every runtime has."""
+"""Long short-term memory, written out step by step in operations that every runtime has.
+
+i, f, g, o = W x_t + b + U h + d; c = sigmoid(f) c + sigmoid(i) tanh(g); h = sigmoid(o) tanh(c).
+PyTorch's fused kernel on the CPU has no ONNX form. It stays one operation of the program: SmoothDiff takes the mean of
+its exact VJPs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 from torch.nn import functional as F
 
-from ..graph.program import Program
+from .step import Rewritable, at_each
 
 
-def write_lstm_out(program: Program) -> None:
-    """Replace PyTorch's fused LSTM by :func:`lstm`, unless it has projections.
-
-    Its kernel on the CPU has no ONNX form. It stays one operation of the program: SmoothDiff takes the mean of its
-    exact VJPs.
-    """
-    for node in program.graph.find_nodes(op="call_function", target=torch.ops.aten.lstm.input):
-        params, has_biases, layers, _, _, bidirectional = node.args[2:8]
-        if len(params) == layers * (2 if bidirectional else 1) * (4 if has_biases else 2):
-            node.target = lstm
+@at_each(torch.ops.aten.lstm.input)
+def write_lstm(_: Rewritable, node: fx.Node) -> str | None:
+    """Replace PyTorch's fused LSTM by :func:`lstm`."""
+    params, has_biases, layers, _dropout, _train, bidirectional = cast(tuple[Any, ...], node.args[2:8])
+    if len(params) != layers * (2 if bidirectional else 1) * (4 if has_biases else 2):
+        return "it has projections"
+    node.target = lstm
+    return None
 
 
 def lstm(

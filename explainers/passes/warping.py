@@ -1,13 +1,18 @@
-"""Sampling at the points of a grid (spatial transformers), written out in operations that every runtime has."""
+"""grid_sample and affine_grid (spatial transformers), written out in operations that every runtime has.
+
+A sample is the sum of its four neighbours, each weighed by its distances along rows and columns. ONNX has the sampling
+without its derivative. Each stays one operation of the program: SmoothDiff takes the mean of its exact VJPs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
-from ..graph.program import Program, arguments_by_name
+from ..graph.arguments import arguments_by_name
+from .step import Rewritable, at_each
 
 aten = torch.ops.aten
 
@@ -15,20 +20,25 @@ BILINEAR, NEAREST = 0, 1  # ATen's numbers
 ZEROS, BORDER, REFLECTION = 0, 1, 2
 
 
-def write_warps_out(program: Program) -> None:
-    """Replace ``affine_grid`` and ``grid_sample`` of images by the functions below; bicubic sampling is left alone.
+@at_each(aten.affine_grid_generator.default)
+def write_grids(_: Rewritable, node: fx.Node) -> str | None:
+    """Replace the grids of images by :func:`affine_grid`."""
+    if len(arguments_by_name(node.target, node.args, node.kwargs)["size"]) != 4:
+        return "it is a grid of volumes"
+    node.target = affine_grid
+    return None
 
-    ONNX has the latter without its derivative. Each stays one operation of the program: SmoothDiff takes the mean of
-    its exact VJPs.
-    """
-    for node in program.calls:
-        if node.target is aten.affine_grid_generator.default:
-            if len(arguments_by_name(node.target, node.args, node.kwargs)["size"]) == 4:
-                node.target = affine_grid
-        elif node.target in (aten.grid_sampler.default, aten.grid_sampler_2d.default):
-            given = arguments_by_name(node.target, node.args, node.kwargs)
-            if given["input"].meta["val"].ndim == 4 and given["interpolation_mode"] in (BILINEAR, NEAREST):
-                node.target = grid_sample
+
+@at_each(aten.grid_sampler.default, aten.grid_sampler_2d.default)
+def write_samplings(_: Rewritable, node: fx.Node) -> str | None:
+    """Replace sampling of images by :func:`grid_sample`."""
+    given = arguments_by_name(node.target, node.args, node.kwargs)
+    if given["input"].meta["val"].ndim != 4:
+        return "it samples volumes"
+    if given["interpolation_mode"] not in (BILINEAR, NEAREST):
+        return "its interpolation is bicubic"
+    node.target = grid_sample
+    return None
 
 
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:

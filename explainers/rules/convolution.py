@@ -6,7 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..reverse.registry import Call, Gradients, first_input_only, per_axis, rule
+from ..graph.arguments import per_axis
+from ..graph.traits import Trait, having
+from ..reverse.call import Call
+from ..reverse.registry import Gradients, Reads, first_input_only, rule
 
 aten = torch.ops.aten
 
@@ -15,9 +18,9 @@ _TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3
 
 
 @rule(
-    aten.conv1d.default, aten.conv2d.default, aten.conv3d.default,
+    *having(Trait.CONVOLUTION),
     aten.conv1d.padding, aten.conv2d.padding, aten.conv3d.padding,
-    when=first_input_only,
+    when=first_input_only, reads=Reads.SIZES,
 )  # fmt: skip
 def convolution(call: Call, gradient: Tensor) -> Gradients:
     """y = W * x, so x receives W^T g, whatever the samples: exact, once at batch B.
@@ -56,7 +59,7 @@ def convolution(call: Call, gradient: Tensor) -> Gradients:
 
 @rule(
     aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input,
-    when=first_input_only,
+    when=first_input_only, reads=Reads.SIZES,
 )  # fmt: skip
 def transposed_convolution(call: Call, gradient: Tensor) -> Gradients:
     """y = W^T * x, so x receives W * g: a convolution with the same weight and stride."""

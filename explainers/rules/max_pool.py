@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import fx
 
-from ..averaging.samples import Samples
 from ..averaging.windows import Windows
-from ..reverse.registry import Call, Gradients, first_input_only, per_axis, rule
+from ..graph.arguments import per_axis
+from ..graph.traits import Trait, has
+from ..reverse.call import Call
+from ..reverse.registry import Gradients, Reads, first_input_only, rule
 
 aten = torch.ops.aten
 
 
 @rule(
     aten.max_pool2d.default, aten.max_pool2d_with_indices.default,
-    when=first_input_only,
+    when=first_input_only, reads=Reads.POINTS,
 )  # fmt: skip
 def max_pool(call: Call, gradient: Any) -> Gradients:
     """For each offset in the window, E[it wins] * g, added where the offset points."""
@@ -24,30 +27,26 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
     a = call.arguments()
     kernel, padding, dilation = (per_axis(a[name], 2) for name in ("kernel_size", "padding", "dilation"))
     stride = per_axis(a["stride"], 2) if a["stride"] else kernel
-    z, pooled = call.at_points(call.leaves[0]), call.at_points(call.node)
+    z, pooled = call.points(call.inputs[0]), call.points(call.site.node)
     windows = Windows(
         (kernel[0], kernel[1]), (stride[0], stride[1]), (padding[0], padding[1]), (dilation[0], dilation[1]),
         ceil=bool(a["ceil_mode"]), size=(z[0].shape[-2], z[0].shape[-1]), out=(pooled[0].shape[-2], pooled[0].shape[-1]),
     )  # fmt: skip
-    shares = call.expectation.winners(call.samples(call.leaves[0]), pooled, _pieces(call), windows)
+    shares = call.winners(windows, _pieces(call))
     return [windows.add_up([gradient * share for share in shares])]
 
 
-_ORDER_KEEPING = (aten.relu.default, aten.relu6.default, aten.hardtanh.default)
-
-
-def _pieces(call: Call) -> list[Samples]:
+def _pieces(call: Call) -> list[fx.Node]:
     """What the windows compare, taken before a ReLU, in the pieces of a concatenation of channels.
 
     The largest element before a ReLU is the largest after it, if any is positive; where none is, the ReLU's own
     slope is 0. Before it, values are closer to a normal distribution, and their moments are wanted by
-    the ReLU's rule anyway: equal parts of the graph are computed once.
+    the ReLU's rule anyway: they are found once.
     """
-    source = call.leaves[0]
-    parts = [source]
+    source: fx.Node = call.inputs[0]
+    parts: list[Any] = [source]
     if source.target is aten.cat.default and source.args[1:] == (1,):
-        parts = list(source.args[0])
-    parts = [part.args[0] if part.target in _ORDER_KEEPING else part for part in parts]
-    usable = all(part in call.varying and call.layout(part) == call.layout(source) for part in parts)
-    nodes = parts if usable else [source]
-    return [call.samples(node) for node in nodes]
+        parts = list(source.args[0])  # type: ignore[arg-type]  # a list of nodes, by the schema of cat
+    parts = [part.args[0] if has(part.target, Trait.KEEPS_ORDER) else part for part in parts]
+    usable = all(call.layout(part) == call.layout(source) for part in parts)
+    return parts if usable else [source]

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..reverse.registry import Call, Gradients, first_input_only, per_axis, rule
+from ..graph.arguments import per_axis
+from ..reverse.call import Call
+from ..reverse.registry import Gradients, Reads, first_input_only, rule
 
 aten = torch.ops.aten
 
@@ -31,7 +33,7 @@ def _sizes(call: Call, gradient: Tensor) -> tuple[int, int, int, int]:
     return int(height), int(width), int(gradient.shape[-2]), int(gradient.shape[-1])
 
 
-@rule(aten.adaptive_avg_pool2d.default, when=first_input_only)
+@rule(aten.adaptive_avg_pool2d.default, when=first_input_only, reads=Reads.SIZES)
 def adaptive_average_pool(call: Call, gradient: Tensor) -> Gradients:
     """Output cell (i, j) is the mean of its window; each pixel of it receives g / window size."""
     height, width, out_h, out_w = _sizes(call, gradient)
@@ -40,7 +42,7 @@ def adaptive_average_pool(call: Call, gradient: Tensor) -> Gradients:
     return [_transpose(gradient, rows, columns)]
 
 
-@rule(aten.avg_pool2d.default, when=first_input_only)
+@rule(aten.avg_pool2d.default, when=first_input_only, reads=Reads.SIZES)
 def average_pool(call: Call, gradient: Tensor) -> Gradients:
     """As above; windows may overlap, be cut by the border (ceil mode) or count their padding.
 
@@ -68,7 +70,7 @@ def average_pool(call: Call, gradient: Tensor) -> Gradients:
     aten.upsample_bilinear2d.default, aten.upsample_bicubic2d.vec, aten.upsample_bicubic2d.default,
     aten._upsample_nearest_exact2d.vec, aten._upsample_bilinear2d_aa.default, aten._upsample_bilinear2d_aa.vec,
     aten._upsample_bicubic2d_aa.default, aten._upsample_bicubic2d_aa.vec,
-    when=first_input_only,
+    when=first_input_only, reads=Reads.SIZES,
 )  # fmt: skip
 def upsample(call: Call, gradient: Tensor) -> Gradients:
     """Interpolation weighs input pixels; each receives the gradients of what it fed, so weighed."""
@@ -85,8 +87,8 @@ def upsample(call: Call, gradient: Tensor) -> Gradients:
             }  # fmt: skip
             if "scale_factors" in a and a["scale_factors"] is not None:
                 by_name["output_size"], by_name["scale_factors"] = None, [scales[axis], 1.0]
-            names = [argument.name for argument in call.target._schema.arguments]
-            result: Tensor = call.target(*(by_name[name] for name in names))
+            names = [argument.name for argument in call.site.target._schema.arguments]
+            result: Tensor = call.site.target(*(by_name[name] for name in names))
             return result[..., :1]
 
         return interpolate
@@ -94,7 +96,7 @@ def upsample(call: Call, gradient: Tensor) -> Gradients:
     return [_transpose(gradient, _matrix(height, along(0, out_h)), _matrix(width, along(1, out_w)))]
 
 
-@rule(aten.unfold.default, when=first_input_only)
+@rule(aten.unfold.default, when=first_input_only, reads=Reads.SIZES)
 def unfold(call: Call, gradient: Tensor) -> Gradients:
     """Windows along one axis ``[.., n, ..] -> [.., windows, .., size]``; each element adds up its copies.
 

@@ -1,4 +1,8 @@
-"""Batch-dependent sizes, computed from the image's batch size alone."""
+"""Every size that depends on the batch is a * batch + b: computed from the image's batch size alone.
+
+Tracing reads a size off whatever tensor has it first, which keeps that tensor alive even where nobody needs its
+values, such as the clean activations beside the noisy ones.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,13 @@ import sympy
 import torch
 from torch import fx
 
+from ..graph.trace import Trace
+from .step import Left
 
-def root_sizes(graph: fx.Graph, image: fx.Node) -> None:
-    """Rewrite every symbolic size of the graph as arithmetic on ``image.shape[0]``.
 
-    Tracing reads a size off whatever tensor has it first, which keeps that tensor alive even where
-    nobody needs its values, such as the clean activations beside the noisy ones.
-    """
+def root_sizes(trace: Trace) -> list[Left]:
+    """Rewrite every symbolic size of the graph as arithmetic on ``image.shape[0]``."""
+    graph, image = trace.graph, trace.image
     batch = image.meta["val"].shape[0].node.expr
     with graph.inserting_after(image):
         size = graph.call_function(torch.ops.aten.sym_size.int, (image, 0))
@@ -32,6 +36,7 @@ def root_sizes(graph: fx.Graph, image: fx.Node) -> None:
             made.meta["val"] = value
             built[expression] = made
         node.replace_all_uses_with(built[expression])
+    return []
 
 
 def _polynomial(

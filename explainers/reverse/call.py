@@ -1,0 +1,131 @@
+"""A Call: one operation of the network, as the author of a reverse rule sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from ..averaging.layout import Points
+from ..averaging.samples import Samples
+from ..averaging.slopes import Slope
+from ..averaging.windows import Windows
+from ..graph.program import BatchLayout, Values
+from .forward import Forward
+from .registry import Reads
+from .site import Site
+from .vjp import Gradient, vjp
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a rule is given beside the gradient that arrives at the operation's result.
+
+    Attributes:
+        site: the operation and its arguments.
+        forward: the values of the forward passes.
+        reads: what its rule declared to read.
+        unread: whether no operation behind this one reads points.
+    """
+
+    site: Site
+    forward: Forward
+    reads: Reads
+    unread: bool
+
+    @property
+    def inputs(self) -> Sequence[Any]:
+        """The flattened arguments; values of the graph appear as nodes."""
+        return self.site.leaves
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments by their schema names with defaults filled in.
+
+        Of inputs that depend on the pixels, only shape (at the gradients' batch) and type count.
+        """
+        return self.site.arguments(self.forward.single)
+
+    def points(self, node: fx.Node) -> Points:
+        """The value of an input, or of the operation itself, at the evaluated points: a tensor for each chunk."""
+        self._check_reading()
+        return self.forward.value(node)
+
+    def samples(self, node: fx.Node) -> Samples:
+        """The same, and what it is made of, as estimators take it."""
+        self._check_reading()
+        return self.forward.samples(node, self.unread)
+
+    def mean(self, position: int) -> Tensor:
+        """The input at ``position``, averaged over the samples: points -> gradients."""
+        source = self.inputs[position]
+        return self.forward.batches.mean(self.points(source), self.forward.layout(source))
+
+    def slope(self, slope: Slope) -> Tensor:
+        """E[s'(z)] for the first input z of an element-wise function s: points -> gradients."""
+        z, y = self.samples(self.inputs[0]), self.points(self.site.node)
+        return self.forward.expectation.slope(slope, z, y)
+
+    def winners(self, windows: Windows, pieces: Sequence[fx.Node]) -> list[Tensor]:
+        """P(it is the maximum of its window) for each offset in the windows of the first input.
+
+        ``pieces`` are the first input before an activation that keeps the order, in parts along the channels.
+        """
+        z, y = self.samples(self.inputs[0]), self.points(self.site.node)
+        return self.forward.expectation.winners(z, y, [self.samples(piece) for piece in pieces], windows)
+
+    def derivative(self, z: Tensor) -> Tensor:
+        """s'(z) of an element-wise function s at any z: the operation's own VJP of ones."""
+        self._check_reading()
+        (result,) = vjp(self.site, {**self.forward.points[0], self.inputs[0]: z}, torch.ones_like(z))
+        assert result is not None
+        return result
+
+    def layout(self, node: fx.Node) -> BatchLayout | None:
+        """Where the value of a node holds its batch; None, if it does not depend on the pixels."""
+        return self.forward.layouts[node] if node in self.forward.varying else None
+
+    def linear_vjp(self, gradient: Gradient) -> list[Tensor | None]:
+        """J^T g of an operation that is linear in its active inputs, which only lend their shapes."""
+        return vjp(self.site, self.forward.single, gradient)
+
+    def expected_vjp(self, gradient: Gradient) -> list[Tensor | None]:
+        """J^T g with every active input replaced by its mean over the samples."""
+        inputs = {self.inputs[position]: self.mean(position) for position in self.site.active}
+        return vjp(self.site, {**self.forward.single, **inputs}, gradient)
+
+    def own_vjp(self, gradient: Gradient) -> list[Tensor | None]:
+        """E[J^T] g: the operation's own VJP at every point, then the mean over samples."""
+        self._check_reading()
+        batches = self.forward.batches
+        chunks = zip(self.forward.points, self.forward.stacked, batches.chunks, strict=True)
+        each = [self._vjp_of_chunk(points, stacked, samples, gradient) for points, stacked, samples in chunks]
+        return [
+            None if parts[0] is None else batches.fold(parts, self.forward.layout(self.inputs[position]))
+            for parts, position in zip(zip(*each, strict=True), self.site.active, strict=True)
+        ]
+
+    def _vjp_of_chunk(self, points: Values, stacked: Values, samples: int, gradient: Gradient) -> list[Any]:
+        batches, layout, node = self.forward.batches, self.forward.layout, self.site.node
+        if isinstance(gradient, Tensor):
+            spread: Gradient = batches.spread(gradient, layout(node), samples)
+        else:
+            layouts = {user.args[1]: layout(user) for user in node.users}
+            spread = {
+                index: batches.spread(part, layouts[index], samples) for index, part in gradient.items()
+            }
+        inputs = {
+            self.inputs[position]: batches.stack(
+                points[self.inputs[position]], layout(self.inputs[position]), samples
+            )
+            for position in sorted(self.site.varying)
+        }
+        return vjp(self.site, {**stacked, **inputs}, spread)
+
+    def _check_reading(self) -> None:
+        if self.reads is not Reads.POINTS:
+            raise RuntimeError(
+                f"The rule for {self.site.target} reads points, but is registered with reads=Reads.SIZES."
+            )
