@@ -23,7 +23,8 @@ class Trait(Enum):
 
     LINEAR = "linear in all tensor arguments together"
     LINEAR_IN_FIRST = "linear in the first argument, if the others are constants"
-    LINEAR_IN_EACH = "linear in each of two tensor arguments"
+    LINEAR_IN_ONE = "linear in any one of the tensor arguments, if the others are constants"
+    LINEAR_IN_EACH = "linear in each of two tensor arguments, both of which may be activations"
     SMOOTH = "a function of each element alone, whose derivative does not jump"
     OF_POSITIVE_NUMBERS = "such a function that does not exist for all numbers"
     KEEPS_ORDER = (
@@ -44,26 +45,23 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
     Trait.LINEAR: (
         aten.add.Tensor, aten.sub.Tensor, aten.add.Scalar, aten.sub.Scalar, aten.rsub.Scalar, aten.neg.default,
         aten.mul.Scalar, aten.div.Scalar, aten.cat.default, aten.stack.default,
-        aten.reshape.default, aten.flatten.using_ints, aten.unflatten.int,
-        aten.permute.default, aten.transpose.int, aten.t.default, aten.movedim.int,
-        aten.squeeze.dim, aten.squeeze.dims, aten.squeeze.default, aten.unsqueeze.default,
-        aten.expand.default, aten.repeat.default, aten.slice.Tensor, aten.select.int, aten.narrow.default,
-        aten.index_select.default, aten.split.Tensor, aten.split_with_sizes.default, aten.chunk.default,
-        aten.unbind.int, aten.clone.default, aten.contiguous.default, aten.alias.default, aten.dropout.default,
+        aten.reshape.default, aten.permute.default, aten.transpose.int, aten.t.default,
+        aten.squeeze.dim, aten.squeeze.dims, aten.unsqueeze.default, aten.expand.default, aten.repeat.default,
+        aten.slice.Tensor, aten.select.int, aten.index_select.default,
+        aten.split.Tensor, aten.split_with_sizes.default, aten.unbind.int,
+        aten.clone.default, aten.contiguous.default, aten.alias.default,
         aten.roll.default, aten.flip.default, aten.pad.default, aten.constant_pad_nd.default,
         aten.reflection_pad2d.default, aten.replication_pad2d.default,
-        aten.sum.default, aten.sum.dim_IntList, aten.mean.default, aten.mean.dim, aten.cumsum.default,
+        aten.sum.dim_IntList, aten.mean.dim, aten.cumsum.default,
         aten.pixel_shuffle.default, aten.pixel_unshuffle.default, aten.channel_shuffle.default,
-        aten.im2col.default, aten.col2im.default, aten._to_copy.default, aten.to.dtype,
+        aten.im2col.default, aten.col2im.default, aten._to_copy.default,
     ),
     Trait.LINEAR_IN_FIRST: (
         aten.div.Tensor, aten.masked_fill.Scalar, aten.masked_fill.Tensor, aten.index.Tensor,
         aten.lerp.Scalar, aten.bilinear.default,
     ),
-    Trait.LINEAR_IN_EACH: (
-        aten.mul.Tensor, aten.matmul.default, aten.mm.default, aten.bmm.default, aten.einsum.default,
-        aten.linear.default, aten.dot.default, aten.mv.default,
-    ),
+    Trait.LINEAR_IN_ONE: (aten.mm.default, aten.mv.default, aten.linear.default),
+    Trait.LINEAR_IN_EACH: (aten.mul.Tensor, aten.matmul.default, aten.bmm.default, aten.einsum.default),
     Trait.SMOOTH: (
         aten.celu.default, aten.silu.default, aten.mish.default, aten.softplus.default, aten.sigmoid.default,
         aten.log_sigmoid.default, aten.tanh.default, aten.exp.default, aten.log.default, aten.sqrt.default,

@@ -59,13 +59,6 @@ def absolute(call: Call, gradient: Tensor) -> Gradients:
     return _gate(call, gradient, Steps((Step(0.0, 1.0), Step(0.0, 1.0, inclusive=True)), base=-1.0))
 
 
-@rule(aten.hardshrink.default, aten.softshrink.default, when=first_input_only, reads=Reads.POINTS)
-def shrinkage(call: Call, gradient: Tensor) -> Gradients:
-    """0 where |z| <= lambda, beyond it z, or z moved towards 0 by lambda: s' = [|z| > lambda]."""
-    width = float(call.arguments()["lambd"])
-    return _gate(call, gradient, Steps((Step(-width, -1.0, inclusive=True), Step(width, 1.0)), base=1.0))
-
-
 @rule(aten.prelu.default, when=first_input_only, reads=Reads.POINTS)
 def prelu(call: Call, gradient: Tensor) -> Gradients:
     """max(z, 0) + a min(z, 0) with a number a, or one for each channel: s' = a + (1 - a) [z > 0]."""

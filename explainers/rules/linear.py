@@ -20,7 +20,7 @@ def _in_two(site: Site) -> bool:
 
 @rule(*having(Trait.LINEAR), when=active_inputs_only, reads=Reads.SIZES)
 @rule(*having(Trait.LINEAR_IN_FIRST), when=first_input_only, reads=Reads.SIZES)
-@rule(*having(Trait.LINEAR_IN_EACH), when=_in_one, reads=Reads.SIZES)
+@rule(*having(Trait.LINEAR_IN_ONE), *having(Trait.LINEAR_IN_EACH), when=_in_one, reads=Reads.SIZES)
 def linear(call: Call, gradient: Any) -> Gradients:
     """y = A x, so x receives A^T g, whatever the samples: exact, once at the gradients' batch."""
     return call.linear_vjp(gradient)

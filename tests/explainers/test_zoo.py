@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from smoothserve.explainers import SmoothDiff
+from smoothserve.explainers import Program, SmoothDiff
 from smoothserve.explainers.capture.capture import capture
-from smoothserve.explainers.graph.program import Program, arguments_by_name
+from smoothserve.explainers.graph.arguments import arguments_by_name
 
 from benchmarks.eager import attribution
 from benchmarks.zoo_one import LIMIT, METHODS, autograd, build, measure, randomise
