@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from smoothserve.handlers.images.photo import crop, decode, to_input
-from smoothserve.handlers.protocols.dialects import read_call
+from smoothserve.handlers.protocols import read_request
 from smoothserve.handlers.service import ExplanationService
 
 from tests.server.grpc_client import predict
@@ -175,7 +175,7 @@ def alike(one: Any, other: Any) -> bool:
 
 @pytest.fixture(scope="module")
 def service(lite0_onnx: Path, gradient_onnx: Path) -> ExplanationService:
-    return ExplanationService({"smoothdiff": lite0_onnx, "gradient": gradient_onnx}, name="lite0")
+    return ExplanationService([lite0_onnx, gradient_onnx], name="lite0")
 
 
 def test_every_answer_is_right(
@@ -185,7 +185,7 @@ def test_every_answer_is_right(
     assert len(questions) >= 60
     right = {}
     for number, case in enumerate(questions):
-        (answer,) = service.answer([read_call(case.fields, {}, case.explain, service.offer)])
+        (answer,) = service.answer([read_request(case.fields, {}, case.explain, service.offer)])
         assert answer.status == 200, (case.name, answer.body[:300])
         right[number] = answer
     shuffled = list(enumerate(questions))
