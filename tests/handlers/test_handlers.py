@@ -28,12 +28,17 @@ from smoothserve.handlers.service import ExplanationService
 
 PRE = Preprocessing(resize=256, crop=(224, 224))
 CARD = Card(
-    name="three", image_shape=(3, 224, 224), classes=3, method={"name": "Gradient"}, signed=False,
-    preprocessing=PRE, labels=("cat", "dog", "cup"),
-)  # fmt: skip
-
+    name="three",
+    image_shape=(3, 224, 224),
+    classes=3,
+    method={"name": "Gradient"},
+    signed=False,
+    preprocessing=PRE,
+    labels=("cat", "dog", "cup"),
+)
 
 OFFER = Offer({"gradient": CARD}, Limits())
+JPG = b"jpg"
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -57,6 +62,7 @@ def test_every_kind_of_picture_is_decoded_alike(cat: Image.Image) -> None:
     clear = cat.copy()
     clear.putalpha(255)
     unit = Image.fromarray(np.asarray(grey).astype(np.float32) / 255)
+    bilevel = grey.point(lambda v: 255 * (v > 127))
     for content, wanted, tolerance in (
         (encoded(cat), cat, 0.0),
         (encoded(cat, "JPEG", quality=95), cat, 3.0),
@@ -69,9 +75,9 @@ def test_every_kind_of_picture_is_decoded_alike(cat: Image.Image) -> None:
         (encoded(clear), cat, 0.0),
         (encoded(cat.quantize(256)), cat, 8.0),
         (encoded(cat.convert("CMYK"), "TIFF"), cat, 3.0),
-        (encoded(grey.point(lambda v: 255 * (v > 127)).convert("1")), grey.point(lambda v: 255 * (v > 127)).convert("RGB"), 0.0),
+        (encoded(bilevel.convert("1")), bilevel.convert("RGB"), 0.0),
         (encoded(cat, "GIF", save_all=True, append_images=[grey]), cat, 12.0),
-    ):  # fmt: skip
+    ):
         decoded = decode(content)
         assert decoded.mode == "RGB"
         assert difference(decoded, wanted) <= tolerance
@@ -132,22 +138,30 @@ def test_channel_order_and_grey(cat: Image.Image) -> None:
 @pytest.mark.parametrize(
     ("fields", "headers", "wanted"),
     [
-        ({"body": bytearray(b"jpg")}, {}, Question(b"jpg", True, top_k=3)),
-        ({"data": b"jpg", "target": bytearray(b"1")}, {}, Question(b"jpg", True, 1, 3)),
-        ({"data": b"jpg", "target": b"cup"}, {}, Question(b"jpg", True, 2, 3)),
-        ({"data": b"jpg", "target": b"-1"}, {}, Question(b"jpg", True, None, 3)),
-        ({"image": b"jpg", "top_k": b"2"}, {"ACCEPT": "image/png"}, Question(b"jpg", True, None, 2, "overlay")),
-        ({"data": b"jpg"}, {"Accept": "text/html, image/*;q=0.8"}, Question(b"jpg", True, None, 3, "overlay")),
-        ({"data": b"jpg"}, {"Accept": "image/png;q=0, application/json"}, Question(b"jpg", True, None, 3)),
-        ({"data": b"jpg", "output": b"heatmap", "array": b"true"}, {}, Question(b"jpg", True, None, 3, "heatmap", True)),
-        ({"body": {"data": "anBn", "target": 0}}, {}, Question(b"jpg", True, 0, 3)),
-        ({"body": {"data": "data:image/jpeg;base64,anBn", "array": True}}, {}, Question(b"jpg", True, None, 3, array=True)),
-        ({"body": {"image": {"b64": "anBn"}}}, {}, Question(b"jpg", True, None, 3)),
-        ({"body": {"file": "an\nBn\n"}}, {}, Question(b"jpg", True, None, 3)),
+        ({"body": bytearray(JPG)}, {}, Question(JPG, True, top_k=3)),
+        ({"data": JPG, "target": bytearray(b"1")}, {}, Question(JPG, True, 1, 3)),
+        ({"data": JPG, "target": b"cup"}, {}, Question(JPG, True, 2, 3)),
+        ({"data": JPG, "target": b"-1"}, {}, Question(JPG, True, None, 3)),
+        ({"image": JPG, "top_k": b"2"}, {"ACCEPT": "image/png"}, Question(JPG, True, None, 2, "overlay")),
+        ({"data": JPG}, {"Accept": "text/html, image/*;q=0.8"}, Question(JPG, True, None, 3, "overlay")),
+        ({"data": JPG}, {"Accept": "image/png;q=0, application/json"}, Question(JPG, True, None, 3)),
+        (
+            {"data": JPG, "output": b"heatmap", "array": b"true"},
+            {},
+            Question(JPG, True, None, 3, "heatmap", True),
+        ),
+        ({"body": {"data": "anBn", "target": 0}}, {}, Question(JPG, True, 0, 3)),
+        (
+            {"body": {"data": "data:image/jpeg;base64,anBn", "array": True}},
+            {},
+            Question(JPG, True, None, 3, array=True),
+        ),
+        ({"body": {"image": {"b64": "anBn"}}}, {}, Question(JPG, True, None, 3)),
+        ({"body": {"file": "an\nBn\n"}}, {}, Question(JPG, True, None, 3)),
         ({"body": {"data": "_-A="}}, {}, Question(b"\xff\xe0", True, None, 3)),
-        ({"data": b"jpg"}, {"x-target": "1", "X-TOP-K": "2"}, Question(b"jpg", True, 1, 2)),
+        ({"data": JPG}, {"x-target": "1", "X-TOP-K": "2"}, Question(JPG, True, 1, 2)),
     ],
-)  # fmt: skip
+)
 def test_requests_are_understood(
     fields: dict[str, object], headers: dict[str, str], wanted: Question
 ) -> None:
@@ -217,7 +231,10 @@ def test_a_mixed_batch_is_answered_one_by_one(lite0_onnx: Path, photos: dict[str
 
 
 def test_the_heatmap_lies_on_the_cats_face(lite0_onnx: Path, photos: dict[str, Path]) -> None:
-    """The hottest spots of the blurred heatmap lie on eyes and nose twice as often as chance would have it (n=4; n=8: 4.5 times)."""
+    """The hottest spots of the blurred heatmap lie on eyes and nose twice as often as chance would have it.
+
+    That is for 4 samples; for 8 it is 4.5 times.
+    """
     service = ExplanationService([lite0_onnx])
     (result,) = service.run([Question(photos["chelsea"].read_bytes(), explain=True)])
     assert not isinstance(result, Exception)
@@ -258,7 +275,8 @@ def test_handlers_import_neither_torch_nor_the_rest() -> None:
     code = (
         "import sys; sys.modules['torch'] = None; "
         "import smoothserve.handlers.torchserve.handler; "
-        "bad = [m for m in sys.modules if m.startswith(('smoothserve.explainers', 'smoothserve.export', 'torch.'))]; "
+        "others = ('smoothserve.explainers', 'smoothserve.export', 'torch.'); "
+        "bad = [m for m in sys.modules if m.startswith(others)]; "
         "sys.exit(str(bad) if bad else 0)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -78,7 +78,7 @@ def test_arrows_run_one_way(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=module)
 def test_only_what_every_serving_host_has(file: Path) -> None:
-    """Neither torch nor onnx, nor another package of smoothserve; TorchServe's own package only in its adapter."""
+    """Neither torch nor onnx, nor another package of smoothserve; TorchServe's own only in its adapter."""
     allowed = NEEDED | ({"ts"} if part(module(file)) == "torchserve" else set())
     for name in imported(file):
         top = name.partition(".")[0]

@@ -32,9 +32,10 @@ def test_time(lite0_onnx: Path, cat_jpeg: bytes) -> None:
 
 
 def test_idle_sessions_leave_the_processor_alone(lite0_onnx: Path) -> None:
-    """After a run, threads don't spin on cores that others need; ONNX Runtime's own setting lets them spin for a while.
+    """After a run, threads don't spin on cores that others need; ONNX Runtime's own setting lets them spin.
 
-    Processor time of a process of its own, so that no other thread counts; the run before takes ten times as much.
+    Processor time of a process of its own, so that no other thread counts; the run before takes ten times
+    as much.
     """
     probe = """
 import sys, time, numpy as np

@@ -97,8 +97,8 @@ def test_an_id_comes_back(service: ExplanationService) -> None:
 def test_every_request_gets_its_own_results(service: ExplanationService) -> None:
     """Requests of one to three images, between one that was not read, one that was answered and a bad photo.
 
-    Each image has a target of its own, so that the class in the answer says whose answer it is; predictions and
-    two methods run in batches of their own, two images at a time.
+    Each image has a target of its own, so that the class in the answer says whose answer it is; predictions
+    and two methods run in batches of their own, two images at a time.
     """
 
     def request(*targets: int, method: str = "smoothdiff") -> Request:

@@ -1,4 +1,4 @@
-"""The adapter to TorchServe without a server: rows and headers in, bodies and headers out, each in its place."""
+"""The adapter to TorchServe without a server: each answer stands in the place of its request."""
 
 from __future__ import annotations
 

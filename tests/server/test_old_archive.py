@@ -1,12 +1,14 @@
 """An archive that an older smoothserve packed still serves: it brings its own handlers.
 
-archive-0.1.0.mar was packed by version 0.1.0, before its handlers moved into folders: conv (3 -> 6), ReLU, max pooling
-and a linear layer to 4 classes, with random weights, for images of 16 x 16 pixels, and
+archive-0.1.0.mar was packed by version 0.1.0, before its handlers moved into folders. Its network is a
+convolution (3 -> 6), ReLU, max pooling and a linear layer to 4 classes, with random weights, for images of
+16 x 16 pixels. Its methods are ``SmoothDiff(samples=2)`` and ``Gradient()``:
 
-    to_onnx(explain(net, image, method), path, preprocessing=Preprocessing(resize=16, crop=(16, 16)), labels=[...])
+    preprocessing = Preprocessing(resize=16, crop=(16, 16))
+    to_onnx(explain(net, image, method), path, preprocessing=preprocessing, labels=LABELS)
     to_archive(paths, "packed", store=store)
 
-with the methods ``SmoothDiff(samples=2)`` and ``Gradient()``. It is never packed again; a later version may add its own.
+It is never packed again; a later version may add an archive of its own.
 """
 
 from __future__ import annotations
