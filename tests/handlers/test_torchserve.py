@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
-from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -14,7 +13,7 @@ from smoothserve.handlers.torchserve.handler import SmoothserveHandler
 from smoothserve.handlers.torchserve.metrics import Reporter
 from smoothserve.handlers.torchserve.registration import SPLIT
 
-from tests.handlers.test_protocols import ARCHIVE, TENSOR, TEXT, photo
+from tests.handlers.tiny import TENSOR, TEXT, photo, unpack
 
 Row = tuple[Any, dict[str, str]]  # what the handler gets of a request: fields or body, and headers
 
@@ -50,9 +49,7 @@ class Context:
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
-    with ZipFile(ARCHIVE) as archive:
-        archive.extractall(tmp_path)
-    return Context(tmp_path)
+    return Context(unpack(tmp_path))
 
 
 def ask(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
