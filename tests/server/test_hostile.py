@@ -138,7 +138,7 @@ def bad_json(text: str) -> Iterator[tuple[str, str, bytes]]:
     nested: Any = {}
     for _ in range(300):
         nested = {"data": nested}
-    bodies = ({}, [], None, 7, "text", True, [1, [2]], {"data": None}, {"data": 5}, {"data": []})
+    bodies: list[Any] = [{}, [], None, 7, "text", True, [1, [2]], {"data": None}, {"data": 5}, {"data": []}]
     wrong: list[tuple[str, Any]] = [
         *((EXPLAIN, value) for value in bodies),
         *((EXPLAIN, {"data": value}) for value in (*IMAGES, nested)),
