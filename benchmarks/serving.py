@@ -32,7 +32,7 @@ from PIL import Image
 from smoothserve.cli.main import main as smoothserve
 from smoothserve.cli.models import load_model
 from smoothserve.export import to_archive
-from smoothserve.handlers.protocols.dialects import read_call
+from smoothserve.handlers.protocols import read_request
 from smoothserve.handlers.service import ExplanationService
 
 from tests.server.torchserve import TorchServe
@@ -178,7 +178,7 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
         to_archive(root / "model.onnx", "ours", store=root / "split/store")
         to_archive(root / "model.onnx", "ours", store=root / "together/store")
         stock_archive(root / "rival/store")
-        service = ExplanationService(root / "model.onnx")
+        service = ExplanationService([root / "model.onnx"])
         plain = _bare_prediction(root / "split/store/ours.mar", root)
         result: dict[str, Any] = {
             "date": str(date.today()),
@@ -189,7 +189,7 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
         }
 
         def bare(of: ExplanationService, explain: bool) -> bytes:
-            (answer,) = of.answer([read_call({"body": photo}, {}, explain, of.offer)])
+            (answer,) = of.answer([read_request({"body": photo}, {}, explain, of.offer)])
             assert answer.status == 200
             return answer.body
 
@@ -248,7 +248,7 @@ def _bare_prediction(archive: Path, folder: Path) -> ExplanationService:
     with zipfile.ZipFile(archive) as content:
         content.extract("prediction.onnx", folder)
         content.extract("weights.bin", folder)
-    return ExplanationService({}, folder / "prediction.onnx")
+    return ExplanationService([], folder / "prediction.onnx")
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -37,7 +36,7 @@ def write_graphs(paths: Sequence[Path], folder: Path) -> list[str]:
     cards = {name: _card(name, model) for name, model in models.items()}
     methods: list[str] = []
     for name, card in cards.items():
-        method = re.sub(r"[^a-z0-9]+", "-", str(card.method.get("name", "default")).lower())
+        method = card.method_name
         if method in methods:
             raise ArchiveError(
                 f"{name} explains with {method}, as another file does; give one file for each method."
@@ -53,7 +52,7 @@ def write_graphs(paths: Sequence[Path], folder: Path) -> list[str]:
     onnx.save(prediction_graph(next(iter(models.values()))), str(folder / "prediction.onnx"))
     try:
         service = ExplanationService(
-            {method: folder / f"explanation-{method}.onnx" for method in methods}, folder / "prediction.onnx"
+            [folder / f"explanation-{method}.onnx" for method in methods], folder / "prediction.onnx"
         )
         answers = selfcheck.record(service)
     except CardError as error:

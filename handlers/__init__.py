@@ -1,1 +1,1 @@
-"""Inside the server: bytes in, (status, content type, bytes) out. Needs onnxruntime, numpy and pillow only."""
+"""Inside the server: bytes in; status, content type and bytes out. Needs onnxruntime, numpy and pillow."""

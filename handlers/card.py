@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,8 +24,9 @@ class Preprocessing:
     """How a photo becomes the network's input.
 
     The shorter side is resized to ``resize`` pixels, the middle ``crop`` is cut out, values are
-    scaled to [0, 1], then ``(value - mean) / std`` for each channel. Images of other than one or three channels
-    are ``planes``: arrays ``[C, *crop]`` of any scale, of which only mean and deviation are taken out.
+    scaled to [0, 1], then ``(value - mean) / std`` for each channel. Images of other than one or three
+    channels are ``planes``: arrays ``[C, *crop]`` of any scale, of which only mean and deviation are taken
+    out.
 
     Attributes:
         resize: length of the shorter side, in pixels; None resizes the whole photo to ``crop``.
@@ -51,13 +53,15 @@ class Preprocessing:
             )
         if len(self.mean) != expected or len(self.std) != expected:
             raise CardError(
-                f"mean has {len(self.mean)} and std {len(self.std)} numbers, expected {expected} for {self.channels}."
+                f"mean has {len(self.mean)} and std {len(self.std)} numbers, expected {expected} for "
+                f"{self.channels}."
             )
         if any(not value > 0 for value in self.std):
             raise CardError(f"std={list(self.std)}, expected numbers > 0.")
         if self.resize is not None and self.resize < max(self.crop):
             raise CardError(
-                f"resize={self.resize} is smaller than the crop {list(self.crop)}; expected at least {max(self.crop)}."
+                f"resize={self.resize} is smaller than the crop {list(self.crop)}; expected at least "
+                f"{max(self.crop)}."
             )
 
     @classmethod
@@ -110,13 +114,19 @@ class Card:
         channels, height, width = self.image_shape
         if self.preprocessing.crop != (height, width):
             raise CardError(
-                f"The preprocessing cuts out {list(self.preprocessing.crop)}, but the network takes {[height, width]}."
+                f"The preprocessing cuts out {list(self.preprocessing.crop)}, but the network takes "
+                f"{[height, width]}."
             )
         if len(self.preprocessing.mean) != channels:
             raise CardError(
-                f"The preprocessing gives {len(self.preprocessing.mean)} channels ({self.preprocessing.channels}), "
-                f"but the network takes {channels}."
+                f"The preprocessing gives {len(self.preprocessing.mean)} channels "
+                f"({self.preprocessing.channels}), but the network takes {channels}."
             )
+
+    @property
+    def method_name(self) -> str:
+        """The explanation method as requests and files of an archive name it: ``smoothdiff``."""
+        return re.sub(r"[^a-z0-9]+", "-", str(self.method.get("name", "default")).lower())
 
     def label(self, index: int) -> str:
         """The name of a class, or its number where the card has no names."""
@@ -137,7 +147,8 @@ class Card:
             version = given.pop("format")
             if version != FORMAT:
                 raise CardError(
-                    f"The card has format {version}, this version of smoothserve reads {FORMAT}. Use a matching version."
+                    f"The card has format {version}, this version of smoothserve reads {FORMAT}. "
+                    "Use a matching version."
                 )
             pre = given.pop("preprocessing")
             for name in ("crop", "mean", "std"):

@@ -10,7 +10,7 @@ from .service import ExplanationService
 
 
 def describe(service: ExplanationService) -> dict[str, Any]:
-    """Classes, methods, options, limits, and how exact the graphs were when they were made; ready for JSON."""
+    """Classes, methods, options, limits, and how exact the graphs were when made; ready for JSON."""
     offer = service.offer
     card = offer.card
     methods = {

@@ -25,7 +25,8 @@ class Graph:
     Args:
         path: of the file.
         threads: None leaves the number to ONNX Runtime.
-        device: "cpu"; "cuda"; "auto" takes CUDA where onnxruntime-gpu and a device are there. Not tested on a GPU.
+        device: "cpu"; "cuda"; "auto" takes CUDA where onnxruntime-gpu and a device are there. Not tested on
+            a GPU.
 
     Raises:
         CardError: it cannot be loaded, or has no card.

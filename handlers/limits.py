@@ -11,7 +11,7 @@ from .errors import CardError
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds, each with an answer of its own when it is exceeded; ``smoothserve`` in model-config.yaml sets them.
+    """Bounds, each with an answer of its own when exceeded; ``smoothserve`` in model-config.yaml sets them.
 
     Attributes:
         body_bytes: of a request's encoded image or text (413).

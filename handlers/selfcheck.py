@@ -1,4 +1,4 @@
-"""Does this host compute what the archive was packed with, and as fast as it ever will? Asked once, when a worker starts."""
+"""Asked once, when a worker starts: does this host compute what the archive was packed with?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .answer import Result
 from .card import Preprocessing
 from .errors import CardError
 from .images.photo import to_input
-from .protocols.request import Request
+from .protocols.question import Question
 from .service import ExplanationService
 
 log = logging.getLogger(__name__)
@@ -91,17 +91,18 @@ def check(service: ExplanationService, path: Path) -> None:
             distance, limit = float(np.abs(difference).max()), PROBABILITIES
         if not distance <= limit:
             raise CardError(
-                f"{name} of the parity image differs by {distance:.1e} from the archive's own answer (tolerance {limit:.0e}): "
-                "this host's ONNX Runtime computes something else, or a file is damaged. The worker refuses to serve."
+                f"{name} of the parity image differs by {distance:.1e} from the archive's own answer "
+                f"(tolerance {limit:.0e}): this host's ONNX Runtime computes something else, or a file is "
+                "damaged. The worker refuses to serve."
             )
 
 
 def warm_up(service: ExplanationService) -> None:
     """Run every graph once on as many images as it will ever see at once.
 
-    Afterwards no request is the first, and the memory that the worker holds grows no more: ONNX Runtime's arena
-    keeps what its largest run needed. Stops after the limit ``seconds``, because TorchServe gives up workers that
-    start slowly.
+    Afterwards no request is the first, and the memory that the worker holds grows no more: ONNX Runtime's
+    arena keeps what its largest run needed. Stops after the limit ``seconds``, because TorchServe gives up
+    workers that start slowly.
     """
     end = time.monotonic() + service.offer.limits.seconds
     for name, question in _questions(service).items():
@@ -113,11 +114,11 @@ def warm_up(service: ExplanationService) -> None:
             log.warning("a batch of %d %s failed: %s", len(results), name, failures[0])
 
 
-def _questions(service: ExplanationService) -> dict[str, Request]:
+def _questions(service: ExplanationService) -> dict[str, Question]:
     """One about the parity image for every graph."""
     image = parity_image(service.offer.card.preprocessing)
-    explanations = {method: Request(image, explain=True, method=method) for method in service.methods}
-    return {"prediction": Request(image), **explanations}
+    explanations = {method: Question(image, explain=True, method=method) for method in service.methods}
+    return {"prediction": Question(image), **explanations}
 
 
 def _ask(service: ExplanationService) -> dict[str, Result]:

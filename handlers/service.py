@@ -1,12 +1,14 @@
-"""The framework-free service: calls in, answers out, each for itself."""
+"""The framework-free service: requests in, answers out, each for itself."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -19,16 +21,17 @@ from .images.photo import crop, decode, to_input, to_picture
 from .images.planes import read_planes
 from .limits import Limits
 from .metrics import Meter
-from .protocols.dialects import Call
+from .protocols.base import Request
 from .protocols.options import Offer
-from .protocols.request import Request
+from .protocols.question import Question
 
 log = logging.getLogger(__name__)
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    question: Request
+    question: Question
     picture: Image.Image
     array: Array
 
@@ -37,41 +40,48 @@ class ExplanationService:
     """Runs explanation graphs of one classifier, and its prediction graph where one is at hand.
 
     Args:
-        explanations: path of a .onnx file made by smoothserve; or several, by the name that requests call the
-            method by, the default first. May be empty if there is a prediction graph.
+        explanations: .onnx files made by smoothserve, each of another method, the default first; requests
+            call a method by the name in its file's card. May be empty if there is a prediction graph.
         prediction: path of the plain prediction graph; without it, predictions run the default
             explanation graph.
         threads: of each ONNX Runtime session; None leaves the choice to it.
         device: "auto", "cpu" or "cuda".
-        limits: of a request.
+        limits: of a request; None for the defaults.
         name: of the model on the server.
-        elsewhere: methods that another service of the same classifier offers, where ``explanations`` is empty.
+        elsewhere: methods that another service of the same classifier offers, where ``explanations`` is
+            empty; by default the one in the prediction graph's card.
 
     Raises:
-        CardError: a file is no explanation model.
+        CardError: a file is no explanation model, two explain with the same method, or there is none at all.
     """
 
     def __init__(
         self,
-        explanations: str | Path | Mapping[str, str | Path],
-        prediction: str | Path | None = None,
+        explanations: Sequence[Path],
+        prediction: Path | None = None,
+        *,
         threads: int | None = None,
         device: str = "auto",
         limits: Limits | None = None,
         name: str = "model",
         elsewhere: Sequence[str] = (),
     ) -> None:
-        if isinstance(explanations, (str, Path)):
-            graph = Graph(explanations, threads, device)
-            self._explanations = {str(graph.card.method.get("name", "default")).lower(): graph}
-        else:
-            self._explanations = {key: Graph(p, threads, device) for key, p in explanations.items()}
+        self._explanations: dict[str, Graph] = {}
+        for path in explanations:
+            graph = Graph(path, threads, device)
+            method = graph.card.method_name
+            if method in self._explanations:
+                raise CardError(
+                    f"{path} explains with {method}, as another file does; give one file for each method."
+                )
+            self._explanations[method] = graph
         self._prediction = Graph(prediction, threads, device) if prediction else None
-        cards = {key: graph.card for key, graph in self._explanations.items()}
+        cards = {method: graph.card for method, graph in self._explanations.items()}
         if not cards:
             if self._prediction is None:
                 raise CardError("There is neither an explanation graph nor a prediction graph.")
-            cards = dict.fromkeys(elsewhere or ("none",), self._prediction.card)
+            card = self._prediction.card
+            cards = dict.fromkeys(elsewhere or (card.method_name,), card)
         self.offer = Offer(cards, limits or Limits(), name)
 
     @property
@@ -79,22 +89,39 @@ class ExplanationService:
         """Names of the explanation methods that are loaded, the default first."""
         return tuple(self._explanations)
 
-    def answer(self, calls: Sequence[Call | Exception], meter: Meter | None = None) -> list[Answer]:
-        """One answer for each call, in order; a bad call spoils only its own answer.
+    def answer(
+        self, requests: Sequence[Request | Answer | Exception], meter: Meter | None = None
+    ) -> list[Answer]:
+        """One answer for each request, in order; a bad request spoils only its own answer.
 
-        Calls that could not even be read come in as the RequestError that says why.
+        What could not even be read comes in as the RequestError that says why, and what was answered without
+        the network, such as a redirect, as that Answer.
         """
         meter = meter or Meter()
-        questions = [q for call in calls if isinstance(call, Call) for q in call.questions]
-        results = iter(self.run(questions, meter))
-        return [
-            self._write(call, [next(results) for _ in call.questions], meter)
-            if isinstance(call, Call)
-            else _failure(call, meter)
-            for call in calls
-        ]
+        asked = {
+            (place, number): question
+            for place, request in enumerate(requests)
+            if isinstance(request, Request)
+            for number, question in enumerate(request.questions)
+        }
+        results = self._results(asked, meter)
+        answers = []
+        for place, request in enumerate(requests):
+            if isinstance(request, Request):
+                own = [results[place, number] for number in range(len(request.questions))]
+                answers.append(self._write(request, own, meter))
+            elif isinstance(request, Answer):
+                answers.append(request)
+            else:
+                answers.append(_failure(request, meter))
+        return answers
 
-    def _write(self, call: Call, results: Sequence[Result | Exception], meter: Meter) -> Answer:
+    def run(self, questions: Sequence[Question], meter: Meter | None = None) -> list[Result | Exception]:
+        """What the graphs say about each question, in order; or why they say nothing."""
+        results = self._results(dict(enumerate(questions)), meter or Meter())
+        return [results[number] for number in range(len(questions))]
+
+    def _write(self, request: Request, results: Sequence[Result | Exception], meter: Meter) -> Answer:
         good: list[Result] = []
         for index, result in enumerate(results):
             if not isinstance(result, Result):
@@ -103,49 +130,50 @@ class ExplanationService:
                 return _failure(result, meter)
             good.append(result)
         try:
-            _check_pictures(call, good, 4 * self.offer.limits.side**2)
+            _check_pictures(request, good, 4 * self.offer.limits.side**2)
             with meter.timer("encode"):
-                answer = call.dialect.write(call.questions, good, self.offer)
+                answer = request.protocol.write(request, good, self.offer)
+            _check_size(answer, self.offer.limits.response_bytes)
         except Exception as error:
             return _failure(error, meter)
-        limit = self.offer.limits.response_bytes
-        if len(answer.body) > limit:
-            message = f"The answer has {len(answer.body):,} bytes, at most {limit:,} are allowed. Ask for fewer images, smaller pictures, or another output."
-            return _failure(RequestError(message, 422), meter)
-        meter.count("explanations" if call.questions[0].explain else "predictions", len(call.questions))
+        meter.count("explanations" if request.explain else "predictions", len(request.questions))
         return answer
 
-    def run(self, questions: Sequence[Request], meter: Meter | None = None) -> list[Result | Exception]:
+    def _results(self, questions: Mapping[Key, Question], meter: Meter) -> dict[Key, Result | Exception]:
         """Decode, batch and run; predictions and each method's explanations in batches of their own."""
-        meter = meter or Meter()
         deadline = time.monotonic() + self.offer.limits.seconds
-        results: dict[int, Result | Exception] = {}
-        groups: dict[str | None, list[tuple[int, _Prepared]]] = {}
+        results: dict[Key, Result | Exception] = {}
+        groups: dict[str | None, dict[Key, _Prepared]] = {}
         with meter.timer("decode"):
-            for index, question in enumerate(questions):
+            for key, question in questions.items():
                 try:
                     if time.monotonic() >= deadline:
                         raise time_is_up()
-                    method = question.method or self.offer.default
-                    if question.explain and method not in self._explanations:
-                        raise RequestError(f"This model offers no method {method!r}.")
-                    ready = self._prepare(question)
-                    groups.setdefault(method if question.explain else None, []).append((index, ready))
+                    method = self._method(question)
+                    groups.setdefault(method, {})[key] = self._prepare(question)
                 except Exception as error:
-                    results[index] = error
-        size = self.offer.limits.batch
-        for chosen, group in groups.items():
-            for start in range(0, len(group), size):
-                part = group[start : start + size]
+                    results[key] = error
+        for method, group in groups.items():
+            waiting = iter(group.items())
+            while batch := dict(itertools.islice(waiting, self.offer.limits.batch)):
                 try:
                     with meter.timer("run"):
-                        answers = self._run([ready for _, ready in part], chosen, deadline)
-                    results.update(zip((index for index, _ in part), answers, strict=True))
+                        found = self._run(list(batch.values()), method, deadline)
+                    results.update(zip(batch, found, strict=True))
                 except Exception as error:
-                    results.update(dict.fromkeys((index for index, _ in part), error))
-        return [results[index] for index in range(len(questions))]
+                    results.update(dict.fromkeys(batch, error))
+        return results
 
-    def _prepare(self, question: Request) -> _Prepared:
+    def _method(self, question: Question) -> str | None:
+        """Which method explains, None for a prediction."""
+        if not question.explain:
+            return None
+        method = question.method or self.offer.default
+        if method not in self._explanations:
+            raise RequestError(f"This model offers no method {method!r}.")
+        return method
+
+    def _prepare(self, question: Question) -> _Prepared:
         pre = self.offer.card.preprocessing
         shown = None
         if question.wants_picture and question.size is not None:
@@ -192,16 +220,26 @@ def _result(logits: Array, heatmaps: dict[int, Array], item: _Prepared, card: Ca
     return Result(_softmax(logits), heatmaps, item.picture, card)
 
 
-def _check_pictures(call: Call, results: Sequence[Result], limit: int) -> None:
+def _check_pictures(request: Request, results: Sequence[Result], limit: int) -> None:
     """Pictures cost about a second per million pixels to make."""
     pixels = sum(
         len(result.heatmaps) * result.picture.width * result.picture.height
-        for question, result in zip(call.questions, results, strict=True)
+        for question, result in zip(request.questions, results, strict=True)
         if question.wants_picture
     )
     if pixels > limit:
         raise RequestError(
-            f"The pictures asked for have {pixels:,} pixels together, at most {limit:,} are allowed. Ask for fewer, or a smaller size.",
+            f"The pictures asked for have {pixels:,} pixels together, at most {limit:,} are allowed. "
+            "Ask for fewer, or a smaller size.",
+            422,
+        )
+
+
+def _check_size(answer: Answer, limit: int) -> None:
+    if len(answer.body) > limit:
+        raise RequestError(
+            f"The answer has {len(answer.body):,} bytes, at most {limit:,} are allowed. "
+            "Ask for fewer images, smaller pictures, or another output.",
             422,
         )
 

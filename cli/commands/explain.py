@@ -14,7 +14,7 @@ from smoothserve.export.errors import require
 from smoothserve.handlers.answer import Result
 from smoothserve.handlers.images.picture import grey_png, overlay, to_png
 from smoothserve.handlers.protocols.options import Offer
-from smoothserve.handlers.protocols.request import Request, read_request
+from smoothserve.handlers.protocols.question import Question, read_question
 
 from ..errors import UsageError
 
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     require("onnxruntime", "cpu", "Explaining runs the file in ONNX Runtime, which")
     from smoothserve.handlers.service import ExplanationService
 
-    service = ExplanationService(arguments.model)
+    service = ExplanationService([arguments.model])
     question = _question(content, arguments, service.offer)
     (result,) = service.run([question])
     if not isinstance(result, Result):
@@ -96,9 +96,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _question(content: bytes, arguments: argparse.Namespace, offer: Offer) -> Request:
+def _question(content: bytes, arguments: argparse.Namespace, offer: Offer) -> Question:
     fields = {"data": content, "target": arguments.target, "top_k": arguments.top}
-    return read_request(fields, {}, explain=True, offer=offer)
+    return read_question(fields, {}, explain=True, offer=offer)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -50,11 +50,13 @@ def decode(content: bytes, max_pixels: int = Limits.pixels) -> Image.Image:
                 "The body begins like JSON, but is none, or came without Content-Type: application/json."
             ) from None
         raise RequestError(
-            f"The image cannot be read: {len(content)} bytes that are no known image format. Send JPEG, PNG, WebP, ..."
+            f"The image cannot be read: {len(content)} bytes that are no known image format. "
+            "Send JPEG, PNG, WebP, ..."
         ) from None
     if image.width * image.height > max_pixels:
         raise RequestError(
-            f"The image has {image.width} x {image.height} pixels, at most {max_pixels:,} are allowed. Send a smaller one.",
+            f"The image has {image.width} x {image.height} pixels, at most {max_pixels:,} are allowed. "
+            "Send a smaller one.",
             413,
         )
     try:
@@ -94,7 +96,8 @@ def _full_scale(mode: str, low: float, high: float) -> float:
         if low >= 0 and high <= scale and (mode == "F" or scale > 1):
             return scale
     raise RequestError(
-        f"The image has values from {low:.4g} to {high:.4g}; expected 8 or 16 bits, or floating point from 0 to 1. Convert it."
+        f"The image has values from {low:.4g} to {high:.4g}; expected 8 or 16 bits, or floating point from "
+        "0 to 1. Convert it."
     )
 
 
@@ -107,7 +110,8 @@ def crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     short = min(image.size)
     if max(image.size) > MAX_ASPECT * short:
         raise RequestError(
-            f"The image has {image.width} x {image.height} pixels; one side may be at most {MAX_ASPECT} times the other."
+            f"The image has {image.width} x {image.height} pixels; one side may be at most "
+            f"{MAX_ASPECT} times the other."
         )
     size = tuple(max(int(preprocessing.resize * side / short), 1) for side in image.size)
     image = image.resize((size[0], size[1]), resample)
@@ -133,7 +137,7 @@ def to_input(picture: Image.Image, preprocessing: Preprocessing) -> npt.NDArray[
 
 
 def to_picture(array: npt.NDArray[np.float32], preprocessing: Preprocessing) -> Image.Image:
-    """The inverse of :func:`to_input`: what float32 ``[C, H, W]`` shows, as RGB; planes as their mean, in grey."""
+    """The inverse of :func:`to_input`: what float32 ``[C, H, W]`` shows, as RGB; planes' mean, in grey."""
     if preprocessing.channels == "planes":
         return to_grey(array)
     mean = np.asarray(preprocessing.mean, dtype=np.float32)

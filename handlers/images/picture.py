@@ -31,7 +31,7 @@ def overlay(
         photo: RGB of size (W, H).
         signed: whether 0.5 is indifferent.
         opacity: of the strongest pixels, in [0, 1].
-        colormap: see :mod:`smoothserve.handlers.colormaps`; None: inferno, or blue-red where signed.
+        colormap: see :mod:`smoothserve.handlers.images.colormaps`; None: inferno, or blue-red where signed.
 
     The heatmap is blurred by 1 % of the width: pixel-wise sensitivities are speckled, and a
     person looks for regions.

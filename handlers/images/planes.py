@@ -23,8 +23,8 @@ def read_planes(content: bytes, preprocessing: Preprocessing) -> npt.NDArray[np.
     wanted = [len(preprocessing.mean), *preprocessing.crop]
     if not content.startswith(_MAGIC):
         raise RequestError(
-            f"This model takes images of {wanted[0]} channels, which no photo format holds. Send a .npy file of shape {wanted}: "
-            "numpy.save(file, array)."
+            f"This model takes images of {wanted[0]} channels, which no photo format holds. "
+            f"Send a .npy file of shape {wanted}: numpy.save(file, array)."
         )
     try:
         file = io.BytesIO(content)

@@ -93,14 +93,21 @@ def read_options(
     return values
 
 
+def read_parameters(given: Any) -> dict[str, Any]:
+    """The options in KServe's ``parameters``; values are read later."""
+    if not isinstance(given or {}, Mapping):
+        raise RequestError('"parameters" must be an object of options.')
+    return dict(given or {})
+
+
 def _path_options(path: str) -> dict[str, str]:
     options = {}
     for segment in filter(None, path.split("/")):
         name, equals, value = unquote(segment).partition("=")
         if not equals or name not in OPTIONS:
             raise RequestError(
-                f"{segment[:60]!r} in the URL is no option: expected NAME=VALUE such as output=overlay, with one of "
-                f"{', '.join(OPTIONS)}."
+                f"{segment[:60]!r} in the URL is no option: expected NAME=VALUE such as output=overlay, "
+                f"with one of {', '.join(OPTIONS)}."
             )
         options[name] = value
     return options
@@ -191,25 +198,31 @@ def _check_colormap(values: Mapping[str, Any], offer: Offer) -> None:
         if values["colormap"] not in colormaps.names(signed):
             kind = "speaks for and against a class and needs a diverging" if signed else "needs a sequential"
             raise RequestError(
-                f"colormap={values['colormap']!r}, but this heatmap {kind} one: {', '.join(colormaps.names(signed))}."
+                f"colormap={values['colormap']!r}, but this heatmap {kind} one: "
+                f"{', '.join(colormaps.names(signed))}."
             )
 
 
 OPTIONS = {
     "target": Option(_target, "class to explain, number or label (default: the predicted class)"),
-    "top_k": Option(_whole_number("top_k", 1, lambda o: o.card.classes), "how many classes to name (default 5)"),
-    "method": _one_of("method", lambda o: tuple(o.cards), "explanation method (default: the first)"),
+    "top_k": Option(
+        _whole_number("top_k", 1, lambda offer: offer.card.classes), "how many classes to name (default 5)"
+    ),
+    "method": _one_of("method", lambda offer: tuple(offer.cards), "explanation method (default: the first)"),
     "output": _one_of(
-        "output", lambda o: OUTPUTS,
+        "output",
+        lambda offer: OUTPUTS,
         "json; heatmap (grey PNG); overlay (colour PNG over the photo); array (.npy, float16)",
     ),
     "array": Option(_truth("array"), "also put the heatmap into the JSON as base64 of little-endian float16"),
     "colormap": _one_of(
-        "colormap", lambda o: colormaps.names(signed=False) + colormaps.names(signed=True), "colours of the overlay"
+        "colormap",
+        lambda offer: colormaps.names(signed=False) + colormaps.names(signed=True),
+        "colours of the overlay",
     ),
     "opacity": Option(_opacity, "of the overlay's strongest pixels, 0 to 1 (default 0.85)"),
     "size": Option(
-        _whole_number("size", 16, lambda o: o.limits.side),
+        _whole_number("size", 16, lambda offer: offer.limits.side),
         "shorter side of the returned picture in pixels (default: the network's input)",
     ),
-}  # fmt: skip
+}

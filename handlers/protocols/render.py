@@ -1,35 +1,20 @@
-"""Results as JSON, pictures and arrays."""
+"""Results as JSON, pictures and arrays, for the protocols to put into their answers."""
 
 from __future__ import annotations
 
 import base64
 import io
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
 
-from ..answer import Answer, Array, Result, json_answer
+from ..answer import Array, Result
 from ..images.picture import enlarge, grey_png, overlay, to_png
-from .request import Request
+from .question import Question
 
 
-def render(question: Request, result: Result) -> Answer:
-    """The answer to a request with one image."""
-    if not question.explain or question.output == "json":
-        return json_answer(200, as_json(question, result))
-    kind, body = as_file(question, result)
-    first = result.describe_class(next(iter(result.heatmaps)))
-    headers = {
-        "X-Class": str(first["class"]),
-        "X-Label": quote(first["label"], safe=" ,'()"),
-        "X-Probability": str(first["probability"]),
-    }
-    return Answer(200, kind, body, headers)
-
-
-def as_json(question: Request, result: Result) -> dict[str, Any]:
+def as_json(question: Question, result: Result) -> dict[str, Any]:
     """Classes, and for an explanation its heatmaps; a heatmap is a grey PNG, with ``array`` also float16."""
     predictions = result.top(question.top_k)
     if not question.explain:
@@ -46,7 +31,7 @@ def as_json(question: Request, result: Result) -> dict[str, Any]:
     }
 
 
-def as_file(question: Request, result: Result) -> tuple[str, bytes]:
+def as_file(question: Question, result: Result) -> tuple[str, bytes]:
     """Content type and bytes of a heatmap, overlay or array; several classes stand side by side."""
     heatmaps = list(result.heatmaps.values())
     if question.output == "array":
@@ -64,7 +49,7 @@ def as_file(question: Request, result: Result) -> tuple[str, bytes]:
     return "image/png", to_png(Image.fromarray(joined))
 
 
-def _heatmap(question: Request, heat: Array, signed: bool) -> dict[str, Any]:
+def _heatmap(question: Question, heat: Array, signed: bool) -> dict[str, Any]:
     body: dict[str, Any] = {
         "shape": list(heat.shape),
         "signed": signed,

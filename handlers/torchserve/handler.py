@@ -7,14 +7,14 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from smoothserve.handlers import metrics, selfcheck
 from smoothserve.handlers.answer import Answer, refusal
 from smoothserve.handlers.describe import describe
 from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.limits import Limits
-from smoothserve.handlers.protocols.dialects import Call, read_call
+from smoothserve.handlers.protocols import read_request, recognise
+from smoothserve.handlers.protocols.base import Request
 from smoothserve.handlers.protocols.options import TRUE
 from smoothserve.handlers.service import ExplanationService
 from smoothserve.handlers.torchserve.metrics import Reporter
@@ -45,7 +45,7 @@ class SmoothserveHandler:
         self.predictions_only = False
 
     def initialize(self, context: Any) -> None:
-        """Load the graphs that lie beside this file, and check that they answer as they did when they were packed.
+        """Load the graphs that lie beside this file, and check that they answer as when they were packed.
 
         Raises:
             CardError: they don't, or the settings are wrong; the worker does not start then.
@@ -59,7 +59,7 @@ class SmoothserveHandler:
             methods = settings["methods"]
             loaded = [] if self.predictions_only else methods
             self.service = ExplanationService(
-                {method: folder / f"explanation-{method}.onnx" for method in loaded},
+                [folder / f"explanation-{method}.onnx" for method in loaded],
                 folder / "prediction.onnx",
                 threads=settings.get("threads"),
                 device=settings.get("device", "auto"),
@@ -82,9 +82,8 @@ class SmoothserveHandler:
         if len(data) == 1 and not data[0] and context.get_request_header(0, "describe") == "True":
             return [describe(self.service)]  # TorchServe asks this alone, without a body
         meter = metrics.Meter()
-        calls = [self._read(row, context, index) for index, row in enumerate(data)]
-        asked = iter(self.service.answer([c for c in calls if not isinstance(c, Answer)], meter))
-        answers = [call if isinstance(call, Answer) else next(asked) for call in calls]
+        requests = [self._read(row, context, index) for index, row in enumerate(data)]
+        answers = self.service.answer(requests, meter)
         meter.finish(len(data))
         if self.reporter is None:
             self.reporter = Reporter(context.metrics, context.model_name)
@@ -93,7 +92,8 @@ class SmoothserveHandler:
             _set_headers(context, index, answer)
         return [answer.body for answer in answers]
 
-    def _read(self, row: Any, context: Any, index: int) -> Call | RequestError | Answer:
+    def _read(self, row: Any, context: Any, index: int) -> Request | RequestError | Answer:
+        """The request; or why it cannot be read; or the redirect to where it is answered."""
         assert self.service is not None
         try:
             headers = context.get_all_request_header(index)
@@ -103,8 +103,9 @@ class SmoothserveHandler:
             explain = _wants_explanation(fields, context.get_request_header(index, "explain"))
             if explain and self.predictions_only:
                 version = context.manifest["model"].get("modelVersion")
-                return _redirect(_location(fields, self.service.offer.name + SUFFIX, path, version))
-            return read_call(fields, text, explain, self.service.offer, path)
+                name = self.service.offer.name + SUFFIX
+                return _redirect(recognise(fields).explanation_path(name, version, path))
+            return read_request(fields, text, explain, self.service.offer, path)
         except RequestError as error:
             return error
         except Exception:
@@ -122,16 +123,6 @@ def _wants_explanation(fields: dict[str, Any], header: Any) -> bool:
         return bool(header == "True")
     text = bytes(field).decode(errors="replace") if isinstance(field, (bytes, bytearray)) else str(field)
     return text.strip().lower() in TRUE
-
-
-def _location(fields: dict[str, Any], model: str, path: str, version: str | None) -> str:
-    body = fields.get("body")
-    if isinstance(body, dict) and "instances" in body:
-        return f"/v1/models/{model}:explain"
-    if isinstance(body, dict) and "inputs" in body:
-        return f"/v2/models/{model}/explain"
-    tail = f"/{version}/{quote(path, safe='/=')}" if path and version else ""
-    return f"/explanations/{model}{tail}"
 
 
 def _redirect(location: str) -> Answer:

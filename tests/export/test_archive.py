@@ -21,7 +21,7 @@ from smoothserve.handlers.answer import Result
 from smoothserve.handlers.errors import CardError
 from smoothserve.handlers.graph import Graph
 from smoothserve.handlers.limits import Limits
-from smoothserve.handlers.protocols.request import Request
+from smoothserve.handlers.protocols.question import Question
 from smoothserve.handlers.service import ExplanationService
 
 from tests import networks
@@ -88,11 +88,11 @@ def test_several_methods_share_one_copy_of_the_weights(model: Path, tmp_path: Pa
     write_graphs([model], alone)
     assert (both / "weights.bin").stat().st_size <= (alone / "weights.bin").stat().st_size + 4096
     service = ExplanationService(
-        {name: both / f"explanation-{name}.onnx" for name in ("smoothdiff", "gradient")},
+        [both / f"explanation-{name}.onnx" for name in ("smoothdiff", "gradient")],
         both / "prediction.onnx",
     )
     image = np.random.default_rng(3).standard_normal((3, 12, 12)).astype(np.float32)
-    smooth, plain = service.run([Request(image, True, method=m) for m in ("smoothdiff", "gradient")])
+    smooth, plain = service.run([Question(image, True, method=m) for m in ("smoothdiff", "gradient")])
     feeds = {"image": image[None], "target": np.array([-1])}
     for result, path in ((smooth, model), (plain, tmp_path / "g.onnx")):
         wanted = onnxruntime.InferenceSession(str(path)).run(["heatmap"], feeds)[0][0]
@@ -119,9 +119,7 @@ def test_the_self_check_notices_damage(model: Path, tmp_path: Path) -> None:
     write_graphs([model], tmp_path)
 
     def service() -> ExplanationService:
-        return ExplanationService(
-            {"smoothdiff": tmp_path / "explanation-smoothdiff.onnx"}, tmp_path / "prediction.onnx"
-        )
+        return ExplanationService([tmp_path / "explanation-smoothdiff.onnx"], tmp_path / "prediction.onnx")
 
     selfcheck.check(service(), tmp_path / selfcheck.FILE)
     weights = tmp_path / "weights.bin"
@@ -184,8 +182,8 @@ def test_a_worker_warms_every_graph_up_on_a_full_batch(
         return run(graph, names, feeds, deadline)
 
     def service(limits: Limits) -> ExplanationService:
-        explanation = {"smoothdiff": tmp_path / "explanation-smoothdiff.onnx"}
-        return ExplanationService(explanation, tmp_path / "prediction.onnx", limits=limits)
+        explanation = tmp_path / "explanation-smoothdiff.onnx"
+        return ExplanationService([explanation], tmp_path / "prediction.onnx", limits=limits)
 
     monkeypatch.setattr(Graph, "run", spy)
     selfcheck.warm_up(service(Limits(batch=3)))

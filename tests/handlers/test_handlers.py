@@ -19,19 +19,26 @@ from smoothserve.handlers.images import colormaps
 from smoothserve.handlers.images.photo import crop, decode, to_input
 from smoothserve.handlers.images.picture import grey_png, overlay
 from smoothserve.handlers.limits import Limits
-from smoothserve.handlers.protocols.dialects import Call, Plain, read_call
+from smoothserve.handlers.protocols import read_request
+from smoothserve.handlers.protocols.base import Request
 from smoothserve.handlers.protocols.options import Offer
-from smoothserve.handlers.protocols.request import Request
+from smoothserve.handlers.protocols.plain import Plain
+from smoothserve.handlers.protocols.question import Question
 from smoothserve.handlers.service import ExplanationService
 
 PRE = Preprocessing(resize=256, crop=(224, 224))
 CARD = Card(
-    name="three", image_shape=(3, 224, 224), classes=3, method={"name": "Gradient"}, signed=False,
-    preprocessing=PRE, labels=("cat", "dog", "cup"),
-)  # fmt: skip
-
+    name="three",
+    image_shape=(3, 224, 224),
+    classes=3,
+    method={"name": "Gradient"},
+    signed=False,
+    preprocessing=PRE,
+    labels=("cat", "dog", "cup"),
+)
 
 OFFER = Offer({"gradient": CARD}, Limits())
+JPG = b"jpg"
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -55,6 +62,7 @@ def test_every_kind_of_picture_is_decoded_alike(cat: Image.Image) -> None:
     clear = cat.copy()
     clear.putalpha(255)
     unit = Image.fromarray(np.asarray(grey).astype(np.float32) / 255)
+    bilevel = grey.point(lambda v: 255 * (v > 127))
     for content, wanted, tolerance in (
         (encoded(cat), cat, 0.0),
         (encoded(cat, "JPEG", quality=95), cat, 3.0),
@@ -67,9 +75,9 @@ def test_every_kind_of_picture_is_decoded_alike(cat: Image.Image) -> None:
         (encoded(clear), cat, 0.0),
         (encoded(cat.quantize(256)), cat, 8.0),
         (encoded(cat.convert("CMYK"), "TIFF"), cat, 3.0),
-        (encoded(grey.point(lambda v: 255 * (v > 127)).convert("1")), grey.point(lambda v: 255 * (v > 127)).convert("RGB"), 0.0),
+        (encoded(bilevel.convert("1")), bilevel.convert("RGB"), 0.0),
         (encoded(cat, "GIF", save_all=True, append_images=[grey]), cat, 12.0),
-    ):  # fmt: skip
+    ):
         decoded = decode(content)
         assert decoded.mode == "RGB"
         assert difference(decoded, wanted) <= tolerance
@@ -130,26 +138,36 @@ def test_channel_order_and_grey(cat: Image.Image) -> None:
 @pytest.mark.parametrize(
     ("fields", "headers", "wanted"),
     [
-        ({"body": bytearray(b"jpg")}, {}, Request(b"jpg", True, top_k=3)),
-        ({"data": b"jpg", "target": bytearray(b"1")}, {}, Request(b"jpg", True, 1, 3)),
-        ({"data": b"jpg", "target": b"cup"}, {}, Request(b"jpg", True, 2, 3)),
-        ({"data": b"jpg", "target": b"-1"}, {}, Request(b"jpg", True, None, 3)),
-        ({"image": b"jpg", "top_k": b"2"}, {"ACCEPT": "image/png"}, Request(b"jpg", True, None, 2, "overlay")),
-        ({"data": b"jpg"}, {"Accept": "text/html, image/*;q=0.8"}, Request(b"jpg", True, None, 3, "overlay")),
-        ({"data": b"jpg"}, {"Accept": "image/png;q=0, application/json"}, Request(b"jpg", True, None, 3)),
-        ({"data": b"jpg", "output": b"heatmap", "array": b"true"}, {}, Request(b"jpg", True, None, 3, "heatmap", True)),
-        ({"body": {"data": "anBn", "target": 0}}, {}, Request(b"jpg", True, 0, 3)),
-        ({"body": {"data": "data:image/jpeg;base64,anBn", "array": True}}, {}, Request(b"jpg", True, None, 3, array=True)),
-        ({"body": {"image": {"b64": "anBn"}}}, {}, Request(b"jpg", True, None, 3)),
-        ({"body": {"file": "an\nBn\n"}}, {}, Request(b"jpg", True, None, 3)),
-        ({"body": {"data": "_-A="}}, {}, Request(b"\xff\xe0", True, None, 3)),
-        ({"data": b"jpg"}, {"x-target": "1", "X-TOP-K": "2"}, Request(b"jpg", True, 1, 2)),
+        ({"body": bytearray(JPG)}, {}, Question(JPG, True, top_k=3)),
+        ({"data": JPG, "target": bytearray(b"1")}, {}, Question(JPG, True, 1, 3)),
+        ({"data": JPG, "target": b"cup"}, {}, Question(JPG, True, 2, 3)),
+        ({"data": JPG, "target": b"-1"}, {}, Question(JPG, True, None, 3)),
+        ({"image": JPG, "top_k": b"2"}, {"ACCEPT": "image/png"}, Question(JPG, True, None, 2, "overlay")),
+        ({"data": JPG}, {"Accept": "text/html, image/*;q=0.8"}, Question(JPG, True, None, 3, "overlay")),
+        ({"data": JPG}, {"Accept": "image/png;q=0, application/json"}, Question(JPG, True, None, 3)),
+        (
+            {"data": JPG, "output": b"heatmap", "array": b"true"},
+            {},
+            Question(JPG, True, None, 3, "heatmap", True),
+        ),
+        ({"body": {"data": "anBn", "target": 0}}, {}, Question(JPG, True, 0, 3)),
+        (
+            {"body": {"data": "data:image/jpeg;base64,anBn", "array": True}},
+            {},
+            Question(JPG, True, None, 3, array=True),
+        ),
+        ({"body": {"image": {"b64": "anBn"}}}, {}, Question(JPG, True, None, 3)),
+        ({"body": {"file": "an\nBn\n"}}, {}, Question(JPG, True, None, 3)),
+        ({"body": {"data": "_-A="}}, {}, Question(b"\xff\xe0", True, None, 3)),
+        ({"data": JPG}, {"x-target": "1", "X-TOP-K": "2"}, Question(JPG, True, 1, 2)),
     ],
-)  # fmt: skip
-def test_requests_are_understood(fields: dict[str, object], headers: dict[str, str], wanted: Request) -> None:
-    call = read_call(fields, headers, explain=True, offer=OFFER)
-    assert call == Call((wanted,), call.dialect)
-    assert isinstance(call.dialect, Plain)
+)
+def test_requests_are_understood(
+    fields: dict[str, object], headers: dict[str, str], wanted: Question
+) -> None:
+    request = read_request(fields, headers, explain=True, offer=OFFER)
+    assert request == Request(request.protocol, (wanted,))
+    assert isinstance(request.protocol, Plain)
 
 
 @pytest.mark.parametrize(
@@ -179,24 +197,24 @@ def test_requests_are_understood(fields: dict[str, object], headers: dict[str, s
 )
 def test_requests_that_make_no_sense_are_refused(fields: dict[str, object], words: str) -> None:
     with pytest.raises(RequestError, match=words) as caught:
-        read_call(fields, {}, explain=True, offer=OFFER)
+        read_request(fields, {}, explain=True, offer=OFFER)
     assert caught.value.status == 400
 
 
 def test_a_mixed_batch_is_answered_one_by_one(lite0_onnx: Path, photos: dict[str, Path]) -> None:
-    service = ExplanationService(lite0_onnx)
+    service = ExplanationService([lite0_onnx])
     cat, cup = (photos[name].read_bytes() for name in ("chelsea", "coffee"))
     answers = service.answer(
         [
-            question if isinstance(question, Exception) else Call((question,), Plain())
+            question if isinstance(question, Exception) else Request(Plain(), (question,))
             for question in (
-                Request(cat),
-                Request(cup, explain=True),
+                Question(cat),
+                Question(cup, explain=True),
                 RequestError("unreadable"),
-                Request(b"garbage", explain=True),
-                Request(cat, explain=True, target=285, output="heatmap"),
-                Request(cup, top_k=1),
-                Request(cat, explain=True, array=True),
+                Question(b"garbage", explain=True),
+                Question(cat, explain=True, target=285, output="heatmap"),
+                Question(cup, top_k=1),
+                Question(cat, explain=True, array=True),
             )
         ]
     )
@@ -213,9 +231,12 @@ def test_a_mixed_batch_is_answered_one_by_one(lite0_onnx: Path, photos: dict[str
 
 
 def test_the_heatmap_lies_on_the_cats_face(lite0_onnx: Path, photos: dict[str, Path]) -> None:
-    """The hottest spots of the blurred heatmap lie on eyes and nose twice as often as chance would have it (n=4; n=8: 4.5 times)."""
-    service = ExplanationService(lite0_onnx)
-    (result,) = service.run([Request(photos["chelsea"].read_bytes(), explain=True)])
+    """The hottest spots of the blurred heatmap lie on eyes and nose twice as often as chance would have it.
+
+    That is for 4 samples; for 8 it is 4.5 times.
+    """
+    service = ExplanationService([lite0_onnx])
+    (result,) = service.run([Question(photos["chelsea"].read_bytes(), explain=True)])
     assert not isinstance(result, Exception)
     blurred = sliding_window_view(np.pad(next(iter(result.heatmaps.values())), 4), (9, 9)).mean((2, 3))
     face = np.zeros((224, 224), dtype=bool)
@@ -240,10 +261,10 @@ def test_pictures() -> None:
 
 def test_files_that_are_no_model_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="does not exist"):
-        ExplanationService(tmp_path / "none.onnx")
+        ExplanationService([tmp_path / "none.onnx"])
     (tmp_path / "text.onnx").write_text("hello")
     with pytest.raises(CardError, match="cannot be loaded"):
-        ExplanationService(tmp_path / "text.onnx")
+        ExplanationService([tmp_path / "text.onnx"])
 
 
 def test_handlers_import_neither_torch_nor_the_rest() -> None:
@@ -254,7 +275,8 @@ def test_handlers_import_neither_torch_nor_the_rest() -> None:
     code = (
         "import sys; sys.modules['torch'] = None; "
         "import smoothserve.handlers.torchserve.handler; "
-        "bad = [m for m in sys.modules if m.startswith(('smoothserve.explainers', 'smoothserve.export', 'torch.'))]; "
+        "others = ('smoothserve.explainers', 'smoothserve.export', 'torch.'); "
+        "bad = [m for m in sys.modules if m.startswith(others)]; "
         "sys.exit(str(bad) if bad else 0)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -12,27 +12,30 @@ from smoothserve.handlers.errors import CardError, RequestError
 from smoothserve.handlers.graph import providers
 from smoothserve.handlers.limits import Limits
 from smoothserve.handlers.metrics import Meter
-from smoothserve.handlers.protocols.dialects import Call, Plain, read_call
-from smoothserve.handlers.protocols.request import Request
+from smoothserve.handlers.protocols import read_request
+from smoothserve.handlers.protocols.base import Request
+from smoothserve.handlers.protocols.plain import Plain
+from smoothserve.handlers.protocols.question import Question
 from smoothserve.handlers.service import ExplanationService
 
 
 def test_time(lite0_onnx: Path, cat_jpeg: bytes) -> None:
     """ONNX Runtime stops in the middle of the graph; the next question is answered as if nothing had been."""
-    service = ExplanationService(lite0_onnx, limits=Limits(seconds=0.04))
+    service = ExplanationService([lite0_onnx], limits=Limits(seconds=0.04))
     meter = Meter()
-    (answer,) = service.answer([Call((Request(cat_jpeg, explain=True),) * 4, Plain())], meter)
+    (answer,) = service.answer([Request(Plain(), (Question(cat_jpeg, explain=True),) * 4)], meter)
     assert answer.status == 504
     assert "longer than this server allows" in json.loads(answer.body)["error"]["message"]
     assert meter.counts == {("smoothserve_errors", ("504",)): 1}
-    patient = ExplanationService(lite0_onnx)
-    assert patient.answer([Call((Request(cat_jpeg, explain=True),), Plain())])[0].status == 200
+    patient = ExplanationService([lite0_onnx])
+    assert patient.answer([Request(Plain(), (Question(cat_jpeg, explain=True),))])[0].status == 200
 
 
 def test_idle_sessions_leave_the_processor_alone(lite0_onnx: Path) -> None:
-    """After a run, threads don't spin on cores that others need; ONNX Runtime's own setting lets them spin for a while.
+    """After a run, threads don't spin on cores that others need; ONNX Runtime's own setting lets them spin.
 
-    Processor time of a process of its own, so that no other thread counts; the run before takes ten times as much.
+    Processor time of a process of its own, so that no other thread counts; the run before takes ten times
+    as much.
     """
     probe = """
 import sys, time, numpy as np
@@ -51,9 +54,9 @@ print(time.process_time() - before)
 
 
 def test_size_of_the_answer(lite0_onnx: Path, cat_jpeg: bytes) -> None:
-    service = ExplanationService(lite0_onnx, limits=Limits(response_bytes=30_000))
+    service = ExplanationService([lite0_onnx], limits=Limits(response_bytes=30_000))
     small, large = service.answer(
-        [Call((Request(cat_jpeg),), Plain()), Call((Request(cat_jpeg, explain=True),), Plain())]
+        [Request(Plain(), (Question(cat_jpeg),)), Request(Plain(), (Question(cat_jpeg, explain=True),))]
     )
     assert small.status == 200
     assert large.status == 422
@@ -62,25 +65,25 @@ def test_size_of_the_answer(lite0_onnx: Path, cat_jpeg: bytes) -> None:
 
 def test_what_is_sent(lite0_onnx: Path, cat_jpeg: bytes) -> None:
     limits = Limits(body_bytes=10_000, instances=2)
-    offer = ExplanationService(lite0_onnx, limits=limits).offer
+    offer = ExplanationService([lite0_onnx], limits=limits).offer
     with pytest.raises(RequestError, match="at most 10,000") as caught:
-        read_call({"body": cat_jpeg}, {}, True, offer)
+        read_request({"body": cat_jpeg}, {}, True, offer)
     assert caught.value.status == 413
     with pytest.raises(RequestError, match="3 images in one request, at most 2") as caught:
-        read_call({"body": {"instances": ["", "", ""]}}, {}, True, offer)
+        read_request({"body": {"instances": ["", "", ""]}}, {}, True, offer)
     assert caught.value.status == 413
-    (answer,) = ExplanationService(lite0_onnx, limits=Limits(pixels=1000)).answer(
-        [Call((Request(cat_jpeg),), Plain())]
+    (answer,) = ExplanationService([lite0_onnx], limits=Limits(pixels=1000)).answer(
+        [Request(Plain(), (Question(cat_jpeg),))]
     )
     assert answer.status == 413
 
 
 def test_many_images_run_in_turns(lite0_onnx: Path, cat_jpeg: bytes) -> None:
     """Batches of the graph stay small, whatever arrives; the answers are the same."""
-    questions = [Request(cat_jpeg, explain=True, target=t) for t in (None, 285, 3, 967, 7)]
+    questions = [Question(cat_jpeg, explain=True, target=t) for t in (None, 285, 3, 967, 7)]
     meter = Meter()
-    few = ExplanationService(lite0_onnx, limits=Limits(batch=2)).run(questions, meter)
-    all_at_once = ExplanationService(lite0_onnx, limits=Limits(batch=5)).run(questions)
+    few = ExplanationService([lite0_onnx], limits=Limits(batch=2)).run(questions, meter)
+    all_at_once = ExplanationService([lite0_onnx], limits=Limits(batch=5)).run(questions)
     for one, other in zip(few, all_at_once, strict=True):
         assert not isinstance(one, Exception)
         assert not isinstance(other, Exception)

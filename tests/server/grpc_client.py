@@ -22,9 +22,12 @@ def _messages() -> tuple[Any, Any]:
     entry.field.add(name="key", number=1, type=kind.TYPE_STRING, label=kind.LABEL_OPTIONAL)
     entry.field.add(name="value", number=2, type=kind.TYPE_BYTES, label=kind.LABEL_OPTIONAL)
     request.field.add(
-        name="input", number=3, type=kind.TYPE_MESSAGE, label=kind.LABEL_REPEATED,
+        name="input",
+        number=3,
+        type=kind.TYPE_MESSAGE,
+        label=kind.LABEL_REPEATED,
         type_name=f".{_PACKAGE}.PredictionsRequest.InputEntry",
-    )  # fmt: skip
+    )
     response = file.message_type.add(name="PredictionResponse")
     response.field.add(name="prediction", number=1, type=kind.TYPE_BYTES, label=kind.LABEL_OPTIONAL)
     pool = descriptor_pool.DescriptorPool()

@@ -1,7 +1,8 @@
-"""Every shape of request, in bursts that TorchServe mixes into batches: every single answer must be the right one.
+"""Every shape of request, in bursts that TorchServe mixes into batches: every single answer must be right.
 
-The right answer is that of the same files asked locally, one question at a time (tests/test_export.py compares
-those with the eager model). Server batches round differently, so numbers may differ in the last digits.
+The right answer is that of the same files asked locally, one request at a time (tests/export/test_export.py
+compares those with the eager model). Server batches round differently, so numbers may differ in the last
+digits.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from smoothserve.handlers.images.photo import crop, decode, to_input
-from smoothserve.handlers.protocols.dialects import read_call
+from smoothserve.handlers.protocols import read_request
 from smoothserve.handlers.service import ExplanationService
 
 from tests.server.grpc_client import predict
@@ -98,11 +99,18 @@ def cases(photos: dict[str, Path], service: ExplanationService) -> list[Case]:
     cat, cup = pictures["chelsea", "jpeg"], pictures["coffee", "jpeg"]
     text = base64.b64encode(cat).decode()
     for options in (
-        {"target": "285"}, {"target": "Egyptian cat"}, {"target": "-1"}, {"top_k": "3"}, {"method": "gradient"},
-        {"array": "true"}, {"output": "heatmap"}, {"output": "overlay"}, {"output": "array"},
+        {"target": "285"},
+        {"target": "Egyptian cat"},
+        {"target": "-1"},
+        {"top_k": "3"},
+        {"method": "gradient"},
+        {"array": "true"},
+        {"output": "heatmap"},
+        {"output": "overlay"},
+        {"output": "array"},
         {"output": "overlay", "colormap": "viridis", "opacity": "0.5", "size": "320"},
         {"output": "heatmap", "size": "64", "method": "gradient", "target": "967"},
-    ):  # fmt: skip
+    ):
         form = {"data": cat, **{name: value.encode() for name, value in options.items()}}
         found.append(Case(f"form {options}", explain_at, None, form=form, fields=form))
         headers = {"X_" + name.title(): value for name, value in options.items()}
@@ -145,9 +153,13 @@ def cases(photos: dict[str, Path], service: ExplanationService) -> list[Case]:
         as_json("/v2/models/lite0/explain", {"inputs": [tensor]}),
         Case("grpc", "grpc", None, form={"data": cat}, fields={"data": cat}),
         Case(
-            "grpc explain", "grpc", None, form={"data": cup, "explain": b"True", "array": b"1"}, fields={"data": cup, "array": b"1"}
+            "grpc explain",
+            "grpc",
+            None,
+            form={"data": cup, "explain": b"True", "array": b"1"},
+            fields={"data": cup, "array": b"1"},
         ),
-    ]  # fmt: skip
+    ]
     return found
 
 
@@ -175,7 +187,7 @@ def alike(one: Any, other: Any) -> bool:
 
 @pytest.fixture(scope="module")
 def service(lite0_onnx: Path, gradient_onnx: Path) -> ExplanationService:
-    return ExplanationService({"smoothdiff": lite0_onnx, "gradient": gradient_onnx}, name="lite0")
+    return ExplanationService([lite0_onnx, gradient_onnx], name="lite0")
 
 
 def test_every_answer_is_right(
@@ -185,7 +197,7 @@ def test_every_answer_is_right(
     assert len(questions) >= 60
     right = {}
     for number, case in enumerate(questions):
-        (answer,) = service.answer([read_call(case.fields, {}, case.explain, service.offer)])
+        (answer,) = service.answer([read_request(case.fields, {}, case.explain, service.offer)])
         assert answer.status == 200, (case.name, answer.body[:300])
         right[number] = answer
     shuffled = list(enumerate(questions))

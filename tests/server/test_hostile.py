@@ -1,4 +1,4 @@
-"""More than 200 bad requests, with good ones between them: each gets its 4xx, no worker dies, no good one suffers."""
+"""More than 200 bad requests among good ones: each gets its 4xx, no worker dies, no good one suffers."""
 
 from __future__ import annotations
 
@@ -67,45 +67,85 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "a strip one pixel wide", strip.getvalue()
 
 
+# Wrong values of an image, and of each option beside a good image; whole bodies of KServe's protocols follow.
+IMAGES = ("####", "====", "aGVsbG8=", "a", "data:,", "é", " ")
+VALUES: dict[str, tuple[Any, ...]] = {
+    "target": (1000, 10**30, 1.5, [1], {"a": 1}, "no such class", "1e3", "0x10", True),
+    "top_k": (0, -1, 1001, "many", 2.5, [5], 10**12),
+    "output": ("gif", "js on", 3, {}, "../etc/passwd", "overlay\0"),
+    "method": ("lime", 0, ["gradient"], "smoothdiff;gradient"),
+    "size": (0, 15, 1025, 10**9, "big", -3, 99.5),
+    "opacity": (-0.1, 1.1, "NaN", "inf", "half", [0.5]),
+    "colormap": ("jet", "blue-red", 7, {}),
+    **dict.fromkeys(("colour", "__class__", "data2", "", "a" * 5000), (1,)),
+}
+
+
+def bad_instances(text: str) -> list[dict[str, Any]]:
+    """Bodies of KServe v1."""
+    return [
+        {"instances": []},
+        {"instances": {}},
+        {"instances": "x"},
+        {"instances": [{}]},
+        {"instances": [None]},
+        {"instances": [{"data": text}, {"data": "garbage"}]},
+        {"instances": [[text]]},
+        {"instances": [{"data": text}] * 17},
+        {"instances": [text], "parameters": [1]},
+        {"instances": [text], "parameters": {"target": 5000}},
+        {"instances": [{"data": text, "target": -5, "output": "nothing"}]},
+        {"instances": [text], "top_q": 3},
+        {"instances": [text], "target": 5000},
+        {"instances": [{"data": text, "size": 1024, "output": "overlay"}] * 8},
+    ]
+
+
+def bad_tensors(text: str) -> list[dict[str, Any]]:
+    """Bodies of KServe v2."""
+    tensor = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [text]}
+    floats = {**tensor, "datatype": "FP32"}
+    return [
+        {"inputs": []},
+        {"inputs": {}},
+        {"inputs": [7]},
+        {"inputs": [{}]},
+        {"inputs": [{**tensor, "data": []}]},
+        {"inputs": [{**tensor, "data": "x"}]},
+        {"inputs": [{**tensor, "data": [5]}]},
+        {"inputs": [{**tensor, "data": ["?"]}]},
+        {"inputs": [{**tensor, "datatype": "UINT8"}]},
+        {"inputs": [{**tensor, "datatype": None}]},
+        {"inputs": [{**floats, "data": [1.0, 2.0]}]},
+        {"inputs": [{**floats, "data": ["a"]}]},
+        {"inputs": [tensor, {**tensor, "name": "image2"}]},
+        {"inputs": [{**tensor, "data": [text] * 17}]},
+        {"inputs": [tensor, {"name": "target", "data": [1, 2, 3]}]},
+        {"inputs": [tensor], "parameters": [1]},
+        {"inputs": [tensor], "parameters": {"top_k": 0}},
+        {"inputs": [tensor], "parameters": {"topk": 1}},
+        {"inputs": [{**tensor, "shape": [7]}]},
+        {"inputs": [tensor, tensor]},
+        {"inputs": [{**tensor, "data": [[]]}]},
+        {"inputs": [{**floats, "data": [[]]}]},
+        {"inputs": [{**floats, "shape": [1, 224, 224, 3], "data": [0.5] * 150528}]},
+        {"inputs": [{**floats, "shape": [1, 3, 224, 224], "data": [3e38] * 150528}]},
+    ]
+
+
 def bad_json(text: str) -> Iterator[tuple[str, str, bytes]]:
-    """Bodies with Content-Type: application/json, and where they go."""
-    v1, v2 = "/v1/models/lite0:explain", "/v2/models/lite0/explain"
+    """Bodies with Content-Type: application/json, and where they go; ``text`` is a good image in base64."""
     nested: Any = {}
     for _ in range(300):
         nested = {"data": nested}
-    tensor = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [text]}
+    bodies: list[Any] = [{}, [], None, 7, "text", True, [1, [2]], {"data": None}, {"data": 5}, {"data": []}]
     wrong: list[tuple[str, Any]] = [
-        *((EXPLAIN, value) for value in ({}, [], None, 7, "text", True, [1, [2]], {"data": None}, {"data": 5}, {"data": []})),
-        *((EXPLAIN, {"data": value}) for value in ("####", "====", "aGVsbG8=", "a", "data:,", "é", " ", nested)),
-        *((EXPLAIN, {"data": text, "target": value}) for value in (1000, 10**30, 1.5, [1], {"a": 1}, "no such class", "1e3", "0x10", True)),
-        *((EXPLAIN, {"data": text, "top_k": value}) for value in (0, -1, 1001, "many", 2.5, [5], 10**12)),
-        *((EXPLAIN, {"data": text, "output": value}) for value in ("gif", "js on", 3, {}, "../etc/passwd", "overlay\0")),
-        *((EXPLAIN, {"data": text, "method": value}) for value in ("lime", 0, ["gradient"], "smoothdiff;gradient")),
-        *((EXPLAIN, {"data": text, "size": value}) for value in (0, 15, 1025, 10**9, "big", -3, 99.5)),
-        *((EXPLAIN, {"data": text, "opacity": value}) for value in (-0.1, 1.1, "NaN", "inf", "half", [0.5])),
-        *((EXPLAIN, {"data": text, "colormap": value}) for value in ("jet", "blue-red", 7, {})),
-        *((EXPLAIN, {"data": text, name: 1}) for name in ("colour", "__class__", "data2", "", "a" * 5000)),
-        *((v1, value) for value in (
-            {"instances": []}, {"instances": {}}, {"instances": "x"}, {"instances": [{}]}, {"instances": [None]},
-            {"instances": [{"data": text}, {"data": "garbage"}]}, {"instances": [[text]]}, {"instances": [{"data": text}] * 17},
-            {"instances": [text], "parameters": [1]}, {"instances": [text], "parameters": {"target": 5000}},
-            {"instances": [{"data": text, "target": -5, "output": "nothing"}]}, {"instances": [text], "top_q": 3},
-            {"instances": [text], "target": 5000}, {"instances": [{"data": text, "size": 1024, "output": "overlay"}] * 8},
-        )),
-        *((v2, value) for value in (
-            {"inputs": []}, {"inputs": {}}, {"inputs": [7]}, {"inputs": [{}]}, {"inputs": [{**tensor, "data": []}]},
-            {"inputs": [{**tensor, "data": "x"}]}, {"inputs": [{**tensor, "data": [5]}]}, {"inputs": [{**tensor, "data": ["?"]}]},
-            {"inputs": [{**tensor, "datatype": "UINT8"}]}, {"inputs": [{**tensor, "datatype": None}]},
-            {"inputs": [{**tensor, "datatype": "FP32", "data": [1.0, 2.0]}]}, {"inputs": [{**tensor, "datatype": "FP32", "data": ["a"]}]},
-            {"inputs": [tensor, {**tensor, "name": "image2"}]}, {"inputs": [{**tensor, "data": [text] * 17}]},
-            {"inputs": [tensor, {"name": "target", "data": [1, 2, 3]}]}, {"inputs": [tensor], "parameters": [1]},
-            {"inputs": [tensor], "parameters": {"top_k": 0}}, {"inputs": [tensor], "parameters": {"topk": 1}},
-            {"inputs": [{**tensor, "shape": [7]}]}, {"inputs": [tensor, tensor]}, {"inputs": [{**tensor, "data": [[]]}]},
-            {"inputs": [{**tensor, "datatype": "FP32", "data": [[]]}]},
-            {"inputs": [{**tensor, "datatype": "FP32", "shape": [1, 224, 224, 3], "data": [0.5] * 150528}]},
-            {"inputs": [{**tensor, "datatype": "FP32", "shape": [1, 3, 224, 224], "data": [3e38] * 150528}]},
-        )),
-    ]  # fmt: skip
+        *((EXPLAIN, value) for value in bodies),
+        *((EXPLAIN, {"data": value}) for value in (*IMAGES, nested)),
+        *((EXPLAIN, {"data": text, name: value}) for name, values in VALUES.items() for value in values),
+        *(("/v1/models/lite0:explain", value) for value in bad_instances(text)),
+        *(("/v2/models/lite0/explain", value) for value in bad_tensors(text)),
+    ]
     for path, value in wrong:
         yield f"{json.dumps(value)[:60]}", path, json.dumps(value).encode()
     for content in (
@@ -142,9 +182,17 @@ def bad_requests(cat: bytes, cup: bytes) -> list[Bad]:
     for name, path, content in bad_json(base64.b64encode(cat).decode()):
         found.append((name, path, content, {"Content_Type": "application/json"}))
     for headers in (
-        {"X_Target": "1000"}, {"X_Target": "dog-cat"}, {"X_Top_K": "0"}, {"X_Output": "exe"}, {"x-size": "1"},
-        {"X_OPACITY": "9"}, {"X_Method": "none"}, {"X_Colormap": "rainbow"}, {"X_Target": "9" * 4000}, {"X_Array": "perhaps"},
-    ):  # fmt: skip
+        {"X_Target": "1000"},
+        {"X_Target": "dog-cat"},
+        {"X_Top_K": "0"},
+        {"X_Output": "exe"},
+        {"x-size": "1"},
+        {"X_OPACITY": "9"},
+        {"X_Method": "none"},
+        {"X_Colormap": "rainbow"},
+        {"X_Target": "9" * 4000},
+        {"X_Array": "perhaps"},
+    ):
         found.append((f"header {str(headers)[:40]}", EXPLAIN, cat, headers))
     for tail in (
         "output=exe",
@@ -205,7 +253,7 @@ def test_bad_requests_harm_nobody(server: TorchServe, cat_jpeg: bytes, photos: d
 
 
 def test_too_large_a_body(server: TorchServe) -> None:
-    """TorchServe's own limit answers, or hangs up, before everything is sent and the handler sees anything."""
+    """TorchServe's own limit answers, or hangs up, before all is sent and the handler sees anything."""
     with contextlib.suppress(urllib.error.URLError):  # the connection is reset while the client still sends
         assert server.post(EXPLAIN, bytes(21_000_000))[0] == 413
     status, _, body = server.post(EXPLAIN, bytes(19_000_000))

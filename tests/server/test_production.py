@@ -209,7 +209,7 @@ def test_declared_metrics_are_those_that_are_reported() -> None:
 
 
 def test_a_damaged_archive_is_never_ready(lite0_onnx: Path, tmp_path: Path, cat_jpeg: bytes) -> None:
-    """Its weights are changed: TorchServe calls itself healthy, the self-check refuses, readiness tells the truth."""
+    """Weights were changed: TorchServe calls itself healthy, the self-check refuses, readiness tells it."""
     import urllib.request
 
     from smoothserve.export import to_archive

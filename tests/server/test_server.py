@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from smoothserve.handlers.protocols.request import Request
+from smoothserve.handlers.protocols.question import Question
 from smoothserve.handlers.service import ExplanationService
 
 from tests.server.torchserve import ROOT, TorchServe
@@ -24,7 +24,7 @@ PREDICT, EXPLAIN = "/predictions/lite0", "/explanations/lite0"
 
 @pytest.fixture(scope="module")
 def service(lite0_onnx: Path) -> ExplanationService:
-    return ExplanationService(lite0_onnx)
+    return ExplanationService([lite0_onnx])
 
 
 def test_prediction(server: TorchServe, photos: dict[str, Path], cat_jpeg: bytes) -> None:
@@ -41,7 +41,7 @@ def test_prediction(server: TorchServe, photos: dict[str, Path], cat_jpeg: bytes
 def test_explanation_is_that_of_the_file(
     server: TorchServe, cat_jpeg: bytes, service: ExplanationService
 ) -> None:
-    (local,) = service.run([Request(cat_jpeg, explain=True)])
+    (local,) = service.run([Question(cat_jpeg, explain=True)])
     assert not isinstance(local, Exception)
     status, kind, body = server.post_form(EXPLAIN, {"data": cat_jpeg, "array": b"true"})
     assert (status, kind) == (200, "application/json")

@@ -1,4 +1,7 @@
-"""Under load for a while: memory of the worker and of the frontend stays flat. SOAK_SECONDS makes it longer (default 90)."""
+"""Under load for a while: memory of the worker and of the frontend stays flat.
+
+SOAK_SECONDS makes it longer (default 90).
+"""
 
 from __future__ import annotations
 

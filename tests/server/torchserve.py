@@ -21,7 +21,7 @@ START_SECONDS = 120
 
 
 class TorchServe:
-    """Serve one archive of ``folder/store``, by the repository's configuration ``config`` but on free ports."""
+    """Serve one archive of ``folder/store``, by the repository's ``config`` but on free ports."""
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class TorchServe:
             "SMOOTHSERVE_STORE": str(self.folder / "store"),
             "SMOOTHSERVE_RUN": str(self.run),
         }
+        environment.pop("PYTHONPATH", None)  # an archive's own handlers serve, not those of the working tree
         command = [str(ROOT / "scripts/serve.sh"), *(["--together"] if self.together else []), self.name]
         self.process = subprocess.Popen(command, env=environment)
         try:

@@ -1,4 +1,4 @@
-"""What a caller asks for: one question about one image, and a call that holds one or several."""
+"""What a request asks about one image, read from the fields, headers and URL that say it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True)
-class Request:
-    """One question about one image.
+class Question:
+    """What is asked about one image.
 
     Attributes:
         photo: encoded bytes; or the network's input as float32 ``[C, H, W]``, preprocessed.
@@ -52,41 +52,38 @@ class Request:
         return self.explain and self.output in ("heatmap", "overlay")
 
 
-def read_request(
+def read_question(
     fields: Mapping[str, Any], headers: Mapping[str, str], explain: bool, offer: Offer, path: str = ""
-) -> Request:
+) -> Question:
     """Understand one question.
 
     Args:
-        fields: an image (``data``, ``image``, ``file`` or ``body``: bytes, base64 text or ``{"b64": ...}``) and options,
-            see :data:`smoothserve.handlers.options.OPTIONS`.
-        headers: of the request: Accept, and options as ``X-Target`` and so on.
-        explain: which endpoint was called.
-        offer: what there is to choose from.
-        path: options in the URL.
+        fields: an image (``data``, ``image``, ``file`` or ``body``: bytes, base64 text or ``{"b64": ...}``)
+            and options, see :data:`smoothserve.handlers.protocols.options.OPTIONS`.
+        headers, explain, offer, path: see :func:`smoothserve.handlers.protocols.read_request`.
 
     Raises:
         RequestError: something is missing, unknown, too large or out of range.
     """
     options = {name: value for name, value in fields.items() if name not in _IMAGE_FIELDS}
     photo = _photo(fields, offer.limits.body_bytes)
-    return with_options(photo, options, headers, explain, offer, path)
+    return question_about(photo, options, headers, explain, offer, path)
 
 
-def with_options(
+def question_about(
     photo: bytes | npt.NDArray[np.float32],
     options: Mapping[str, Any],
     headers: Mapping[str, str],
     explain: bool,
     offer: Offer,
     path: str,
-) -> Request:
-    """The question about an image that was found already."""
+) -> Question:
+    """The question about an image that was found already; ``options`` are what stood beside it."""
     values = {
         "top_k": min(5, offer.card.classes),
         **read_options(options, headers, path, offer),
     }
-    return Request(photo, explain, **values)
+    return Question(photo, explain, **values)
 
 
 def photo_bytes(value: bytes | bytearray | str, name: str, limit: int) -> bytes:
@@ -111,6 +108,14 @@ def photo_bytes(value: bytes | bytearray | str, name: str, limit: int) -> bytes:
         raise RequestError(f"The field {name!r} is text but no base64 of an image.") from None
 
 
+def check_count(count: int, offer: Offer) -> None:
+    """Raise RequestError (413) if so many images are too many for one request."""
+    if count > offer.limits.instances:
+        raise RequestError(
+            f"{count} images in one request, at most {offer.limits.instances} are allowed.", 413
+        )
+
+
 def _photo(given: Mapping[str, Any], limit: int) -> bytes:
     for name in _IMAGE_FIELDS:
         value = given.get(name)
@@ -125,6 +130,6 @@ def _photo(given: Mapping[str, Any], limit: int) -> bytes:
         return photo_bytes(value, name, limit)
     names = ", ".join(repr(str(name)[:40]) for name in given) or "nothing"
     raise RequestError(
-        f"The request holds no image (it has: {names[:200]}). Send its bytes as the body, as the form field 'data', "
-        'or as base64 in JSON with Content-Type: application/json: {"data": "..."}.'
+        f"The request holds no image (it has: {names[:200]}). Send its bytes as the body, as the form field "
+        '\'data\', or as base64 in JSON with Content-Type: application/json: {"data": "..."}.'
     )
