@@ -26,6 +26,7 @@ from .methods import (
 )
 from .model import Explanation, ExplanationModel
 from .objective import Objective
+from .reverse.tape import Network
 
 __all__ = [
     "METHODS",
@@ -42,6 +43,7 @@ __all__ = [
     "IntegratedGradients",
     "Method",
     "MethodError",
+    "Network",
     "Objective",
     "OutputError",
     "Program",

@@ -1,0 +1,98 @@
+"""The plan of the house: which part of explainers may know which, and that knowledge of operations has one home."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+import smoothserve.explainers as package
+from smoothserve.explainers.passes import CAPTURED, TRACED
+
+ROOT = Path(package.__file__).parent
+
+# part -> the parts of explainers that it may import
+MAY_IMPORT = {
+    "errors": set(),
+    "heatmap": set(),
+    "chunks": set(),
+    "graph": set(),
+    "passes": {"graph"},
+    "capture": {"errors", "graph", "passes"},
+    "averaging": {"graph"},
+    "objective": {"averaging", "errors", "graph"},
+    "reverse": {"averaging", "errors", "graph", "objective"},
+    "rules": {"averaging", "graph", "reverse"},
+    "methods": {"averaging", "chunks", "errors", "reverse"},
+    "model": {"errors", "graph", "methods", "objective"},
+    "trace": {"errors", "graph", "heatmap", "methods", "objective", "passes", "reverse", "rules"},
+    "explain": {"capture", "errors", "graph", "methods", "model", "objective", "trace"},
+    "__init__": {"capture", "errors", "explain", "graph", "methods", "model", "objective", "reverse"},
+}
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def part(file: Path) -> str:
+    return file.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported(file: Path) -> set[str]:
+    """The parts of explainers, and other packages of smoothserve as ``smoothserve.NAME``, that a file imports."""
+    found = set()
+    where = file.relative_to(ROOT).parts
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = where[: len(where) - node.level]
+            names = [*base, *(node.module or "").split(".")]
+            names = [name for name in names if name]
+            found |= {names[0]} if names else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("smoothserve"):
+            found.add(node.module or "")
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith("smoothserve")}
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_arrows_run_one_way(file: Path) -> None:
+    unexpected = imported(file) - MAY_IMPORT[part(file)] - {part(file)}
+    assert not unexpected, f"{part(file)} imports {sorted(unexpected)}"
+
+
+def test_every_part_is_there() -> None:
+    assert {part(file) for file in FILES} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_knowledge_of_operations_is_in_traits(file: Path) -> None:
+    """No other module keeps a list of operations: a collection of several ``aten.something`` as a value."""
+    if file.name == "traits.py":
+        return
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            collections = [
+                each
+                for each in ast.walk(node.value)
+                if isinstance(each, (ast.Tuple, ast.List, ast.Set, ast.Dict))
+            ]
+            for collection in collections:
+                elements = (
+                    each for each in ast.iter_child_nodes(collection) if isinstance(each, ast.Attribute)
+                )
+                named = [each for each in elements if ast.unparse(each).startswith("aten.")]
+                assert len(named) < 2, f"line {node.lineno}: {ast.unparse(node)[:100]}"
+
+
+def test_every_pass_is_listed_with_a_reason() -> None:
+    """A file in passes/ is a list's, or shared by some; each place has its clause of reason."""
+    steps = [*CAPTURED, *TRACED]
+    assert all(step.because for step in steps)
+    homes = {getattr(step.apply, "__module__", "").rpartition(".")[2] for step in steps}
+    shared = {"__init__", "step", "writing"}
+    assert {file.stem for file in (ROOT / "passes").glob("*.py")} == homes | shared
+
+
+def test_every_pass_states_its_identity_first() -> None:
+    for file in (ROOT / "passes").glob("*.py"):
+        summary = (ast.get_docstring(ast.parse(file.read_text())) or "").splitlines()[0]
+        assert summary.endswith((".", ":", "]")), file.name
