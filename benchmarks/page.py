@@ -14,16 +14,23 @@ _WIDTH = 110
 
 def paragraph(text: str) -> list[str]:
     """Lines of a paragraph, and the empty one behind it."""
-    return [*textwrap.wrap(text, _WIDTH - 2, break_long_words=False, break_on_hyphens=False), ""]
+    return [*_wrapped(text, "", ""), ""]
 
 
 def bullets(*texts: str) -> list[str]:
     """Lines of a list, and the empty one behind it."""
-    lines = []
-    for text in texts:
-        first, *others = paragraph(text)[:-1]
-        lines += [f"* {first}", *(f"  {line}" for line in others)]
-    return [*lines, ""]
+    return [*(line for text in texts for line in _wrapped(text, "* ", "  ")), ""]
+
+
+def _wrapped(text: str, first: str, later: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=later,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("explainers", "export", "handlers", "cli")
 _HELP = re.compile(r"<!-- help: ([a-z ]*) -->")
 _FIELDS = re.compile(r"<!-- fields: (\S+) -->")
+_ROLE = re.compile(r":(?:func|class|mod|meth|attr):(<code>)")
 _view = tempfile.TemporaryDirectory(prefix="smoothserve-docs-")
 
 
@@ -39,9 +40,14 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     return _FIELDS.sub(lambda found: fields_table(json.loads((folder / found[1]).read_text())), markdown)
 
 
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """Docstrings name things in Sphinx's way, :func:`name`; show the name."""
+    return _ROLE.sub(r"\1", html)
+
+
 def help_text(command: str) -> str:
     """What ``smoothserve COMMAND --help`` prints."""
-    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "PYTHONPATH": _view.name}
+    environment = {**os.environ, "COLUMNS": "90", "NO_COLOR": "1", "PYTHONPATH": _view.name}
     done = subprocess.run(
         [sys.executable, "-m", "smoothserve.cli.main", *command.split(), "--help"],
         capture_output=True, text=True, env=environment, check=True,
