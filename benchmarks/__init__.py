@@ -1,1 +1,1 @@
-"""Measurements that anybody can rerun; their results are in docs/."""
+"""Measurements that anybody can rerun: figures go to benchmarks/results, pages to docs/measurements."""

@@ -1,16 +1,15 @@
-"""The same explanation graph in ONNX Runtime and compiled by TorchInductor, in turns; a plain forward pass of each beside it.
+"""The same explanation graph in ONNX Runtime and compiled by TorchInductor, in turns.
 
-usage: python -m benchmarks.backends [--networks resnet18 ...] [--rounds 8] [--threads 2] [--out docs]
+usage: python -m benchmarks.backends [--networks resnet18 ...] [--rounds 8] [--threads 2]
 
-Decides whether archives with a compiled graph (.pt2) would pay. TorchInductor gets static shapes and frozen weights,
-which is its best case. Weights of torchvision's networks are random: time does not depend on them. Rows of other
-networks in the file are kept. Writes backends.json and .md.
+Decides whether archives with a compiled graph (.pt2) would pay. TorchInductor gets static shapes and frozen
+weights, which is its best case. Weights of torchvision's networks are random: time does not depend on them.
+Rows of other networks in the file are kept. Writes backends.json and backends.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -23,20 +22,18 @@ import onnx
 import onnxruntime
 import torch
 import torch._inductor.config as inductor
-from smoothserve.explainers import SmoothDiff
-from smoothserve.explainers.capture.capture import capture
-from smoothserve.explainers.explain import explain_program
+from smoothserve.explainers import SmoothDiff, capture, explain_program
 from smoothserve.export import to_onnx
 from smoothserve.export.packing import prediction_graph
 
+from .page import head, paragraph, table, text_of, write_page
 from .record import (
     Help,
+    Record,
     add_networks_option,
-    add_out_option,
+    add_out_options,
     add_timing_options,
     conditions,
-    conditions_line,
-    kept_rows,
     open_session,
 )
 from .speed import NETWORKS, SAMPLES
@@ -85,45 +82,51 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
     }
 
 
-def table(result: dict[str, Any]) -> str:
-    """The rows as Markdown."""
-    lines = [
-        "# ONNX Runtime and TorchInductor",
-        "",
-        conditions_line(result)
-        + f". Milliseconds of SmoothDiff({SAMPLES}) for one image of 224 pixels and of a plain forward pass of {SAMPLES + 1}; medians of "
-        "turns in one run. `python -m benchmarks.backends` measures it again.",
-        "",
-        "| network | SmoothDiff, ONNX Runtime | SmoothDiff, TorchInductor | ONNX Runtime's is faster by | forward, ONNX Runtime | forward, TorchInductor | seconds to compile | version of ONNX Runtime |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in result["rows"]:
-        ms = row["milliseconds"]
-        lines.append(
-            f"| {row['network']} | {ms['onnxruntime']} | {ms['inductor']} | {ms['inductor'] / ms['onnxruntime']:.2f} x | "
-            f"{ms['onnxruntime_forward']} | {ms['inductor_forward']} | {row['compile_seconds']} | {row['onnxruntime']} |"
-        )
-    return "\n".join(lines) + "\n"
+def report(result: dict[str, Any]) -> str:
+    """The page."""
+    header = (
+        "network", "SmoothDiff, ONNX Runtime", "SmoothDiff, TorchInductor", "ONNX Runtime's is faster by",
+        "forward, ONNX Runtime", "forward, TorchInductor", "seconds to compile", "version of ONNX Runtime",
+    )  # fmt: skip
+    return text_of(
+        [
+            *head("ONNX Runtime and TorchInductor", "benchmarks.backends", "backends", result),
+            *paragraph(
+                f"Milliseconds of SmoothDiff({SAMPLES}) for one image of 224 pixels, and of a plain forward "
+                f"pass of {SAMPLES + 1}. Medians of turns in one run."
+            ),
+            *table(header, (_cells(row) for row in result["rows"])),
+        ]
+    )
+
+
+def _cells(row: dict[str, Any]) -> tuple[object, ...]:
+    ms = row["milliseconds"]
+    return (
+        row["network"], ms["onnxruntime"], ms["inductor"], f"{ms['inductor'] / ms['onnxruntime']:.2f} x",
+        ms["onnxruntime_forward"], ms["inductor_forward"], row["compile_seconds"], row["onnxruntime"],
+    )  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add_networks_option(parser, NETWORKS)
     add_timing_options(parser, 8)
-    add_out_option(parser)
+    add_out_options(parser)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    inductor.freezing = True
-    file = arguments.out / "backends.json"
-    result = {
-        **conditions(arguments.threads, ("torch", "onnxruntime")),
-        "rows": kept_rows(file, arguments.networks),
-    }
-    for name in arguments.networks:
-        result["rows"].append(measure(name, arguments.rounds, arguments.threads))
-        print(result["rows"][-1], file=sys.stderr, flush=True)
-        file.write_text(json.dumps(result, indent=1) + "\n")
-        (arguments.out / "backends.md").write_text(table(result))
+    record = Record.named("backends", arguments)
+    if not arguments.report:
+        torch.set_num_threads(arguments.threads)
+        inductor.freezing = True
+        result = {
+            **conditions(arguments.threads, ("torch", "onnxruntime")),
+            "rows": record.rows(arguments.networks),
+        }
+        for name in arguments.networks:
+            result["rows"].append(measure(name, arguments.rounds, arguments.threads))
+            print(result["rows"][-1], file=sys.stderr, flush=True)
+            record.write(result)
+    write_page(record.page, report(record.read()))
 
 
 if __name__ == "__main__":

@@ -1,35 +1,37 @@
 """How few samples are enough: similarity to a converged SmoothGrad over the number of samples.
 
-usage: python -m benchmarks.convergence [--networks squeezenet1_1] [--reference 3000] [--seeds 3] [--out docs]
+usage: python -m benchmarks.convergence [--networks squeezenet1_1] [--reference 3000] [--seeds 3]
 
-Real weights, real photos. Writes convergence.json, convergence.md and convergence.png.
+Real weights, real photos. Writes convergence.json, .md and .png.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import itertools
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import torch
 from skimage.metrics import structural_similarity
-from smoothserve.explainers import Gradient, Method, SmoothDiff, SmoothGrad, explain
-from smoothserve.explainers.capture.capture import capture
+from smoothserve.explainers import Gradient, Method, SmoothDiff, SmoothGrad, capture, explain
 from smoothserve.explainers.heatmap import heatmap
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 
 from .eager import attribution
 from .networks import NETWORKS, PHOTOS, network, photo
-from .record import Help, add_networks_option, add_out_option, kept_rows
+from .page import head, paragraph, table, text_of, write_page
+from .record import Help, Record, add_networks_option, add_out_options
 
 SAMPLES = (2, 4, 8, 16, 32)
 STD = {"efficientnet-lite0": 0.3, "squeezenet1_1": 0.5}
@@ -76,7 +78,7 @@ def add_reference_option(parser: argparse.ArgumentParser) -> None:
 def gradient_sums(
     session: onnxruntime.InferenceSession, image: Tensor, target: Tensor, methods: Iterable[SmoothGrad]
 ) -> Iterator[npt.NDArray[np.float64]]:
-    """The sum of the gradients ``[C, H, W]`` at the noisy copies of all methods so far, after each of them."""
+    """The sum of the gradients ``[C, H, W]`` at the noisy copies of all methods so far, after each one."""
     shape = tuple(image.shape[1:])
     total = np.zeros(shape)
     for method in methods:
@@ -95,7 +97,8 @@ def similarity(one: Tensor, other: Tensor) -> tuple[float, float]:
     return float(structural_similarity(*maps, data_range=1.0)), float(cosine)
 
 
-def rows(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
+def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """A row for each network, photo, method and number of samples."""
     for name in arguments.networks:
         classifier, preprocessing = network(name)
         session = gradient_session(classifier, photo(PHOTOS[0], preprocessing))
@@ -126,21 +129,42 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
                     )
 
 
-def table(results: list[dict[str, object]], figure: str) -> str:
-    """Markdown: a row for each network, photo and number of samples."""
+def report(result: dict[str, Any]) -> str:
+    """The page."""
+    noise = ", ".join(f"{name} with noise {std}" for name, std in STD.items())
+    return text_of(
+        [
+            *head("How many samples are enough", "benchmarks.convergence", "convergence", result),
+            *paragraph(
+                f"Similarity to SmoothGrad with {result['reference_samples']} samples, mean of "
+                f"{result['seeds']} seeds. {noise}, in units of the normalised input. Real ImageNet weights, "
+                "photos of scikit-image. The last column is the default of `SmoothDiff`."
+            ),
+            "![SSIM over samples](convergence.png)",
+            "",
+            "## SSIM of the heatmaps",
+            "",
+            *_similarities(result["rows"], "ssim"),
+            "## Cosine of the attributions",
+            "",
+            *_similarities(result["rows"], "cosine"),
+        ]
+    )
+
+
+def _similarities(results: list[dict[str, Any]], figure: str) -> list[str]:
+    """A row for each network, photo and number of samples."""
     labels = list(VARIANTS)
-    lines = [f"| network, photo | n | {' | '.join(labels)} |", f"|---|---|{'---|' * len(labels)}"]
     known = {(r["network"], r["photo"], r["samples"], r["method"]): r[figure] for r in results}
-    for name in NETWORKS:
-        for picture in PHOTOS:
-            for samples in SAMPLES:
-                cells = [f"{known[name, picture, samples, label]:.2f}" for label in labels]
-                title = f"{name}, {Path(picture).stem}" if samples == SAMPLES[0] else ""
-                lines.append(f"| {title} | {samples} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    rows = []
+    for name, picture, samples in itertools.product(NETWORKS, PHOTOS, SAMPLES):
+        title = f"{name}, {Path(picture).stem}" if samples == SAMPLES[0] else ""
+        cells = [f"{known[name, picture, samples, label]:.2f}" for label in labels]
+        rows.append((title, samples, *cells))
+    return table(("network, photo", "n", *labels), rows)
 
 
-def draw(results: list[dict[str, object]], path: Path) -> None:
+def draw(results: list[dict[str, Any]], path: Path) -> None:
     """SSIM over the number of samples, a panel for each network and photo."""
     import matplotlib
 
@@ -173,42 +197,22 @@ def main() -> None:
     add_networks_option(parser, NETWORKS)
     add_reference_option(parser)
     parser.add_argument("--seeds", type=int, default=3, help="each figure is a mean over this many seeds")
-    add_out_option(parser)
+    add_out_options(parser)
     arguments = parser.parse_args()
-    file = arguments.out / "convergence.json"
-    results = [*kept_rows(file, arguments.networks), *rows(arguments)]
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    file.write_text(
-        json.dumps(
+    record = Record.named("convergence", arguments)
+    if not arguments.report:
+        record.write(
             {
+                "date": str(date.today()),
+                "versions": {"torch": torch.__version__},
                 "reference_samples": arguments.reference,
                 "seeds": arguments.seeds,
-                "torch": torch.__version__,
-                "rows": results,
-            },
-            indent=1,
+                "rows": [*record.rows(arguments.networks), *rows(arguments)],
+            }
         )
-    )
-    text = f"""# Convergence
-
-Similarity to SmoothGrad with {arguments.reference} samples, mean of {arguments.seeds} seeds; `python -m benchmarks.convergence` measures it again.
-EfficientNet-Lite0 with noise {STD["efficientnet-lite0"]}, SqueezeNet 1.1 with noise {STD["squeezenet1_1"]}, in units of the normalised input; real ImageNet
-weights, photos of scikit-image. The last column is the default of `SmoothDiff`.
-
-![SSIM over samples](convergence.png)
-
-## SSIM of the heatmaps
-
-{table(results, "ssim")}
-
-## Cosine of the attributions
-
-{table(results, "cosine")}
-
-[What else was tried](convergence-tried.md).
-"""
-    (arguments.out / "convergence.md").write_text(text)
-    draw(results, arguments.out / "convergence.png")
+    result = record.read()
+    write_page(record.page, report(result))
+    draw(result["rows"], record.picture)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A small vision transformer with real weights: trained on scikit-learn's digits in seconds, the same every time."""
+"""A small vision transformer with real weights: trained on digits in seconds, the same every time."""
 
 from __future__ import annotations
 

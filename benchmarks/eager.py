@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import torch
-from smoothserve.explainers import Method
-from smoothserve.explainers.graph.program import Program
+from smoothserve.explainers import Method, Program
 from smoothserve.explainers.reverse.tape import Network
 from torch import Tensor
 
 
 def attribution(program: Program, images: Tensor, target: Tensor, method: Method) -> Tensor:
-    """The attribution ``[B, C, H, W]`` of the logits ``target`` ``[B]`` to ``images``; every call has tapes of its own."""
+    """The attribution ``[B, C, H, W]`` of the logits ``target`` ``[B]`` to ``images``.
+
+    Every call has tapes of its own.
+    """
     network = Network(program)
     with torch.no_grad():
         seeds = network.objective.seeds(network.at(images).logits, target[:, None])

@@ -1,17 +1,17 @@
-"""How long until a heatmap is good: SmoothDiff in ONNX Runtime against captum's NoiseTunnel, same photos, same quality.
+"""How long until a heatmap is good: SmoothDiff in ONNX Runtime against captum's NoiseTunnel.
 
-usage: python -m benchmarks.equal_quality [--networks squeezenet1_1] [--reference 3000] [--out docs]
+usage: python -m benchmarks.equal_quality [--networks squeezenet1_1] [--reference 3000]
 
-Quality is the SSIM to a SmoothGrad of thousands of samples. What captum's estimator (independent noise, mean of plain
-gradients) reaches with n samples is computed in ONNX Runtime, which is faster and gives the same numbers; its time is
-captum's own, at the batch size that suits it best. Writes equal-quality.json, .md and .png.
+Quality is the SSIM to a SmoothGrad of thousands of samples. What captum's estimator (independent noise, mean
+of plain gradients) reaches with n samples is computed in ONNX Runtime, which is faster and gives the same
+numbers; its time is captum's own, at the batch size that suits it best. Writes equal-quality.json, .md and
+.png.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import statistics
 import sys
 import tempfile
@@ -24,9 +24,7 @@ import numpy as np
 import onnxruntime
 import torch
 from captum.attr import NoiseTunnel, Saliency
-from smoothserve.explainers import SmoothDiff, SmoothGrad
-from smoothserve.explainers.capture.capture import capture
-from smoothserve.explainers.explain import explain_program
+from smoothserve.explainers import SmoothDiff, SmoothGrad, capture, explain_program
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 
@@ -40,15 +38,15 @@ from .convergence import (
     similarity,
 )
 from .networks import NETWORKS, PHOTOS, network, photo
+from .page import head, paragraph, table, text_of, write_page
 from .record import (
     Help,
+    Record,
     add_networks_option,
-    add_out_option,
+    add_out_options,
     add_timing_options,
     conditions,
-    kept_rows,
     open_session,
-    versions_line,
 )
 from .timing import interleaved
 
@@ -73,7 +71,7 @@ class Subject:
 
 
 def their_quality(subject: Subject) -> dict[int, float]:
-    """SSIM of captum's estimator by its number of samples: running means of one stream of independent noise."""
+    """SSIM of captum's estimator by its number of samples: running means of one stream of noise."""
     methods = [SmoothGrad(CHUNK, subject.std, seed=index) for index in range(max(THEIRS) // CHUNK)]
     sums = gradient_sums(subject.session, subject.image, subject.target, methods)
     return {
@@ -160,33 +158,34 @@ def compared(subject: Subject, sessions: dict[int, Any], rounds: int) -> dict[st
 
 
 def report(result: dict[str, Any]) -> str:
-    """Markdown."""
-    lines = [
-        "# Time until a heatmap is good",
-        "",
-        f"{result['date']}, "
-        + versions_line(result)
-        + f". Milliseconds until the SSIM to a SmoothGrad of {result['reference_samples']} samples reaches {GOAL:.2f}, between measured points "
-        f"log-linearly; real weights, real photos, {result['threads']} threads. "
-        "`python -m benchmarks.equal_quality` measures it again.",
-        "",
-        "What captum's estimator reaches with n samples is computed with the gradient in ONNX Runtime, which gives the same numbers sooner; "
-        f"its time is n times captum's own for one sample, measured with {CAPTUM_SAMPLES} at the batch size that suits it best. The target is a ratio of 100.",
-        "",
-        "![quality over time](equal-quality.png)",
-        "",
-        "| network, photo | SmoothDiff, ONNX Runtime | captum NoiseTunnel(Saliency) | ratio |",
-        "|---|---|---|---|",
-    ]
-    for row in result["rows"]:
-        ours, captum = row["until"]["ours"], row["until"]["captum"]
-        last = row["captum"][-1]
-        theirs = f"{captum:.0f}" if captum else f"over {last[0]:.0f} (SSIM {last[1]:.2f} there)"
-        ratio = f"{captum / ours:.1f}" if captum and ours else f"over {last[0] / ours:.0f}" if ours else "-"
-        lines.append(
-            f"| {row['network']}, {row['photo']} | {f'{ours:.0f}' if ours else '-'} | {theirs} | {ratio} |"
-        )
-    return "\n".join(lines) + "\n"
+    """The page."""
+    header = ("network, photo", "SmoothDiff, ONNX Runtime", "captum NoiseTunnel(Saliency)", "ratio")
+    return text_of(
+        [
+            *head("Time until a heatmap is good", "benchmarks.equal_quality", "equal-quality", result),
+            *paragraph(
+                f"Milliseconds until the SSIM to a SmoothGrad of {result['reference_samples']} samples "
+                f"reaches {GOAL:.2f}, between measured points log-linearly. Real weights, real photos. The "
+                "target is a ratio of 100."
+            ),
+            "![quality over time](equal-quality.png)",
+            "",
+            *table(header, (_cells(row) for row in result["rows"])),
+            *paragraph(
+                "What captum's estimator reaches with n samples is computed with the gradient in ONNX "
+                "Runtime, which gives the same numbers sooner. Its time is n times captum's own for one "
+                f"sample, measured with {CAPTUM_SAMPLES} at the batch size that suits it best."
+            ),
+        ]
+    )
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    ours, captum = row["until"]["ours"], row["until"]["captum"]
+    last = row["captum"][-1]
+    theirs = f"{captum:.0f}" if captum else f"over {last[0]:.0f} (SSIM {last[1]:.2f} there)"
+    ratio = f"{captum / ours:.1f}" if captum and ours else f"over {last[0] / ours:.0f}" if ours else "-"
+    return f"{row['network']}, {row['photo']}", f"{ours:.0f}" if ours else "-", theirs, ratio
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
@@ -216,22 +215,23 @@ def main() -> None:
     add_networks_option(parser, NETWORKS)
     add_reference_option(parser)
     add_timing_options(parser, 9)
-    add_out_option(parser)
+    add_out_options(parser)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    file = arguments.out / "equal-quality.json"
-    result = {
-        **conditions(arguments.threads, ("torch", "onnxruntime", "captum")),
-        "reference_samples": arguments.reference,
-        "rows": kept_rows(file, arguments.networks),
-    }
-    for row in rows(arguments):
-        print(row, file=sys.stderr, flush=True)
-        result["rows"].append(row)
-        file.write_text(json.dumps(result, indent=1) + "\n")
-    (arguments.out / "equal-quality.md").write_text(report(result))
-    draw(result, arguments.out / "equal-quality.png")
-    print(report(result))
+    record = Record.named("equal-quality", arguments)
+    if not arguments.report:
+        torch.set_num_threads(arguments.threads)
+        result = {
+            **conditions(arguments.threads, ("torch", "onnxruntime", "captum")),
+            "reference_samples": arguments.reference,
+            "rows": record.rows(arguments.networks),
+        }
+        for row in rows(arguments):
+            print(row, file=sys.stderr, flush=True)
+            result["rows"].append(row)
+            record.write(result)
+    result = record.read()
+    write_page(record.page, report(result))
+    draw(result, record.picture)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ Shape = tuple[int, ...]
 
 
 def cost(path: Path) -> dict[str, Any]:
-    """``nodes`` by operator, ``mega_multiply_adds`` of convolutions and products, ``megabytes_written``, ``megabytes_file``."""
+    """``nodes`` by operator, ``mega_multiply_adds`` of products, ``megabytes_written`` and ``_file``."""
     model = onnx.load(str(path))
     for value in model.graph.input:
         value.type.tensor_type.shape.dim[0].dim_value = 1

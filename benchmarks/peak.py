@@ -39,7 +39,7 @@ def measure(path: Path, batch: int, threads: int, rounds: int) -> dict[str, floa
 
 
 def resident(key: str) -> int:
-    """VmRSS (now) or VmHWM (the most so far) of this process in MB; getrusage would count the parent's, too."""
+    """VmRSS (now) or VmHWM (the most so far) in MB of this process; getrusage would count its parent."""
     found = re.search(rf"{key}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found, "Linux is needed"
     return int(found.group(1)) // 1024

@@ -1,4 +1,4 @@
-"""What every result file says about itself, and sessions that are timed alike."""
+"""Where figures are kept, what they say about themselves, and sessions that are timed alike."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +22,7 @@ class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
 
 
 def add_networks_option(parser: argparse.ArgumentParser, networks: Collection[str]) -> None:
-    """``--networks``, for results whose rows :func:`kept_rows` keeps."""
+    """``--networks``, for results whose rows :meth:`Record.rows` keeps."""
     parser.add_argument(
         "--networks",
         nargs="+",
@@ -39,9 +40,65 @@ def add_timing_options(parser: argparse.ArgumentParser, rounds: int) -> None:
     parser.add_argument("--threads", type=int, default=2, help="of each runtime")
 
 
-def add_out_option(parser: argparse.ArgumentParser) -> None:
-    """``--out``."""
-    parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of the results")
+def add_out_options(parser: argparse.ArgumentParser) -> None:
+    """``--out``, ``--pages`` and ``--report``, which :class:`Record` takes."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("benchmarks/results"),
+        metavar="DIR",
+        help="folder of the figures, JSON",
+    )
+    parser.add_argument(
+        "--pages",
+        type=Path,
+        default=Path("docs/measurements"),
+        metavar="DIR",
+        help="folder of pages and pictures",
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="measure nothing: write the page again from the figures"
+    )
+
+
+@dataclass(frozen=True)
+class Record:
+    """The figures of one benchmark, and the page that shows them.
+
+    Attributes:
+        figures: the JSON file.
+        page: the Markdown file.
+    """
+
+    figures: Path
+    page: Path
+
+    @classmethod
+    def named(cls, name: str, arguments: argparse.Namespace) -> Record:
+        """``NAME.json`` and ``NAME.md`` in the folders that the options name."""
+        return cls(arguments.out / f"{name}.json", arguments.pages / f"{name}.md")
+
+    @property
+    def picture(self) -> Path:
+        """The figure beside the page."""
+        return self.page.with_suffix(".png")
+
+    def read(self) -> dict[str, Any]:
+        """What was measured so far."""
+        result: dict[str, Any] = json.loads(self.figures.read_text())
+        return result
+
+    def write(self, result: dict[str, Any]) -> None:
+        """Keep what was measured; a reader never sees half of it."""
+        self.figures.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.figures.with_suffix(".tmp")
+        draft.write_text(json.dumps(result, indent=1) + "\n")
+        draft.replace(self.figures)
+
+    def rows(self, networks: Collection[str] = ()) -> list[dict[str, Any]]:
+        """The rows so far of other networks than those that are measured now."""
+        kept = self.read()["rows"] if self.figures.exists() else []
+        return [row for row in kept if row["network"] not in networks]
 
 
 def conditions(threads: int, packages: tuple[str, ...]) -> dict[str, Any]:
@@ -52,22 +109,6 @@ def conditions(threads: int, packages: tuple[str, ...]) -> dict[str, Any]:
         "threads": threads,
         "versions": {package: version(package) for package in packages},
     }
-
-
-def versions_line(result: dict[str, Any]) -> str:
-    """The versions, as a report names them."""
-    return ", ".join(f"{package} {number}" for package, number in result["versions"].items())
-
-
-def conditions_line(result: dict[str, Any]) -> str:
-    """All of :func:`conditions`, as a report begins."""
-    return f"{result['date']}, {result['machine']}, {result['threads']} threads, {versions_line(result)}"
-
-
-def kept_rows(file: Path, networks: Collection[str] = ()) -> list[dict[str, Any]]:
-    """The rows in ``file`` of other networks than those that are measured now."""
-    kept = json.loads(file.read_text())["rows"] if file.exists() else []
-    return [row for row in kept if row["network"] not in networks]
 
 
 def open_session(source: Path | bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -1,10 +1,10 @@
-"""What more samples and larger batches cost: milliseconds and peak memory in ONNX Runtime, a process for each point.
+"""What more samples and larger batches cost: milliseconds and peak memory, a process for each point.
 
-usage: python -m benchmarks.scaling [--networks resnet18 ...] [--threads 2] [--out docs]
+usage: python -m benchmarks.scaling [--networks resnet18 ...] [--threads 2]
 
-Samples n at batch 1 and at batch 4, batches at n = 8; SmoothDiff and SmoothGrad. Memory is the process's largest
-resident set, ONNX Runtime and weights included. Writes scaling.json, .md and .png; points in the first are kept, delete them
-to measure them again.
+Samples n at batch 1 and at batch 4, batches at n = 8; SmoothDiff and SmoothGrad. Memory is the process's
+largest resident set, ONNX Runtime and weights included. Writes scaling.json, .md and .png. Points in the JSON
+are kept: delete them to measure them again.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from typing import Any
 
 import onnx
 import torch
-from smoothserve.explainers import Method, SmoothDiff, SmoothGrad
-from smoothserve.explainers.capture.capture import capture
-from smoothserve.explainers.explain import explain_program
+from smoothserve.explainers import Method, SmoothDiff, SmoothGrad, capture, explain_program
 from smoothserve.export.conversion import convert
 
-from .record import Help, add_out_option, add_timing_options, conditions, conditions_line, kept_rows
+from .page import head, paragraph, table, text_of, write_page
+from .record import Help, Record, add_out_options, add_timing_options, conditions
 from .zoo_one import bundled_or_random
 
 NETWORKS = ("resnet18", "efficientnet-lite0")
@@ -71,39 +70,55 @@ def measure(name: str, threads: int, rounds: int, known: set[tuple[Any, ...]]) -
 
 
 def report(result: dict[str, Any]) -> str:
-    """Markdown."""
-    lines = [
-        "# What more samples and larger batches cost",
-        "",
-        conditions_line(result)
-        + ". Images of 224 pixels. Memory is the largest resident set of a process that loads the file and runs it, weights and ONNX Runtime included. "
-        "`python -m benchmarks.scaling` measures it again.",
-        "",
-        "![milliseconds and memory over samples and batch](scaling.png)",
-        "",
-        "Samples are evaluated in chunks of at most 16 (`explainers/chunks.py`), so memory grows little from there on; the target is at most twice that of 16. The graph is written out for every chunk, "
-        "which is what makes files larger.",
-        "",
-        "| network | method | batch | n = 16: MB | n = 256: MB | ratio | ms per sample and image, n = 16 | n = 256 | file MB, n = 16 | n = 256 |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    """The page."""
+    header = (
+        "network", "method", "batch", "n = 16: MB", "n = 256: MB", "ratio",
+        "ms per sample and image, n = 16", "n = 256",
+        "file MB, n = 16", "n = 256",
+    )  # fmt: skip
     points = {(r["network"], r["method"], r["batch"], r["samples"]): r for r in result["rows"]}
+    return text_of(
+        [
+            *head("What more samples and larger batches cost", "benchmarks.scaling", "scaling", result),
+            *paragraph(
+                "Images of 224 pixels. Memory is the largest resident set of a process that loads the file "
+                "and runs it, weights and ONNX Runtime included. The target is at most twice the memory of "
+                "16 samples."
+            ),
+            "![milliseconds and memory over samples and batch](scaling.png)",
+            "",
+            *table(header, _memory(points)),
+            *paragraph(
+                f"Time of {max(BATCHES)} images over that of one, n = {AT_SAMPLES}: "
+                f"{', '.join(_growth(points))}."
+            ),
+            *paragraph(
+                "Samples are evaluated in chunks of at most 16 (`explainers/chunks.py`), so memory grows "
+                "little from there on. The graph is written out for every chunk, which is what makes files "
+                "larger."
+            ),
+        ]
+    )
+
+
+def _memory(points: dict[tuple[Any, ...], Row]) -> Iterator[tuple[object, ...]]:
+    """A row of the table for each network, method and batch."""
     for network, method, batch, samples in points:
         few, many = (points.get((network, method, batch, n), {}) for n in (16, 256))
         if samples != 256 or "peak_mb" not in few or "peak_mb" not in many:
             continue
-        each = [r["milliseconds"] / r["samples"] / batch for r in (few, many)]
-        lines.append(
-            f"| {network} | {method} | {batch} | {few['peak_mb']} | {many['peak_mb']} | {many['peak_mb'] / few['peak_mb']:.2f} | "
-            f"{each[0]:.1f} | {each[1]:.1f} | {few['file_mb']} | {many['file_mb']} |"
-        )
-    growth = []
+        each = [f"{r['milliseconds'] / r['samples'] / batch:.1f}" for r in (few, many)]
+        ratio = f"{many['peak_mb'] / few['peak_mb']:.2f}"
+        sizes = (few["file_mb"], many["file_mb"])
+        yield network, method, batch, few["peak_mb"], many["peak_mb"], ratio, *each, *sizes
+
+
+def _growth(points: dict[tuple[Any, ...], Row]) -> Iterator[str]:
+    """Milliseconds of the largest batch over those of one image."""
     for network, method in dict.fromkeys((network, method) for network, method, *_ in points):
         one, many = (points.get((network, method, batch, AT_SAMPLES), {}) for batch in (1, max(BATCHES)))
         if "milliseconds" in one and "milliseconds" in many:
-            growth.append(f"{network} {method} {many['milliseconds'] / one['milliseconds']:.1f}")
-    lines += ["", f"Time of {max(BATCHES)} images over that of one, n = {AT_SAMPLES}: {', '.join(growth)}."]
-    return "\n".join(lines) + "\n"
+            yield f"{network} {method} {many['milliseconds'] / one['milliseconds']:.1f}"
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
@@ -147,19 +162,21 @@ def main() -> None:
         "--networks", nargs="+", default=NETWORKS, help="efficientnet-lite0, or names of torchvision"
     )
     add_timing_options(parser, 7)
-    add_out_option(parser)
+    add_out_options(parser)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    file = arguments.out / "scaling.json"
-    result = {**conditions(arguments.threads, ("torch", "onnxruntime")), "rows": kept_rows(file)}
-    known = {(r["network"], r["method"], r["samples"], r["batch"]) for r in result["rows"]}
-    for name in arguments.networks:
-        for row in measure(name, arguments.threads, arguments.rounds, known):
-            result["rows"].append(row)
-            result["rows"].sort(key=lambda r: (r["network"], r["method"], r["batch"], r["samples"]))
-            file.write_text(json.dumps(result, indent=1) + "\n")
-        (arguments.out / "scaling.md").write_text(report(result))
-        draw(result, arguments.out / "scaling.png")
+    record = Record.named("scaling", arguments)
+    if not arguments.report:
+        torch.set_num_threads(arguments.threads)
+        result = {**conditions(arguments.threads, ("torch", "onnxruntime")), "rows": record.rows()}
+        known = {(r["network"], r["method"], r["samples"], r["batch"]) for r in result["rows"]}
+        for name in arguments.networks:
+            for row in measure(name, arguments.threads, arguments.rounds, known):
+                result["rows"].append(row)
+                result["rows"].sort(key=lambda r: (r["network"], r["method"], r["batch"], r["samples"]))
+                record.write(result)
+    result = record.read()
+    write_page(record.page, report(result))
+    draw(result, record.picture)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""What serving costs: smoothserve's archive, the bare calls, and TorchServe's stock handler with captum, in one run.
+"""What serving costs: smoothserve's archive, bare calls, and TorchServe's stock handler with captum.
 
-usage: python -m benchmarks.serving [--rounds 20] [--seconds 8] [--out docs/serving-benchmark.json]
+usage: python -m benchmarks.serving [--rounds 20] [--seconds 8]
 
-One client asks all rivals in turns, so that noise of the machine meets them alike. Then predictions are measured while
-two clients ask for explanations without pause, with two registrations (the default of scripts/serve.sh) and with one.
+One client asks all rivals in turns, so that noise of the machine meets them alike. Then predictions are
+measured while two clients ask for explanations without pause, with two registrations (the default of
+scripts/serve.sh) and with one. Writes serving.json and serving.md.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import io
-import json
 import os
 import platform
 import statistics
@@ -37,6 +37,8 @@ from smoothserve.handlers.service import ExplanationService
 
 from tests.server.torchserve import TorchServe
 
+from .page import write_page
+from .record import Help, Record, add_out_options
 from .serving_report import report
 from .timing import Seconds, interleaved
 
@@ -84,9 +86,9 @@ def stock_archive(store: Path) -> None:
         torch.save(network.state_dict(), weights)
         subprocess.run(
             [
-                sys.executable, "-m", "model_archiver.model_packaging", "--model-name", "stock", "--version", "1.0",
-                "--handler", "image_classifier", "--model-file", str(module), "--serialized-file", str(weights),
-                "--export-path", str(store),
+                sys.executable, "-m", "model_archiver.model_packaging",
+                "--model-name", "stock", "--version", "1.0", "--handler", "image_classifier",
+                "--model-file", str(module), "--serialized-file", str(weights), "--export-path", str(store),
             ],
             check=True, capture_output=True, env={**os.environ, "TMPDIR": folder},
         )  # fmt: skip
@@ -252,18 +254,15 @@ def _bare_prediction(archive: Path, folder: Path) -> ExplanationService:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=20, help="of requests in turns (default 20)")
-    parser.add_argument("--seconds", type=float, default=8, help="of each load (default 8)")
-    parser.add_argument("--out", type=Path, default=Path("docs/serving-benchmark.json"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
+    parser.add_argument("--rounds", type=int, default=20, help="of requests in turns")
+    parser.add_argument("--seconds", type=float, default=8, help="of each load")
+    add_out_options(parser)
     arguments = parser.parse_args()
-    result = measure(arguments.rounds, arguments.seconds)
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    text = report(result)
-    arguments.out.with_suffix(".md").write_text(text)
-    print(text)
+    record = Record.named("serving", arguments)
+    if not arguments.report:
+        record.write(measure(arguments.rounds, arguments.seconds))
+    write_page(record.page, report(record.read()))
 
 
 if __name__ == "__main__":

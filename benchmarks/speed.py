@@ -1,18 +1,18 @@
 """How far explanations are from the floor: ONNX Runtime times, all rivals of a network in turns.
 
-usage: python -m benchmarks.speed [--networks resnet18 ...] [--rounds 12] [--threads 2] [--out docs/performance.json]
+usage: python -m benchmarks.speed [--networks resnet18 ...] [--rounds 12] [--threads 2]
 
-The floor of SmoothDiff(n) is a plain forward pass of n + 1 images plus one backward pass of one image. Rivals with 50
-samples: captum's NoiseTunnel, a loop of plain autograd, and the same compiled by torch.compile. Besides medians, ratios
-of the fastest calls are kept: what a machine of a cloud would do if its cores were its own. Weights of
-torchvision's networks are random: time does not depend on them. Rows of other networks in the file are kept.
+The floor of SmoothDiff(n) is a plain forward pass of n + 1 images plus one backward pass of one image. Rivals
+with 50 samples: captum's NoiseTunnel, a loop of plain autograd, and the same compiled by torch.compile.
+Besides medians, ratios of the fastest calls are kept: what a machine of a cloud would do if its cores were
+its own. Weights of torchvision's networks are random: time does not depend on them. Rows of other networks in
+the file are kept. Writes performance.json and the figures of performance.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import json
 import statistics
 import sys
 import tempfile
@@ -26,28 +26,27 @@ import numpy as np
 import onnx
 import torch
 from captum.attr import NoiseTunnel, Saliency
-from smoothserve.explainers import Gradient, SmoothDiff
-from smoothserve.explainers.capture.capture import capture
-from smoothserve.explainers.explain import explain_program
+from smoothserve.explainers import Gradient, SmoothDiff, capture, explain_program
 from smoothserve.export import to_onnx
 from smoothserve.export.packing import prediction_graph
 from torch import Tensor
 
+from .page import head, paragraph, table, text_of, write_page
 from .record import (
     Help,
+    Record,
     add_networks_option,
+    add_out_options,
     add_timing_options,
     conditions,
-    conditions_line,
-    kept_rows,
     open_session,
 )
 from .timing import interleaved
 from .zoo_one import bundled_or_random
 
 NETWORKS = (
-    "efficientnet-lite0", "mobilenet_v2", "mobilenet_v3_large", "squeezenet1_1", "resnet18", "resnet50", "densenet121",
-    "convnext_tiny", "vit_b_16", "vgg16",
+    "efficientnet-lite0", "mobilenet_v2", "mobilenet_v3_large", "squeezenet1_1", "resnet18", "resnet50",
+    "densenet121", "convnext_tiny", "vit_b_16", "vgg16",
 )  # fmt: skip
 SAMPLES = 8
 MANY = 50  # samples of the rivals, a habit of the field,
@@ -57,7 +56,7 @@ Call = Callable[[], Any]
 
 
 def graphs(name: str, folder: Path) -> tuple[dict[str, Path], torch.nn.Module, float]:
-    """Plain, gradient and SmoothDiff files of a network, its module, and the seconds of SmoothDiff's export."""
+    """Plain, gradient and SmoothDiff files of a network, its module, and the seconds of the last export."""
     classifier = bundled_or_random(name)
     start = time.perf_counter()
     program = capture(classifier, torch.randn(1, 3, 224, 224))
@@ -142,45 +141,85 @@ def summary(seconds: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def table(result: dict[str, Any]) -> str:
-    """The rows as Markdown."""
-    lines = [
-        conditions_line(result)
-        + f". Milliseconds for one image of 224 pixels, medians, and in parentheses ratios of the fastest calls; SmoothDiff and the floor with {SAMPLES} samples, captum's NoiseTunnel(Saliency), the loop of autograd and the compiled one with {MANY}, {AT_ONCE} at a time.",
-        "",
-        "| network | forward | gradient | x forward | floor | SmoothDiff | x floor | captum | x SmoothDiff | autograd | compiled | file / plain | load / plain | export s | date |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in result["rows"]:
-        ms, best = row["milliseconds"], row["fastest"]
-        lines.append(
-            f"| {row['network']} | {ms['forward']} | {ms['gradient']} | {row['gradient_over_forward']} ({best['gradient_over_forward']}) | {row['floor']} | "
-            f"{ms['smoothdiff']} | {row['smoothdiff_over_floor']} ({best['smoothdiff_over_floor']}) | {ms['captum']} | {row['captum_over_smoothdiff']} | "
-            f"{ms['autograd']} | {ms['compiled']} | {row['file_over_plain']} | {row['load_over_plain']} | "
-            f"{row['export_seconds']} | {row['date']} |"
-        )
-    return "\n".join(lines) + "\n"
+def report(result: dict[str, Any]) -> str:
+    """The page."""
+    times = (
+        "network",
+        "forward",
+        "gradient",
+        "floor",
+        f"SmoothDiff({SAMPLES})",
+        "captum",
+        "autograd",
+        "compiled",
+    )
+    ratios = (
+        "network", "gradient / forward", "fastest calls", "SmoothDiff / floor", "fastest calls",
+        "captum / SmoothDiff", "file / plain", "load / plain", "export s", "date",
+    )  # fmt: skip
+    return text_of(
+        [
+            *head("Speed", "benchmarks.speed", "performance", result),
+            *paragraph(
+                f"How far explanations are from the floor. The floor of SmoothDiff({SAMPLES}) is a plain "
+                f"forward pass of {SAMPLES + 1} images plus one backward pass of one image. Nothing that "
+                f"evaluates the network at {SAMPLES} noisy copies can be faster in the same runtime."
+            ),
+            "## Milliseconds",
+            "",
+            *paragraph(
+                "Medians, for one image of 224 pixels. captum's NoiseTunnel(Saliency), the loop of autograd "
+                f"and the compiled loop take {MANY} samples, {AT_ONCE} at a time."
+            ),
+            *table(times, (_times(row) for row in result["rows"])),
+            "## Ratios",
+            "",
+            *paragraph(
+                "Of medians, and beside them of the fastest calls. File and load time are those of "
+                "SmoothDiff over those of the plain model."
+            ),
+            *table(ratios, (_ratios(row) for row in result["rows"])),
+        ]
+    )
+
+
+def _times(row: dict[str, Any]) -> tuple[object, ...]:
+    ms = row["milliseconds"]
+    rivals = (ms[key] for key in SLOW)
+    return row["network"], ms["forward"], ms["gradient"], row["floor"], ms["smoothdiff"], *rivals
+
+
+def _ratios(row: dict[str, Any]) -> tuple[object, ...]:
+    best = row["fastest"]
+    return (
+        row["network"], row["gradient_over_forward"], best["gradient_over_forward"],
+        row["smoothdiff_over_floor"], best["smoothdiff_over_floor"], row["captum_over_smoothdiff"],
+        row["file_over_plain"], row["load_over_plain"],
+        row["export_seconds"], row["date"],
+    )  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add_networks_option(parser, NETWORKS)
     add_timing_options(parser, 12)
-    parser.add_argument("--out", type=Path, default=Path("docs/performance.json"), help="file of the results")
+    add_out_options(parser)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    result = {
-        **conditions(arguments.threads, ("torch", "onnxruntime", "captum")),
-        "rows": kept_rows(arguments.out, arguments.networks),
-    }
-    order = list(NETWORKS).index
-    for name in arguments.networks:
-        row = measure(name, arguments.rounds, arguments.threads)
-        result["rows"] = sorted([*result["rows"], row], key=lambda each: order(each["network"]))
-        gc.collect()
-        print(f"{name}: {row}", file=sys.stderr, flush=True)
-        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(table(result))
+    record = Record.named("performance", arguments)
+    if not arguments.report:
+        torch.set_num_threads(arguments.threads)
+        result = {
+            **conditions(arguments.threads, ("torch", "onnxruntime", "captum")),
+            "rows": record.rows(arguments.networks),
+        }
+        order = list(NETWORKS).index
+        for name in arguments.networks:
+            row = measure(name, arguments.rounds, arguments.threads)
+            result["rows"] = sorted([*result["rows"], row], key=lambda each: order(each["network"]))
+            gc.collect()
+            print(f"{name}: {row}", file=sys.stderr, flush=True)
+            record.write(result)
+    write_page(record.page, report(record.read()))
 
 
 if __name__ == "__main__":

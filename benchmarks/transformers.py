@@ -1,24 +1,27 @@
 """Does SmoothDiff work for transformers? Cosine to a converged SmoothGrad over samples, depth and noise.
 
-usage: python -m benchmarks.transformers [--reference 20000] [--images 16] [--out docs]
+usage: python -m benchmarks.transformers [--reference 20000] [--images 16]
 
-A small ViT is trained on scikit-learn's digits. Writes transformers.json and transformers.md; some minutes.
+A small ViT is trained on scikit-learn's digits. Writes transformers.json and the figures of transformers.md;
+some minutes.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
+import sys
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
 
 import torch
-from smoothserve.explainers import SmoothDiff, SmoothGrad
-from smoothserve.explainers.capture.capture import capture
-from smoothserve.explainers.graph.program import Program
+from smoothserve.explainers import Program, SmoothDiff, SmoothGrad, capture
 from torch import Tensor
 
 from .digits_vit import digits, trained_vit
 from .eager import attribution
+from .page import head, paragraph, table, text_of, write_page
+from .record import Help, Record, add_out_options
 
 DEPTHS = (1, 2, 4, 8)
 STDS = (0.1, 0.3, 0.6)
@@ -42,68 +45,70 @@ def cosine(one: Tensor, other: Tensor) -> float:
     return float(torch.cosine_similarity(one.flatten(1), other.flatten(1)).mean())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--reference", type=int, default=20_000, metavar="N")
-    parser.add_argument("--images", type=int, default=16, metavar="N")
-    parser.add_argument("--out", type=Path, default=Path("docs"))
-    arguments = parser.parse_args()
-    rows: list[dict[str, object]] = []
+def rows(reference: int, images: int) -> Iterator[dict[str, Any]]:
+    """A row for each depth and noise."""
     for depth in DEPTHS:
         model, accuracy = trained_vit(depth)
-        images, target = digits()[2][: arguments.images], digits()[3][: arguments.images]
-        program = capture(model, images[:1])
+        shown, target = digits()[2][:images], digits()[3][:images]
+        program = capture(model, shown[:1])
         for std in STDS:
-            truth = converged(program, images, target, std, arguments.reference, 1000)
-            again = converged(program, images, target, std, arguments.reference, 900_000)
-            row: dict[str, object] = {
-                "depth": depth, "accuracy": accuracy, "std": std, "two references": cosine(truth, again),
-            }  # fmt: skip
+            truth = converged(program, shown, target, std, reference, 1000)
+            again = converged(program, shown, target, std, reference, 900_000)
+            row = {"depth": depth, "accuracy": accuracy, "std": std, "two references": cosine(truth, again)}
             for n in SAMPLES:
                 row[f"SmoothGrad {n}"] = cosine(
-                    attribution(program, images, target, SmoothGrad(n, std)), truth
+                    attribution(program, shown, target, SmoothGrad(n, std)), truth
                 )
                 for kind in ("count", "gaussian"):
                     method = SmoothDiff(n, std, estimator=kind, pool=1)
-                    row[f"{kind} {n}"] = cosine(attribution(program, images, target, method), truth)
-            rows.append(row)
-            print({k: round(v, 3) for k, v in row.items() if isinstance(v, float | int)}, flush=True)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "transformers.json").write_text(json.dumps(rows, indent=1))
-    (arguments.out / "transformers.md").write_text(page(rows, arguments.reference, arguments.images))
+                    row[f"{kind} {n}"] = cosine(attribution(program, shown, target, method), truth)
+            print({k: round(v, 3) for k, v in row.items()}, file=sys.stderr, flush=True)
+            yield row
 
 
-def page(rows: list[dict[str, object]], reference: int, images: int) -> str:
-    """The table as Markdown, with what it shows."""
-    names = ["SmoothGrad 4", "SmoothGrad 8", "SmoothGrad 32", "SmoothGrad 256"]
-    names += [f"{kind} {n}" for kind in ("count", "gaussian") for n in SAMPLES]
-    lines = [f"| blocks | accuracy | noise | {' | '.join(names)} |", f"|---|---|---|{'---|' * len(names)}"]
-    for row in rows:
-        cells = [f"{row[name]:.2f}" for name in names]
-        lines.append(f"| {row['depth']} | {row['accuracy']:.2f} | {row['std']} | {' | '.join(cells)} |")
-    table = "\n".join(lines)
-    return f"""# Transformers
+def report(result: dict[str, Any]) -> str:
+    """The page."""
+    names = [f"{kind} {n}" for kind in ("SmoothGrad", "count", "gaussian") for n in SAMPLES]
+    cells = (
+        (row["depth"], f"{row['accuracy']:.2f}", row["std"], *(f"{row[name]:.2f}" for name in names))
+        for row in result["rows"]
+    )
+    options = f" --reference {result['reference_samples']} --images {result['images']}"
+    return text_of(
+        [
+            *head("Transformers", f"benchmarks.transformers{options}", "transformers", result),
+            *paragraph(
+                f"Cosine of the attributions to SmoothGrad with {result['reference_samples']} antithetic "
+                f"samples, mean over {result['images']} test digits. The networks are small vision "
+                "transformers (patches, pre-norm attention and GELU blocks, 32 wide) trained on "
+                "scikit-learn's digits. Noise is in units of the pixels' deviation. Columns: method "
+                "(SmoothDiff's estimator) and samples."
+            ),
+            *table(("blocks", "accuracy", "noise", *names), cells),
+        ]
+    )
 
-Cosine of the attributions to SmoothGrad with {reference} antithetic samples, mean over {images} test digits. The networks are small vision
-transformers (patches, pre-norm attention and GELU blocks, 32 wide) trained on scikit-learn's digits; noise is in units of the pixels'
-deviation. `python -m benchmarks.transformers` measures it again. Columns: method (SmoothDiff's estimator) and samples.
 
-{table}
-
-## What it shows, and where the factorisation hurts
-
-SmoothDiff replaces the mean of a product of Jacobians by the product of their means. Its error is the correlation between the
-Jacobians of different operations, so it does not vanish with more samples: the last columns level off below 1 while SmoothGrad goes on.
-
-* The bias grows with the noise. At noise 0.1 there is none to see; at 0.6 SmoothGrad has the larger cosine from 32 samples on. With
-  depth it grows too, if less steadily: .98 with one block, .95 to .97 with two to eight.
-* Attention, layer norm and softmax are averaged whole (the mean of their exact VJPs). Splitting them further would factorise more.
-* These transformers' gradients are smooth already: plain SmoothGrad reaches .95 with 32 samples, which ReLU networks on photos do not with
-  many more ([convergence](convergence.md)). So SmoothDiff pays at 4 to 8 samples; with more at hand, `SmoothGrad` is the better choice here.
-* `count` and `gaussian` agree: there are no steps whose slope would need a fitted distribution.
-"""
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
+    parser.add_argument(
+        "--reference", type=int, default=20_000, metavar="N", help="samples of the converged SmoothGrad"
+    )
+    parser.add_argument("--images", type=int, default=16, metavar="N", help="test digits")
+    add_out_options(parser)
+    arguments = parser.parse_args()
+    record = Record.named("transformers", arguments)
+    if not arguments.report:
+        record.write(
+            {
+                "date": str(date.today()),
+                "versions": {"torch": torch.__version__},
+                "reference_samples": arguments.reference,
+                "images": arguments.images,
+                "rows": list(rows(arguments.reference, arguments.images)),
+            }
+        )
+    write_page(record.page, report(record.read()))
 
 
 if __name__ == "__main__":

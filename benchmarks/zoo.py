@@ -2,22 +2,28 @@
 
 usage: python -m benchmarks.zoo --library torchvision|timm [--workers 2] [--minutes 60]
 
-Resumes where it was interrupted: results are kept in docs/zoo-LIBRARY.json, a row for each model and method; delete
-rows to measure them again, or give --retry for those that failed. A Markdown table is written beside it.
-Weights are random: structure is what is tested.
+Resumes where it was interrupted: benchmarks/results/zoo-LIBRARY.json keeps a row for each model and method.
+Delete rows to measure them again, or give --retry for those that failed. Writes zoo-LIBRARY.json and
+zoo-LIBRARY.md. Weights are random: structure is what is tested.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from datetime import date
+from importlib.metadata import version
 from threading import Lock
+from typing import Any
 
+from .page import write_page
+from .record import Help, Record, add_out_options
 from .zoo_models import timm_models, torchvision_models
 from .zoo_one import METHODS, Row
 from .zoo_report import report, verdict
@@ -55,26 +61,38 @@ def run_one(model: str, methods: list[str], threads: int) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--library", choices=("torchvision", "timm"), default="torchvision")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
+    parser.add_argument("--library", choices=("torchvision", "timm"), default="torchvision", help="whose")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="only these")
     parser.add_argument("--models", nargs="+", help="only these, such as torchvision:resnet18")
     parser.add_argument("--workers", type=int, default=1, help="models measured side by side")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no model after this long")
     parser.add_argument(
         "--retry", action="store_true", help="measure again what failed (of --models, if given)"
     )
-    parser.add_argument("--out", type=Path, help="default: docs/zoo-LIBRARY.json")
+    add_out_options(parser)
     arguments = parser.parse_args()
-    out = arguments.out or Path("docs") / f"zoo-{arguments.library}.json"
-    kept: list[Row] = json.loads(out.read_text()) if out.exists() else []
+    record = Record.named(f"zoo-{arguments.library}", arguments)
+    if not arguments.report:
+        sweep(arguments, record)
+    write_page(record.page, report(record.read(), arguments.library))
+
+
+def sweep(arguments: argparse.Namespace, record: Record) -> None:
+    """Measure what is missing, keeping each model's rows as they come."""
+    kept: list[Row] = record.read()["rows"] if record.figures.exists() else []
     if arguments.retry:
         asked = arguments.models or {row["model"] for row in kept}
         kept = [row for row in kept if verdict(row) == "ok" or row["model"] not in asked]
     done = {(row["model"], row["method"]) for row in kept}
     known = torchvision_models() if arguments.library == "torchvision" else timm_models()
+    result: dict[str, Any] = {
+        "date": str(date.today()),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": {p: version(p) for p in (arguments.library, "torch", "onnx", "onnxruntime")},
+        "models": known,
+        "rows": kept,
+    }
     todo = [
         (name, missing)
         for name in arguments.models or known
@@ -91,23 +109,15 @@ def main() -> None:
         with lock:
             finished += 1
             kept.extend(rows)
-            _replace(out, json.dumps(kept, indent=0))
-            _replace(out.with_suffix(".md"), report(kept, arguments.library, known))
+            record.write(result)
             for row in rows:
-                note = f"{finished}/{len(todo)} {name} {row['method']}: {verdict(row)} ({row.get('seconds', '-')} s)"
-                print(note, file=sys.stderr, flush=True)
+                note = f"{name} {row['method']}: {verdict(row)} ({row.get('seconds', '-')} s)"
+                print(f"{finished}/{len(todo)} {note}", file=sys.stderr, flush=True)
 
     with ThreadPoolExecutor(arguments.workers) as pool:
         list(pool.map(lambda item: work(*item), todo))
-    _replace(out.with_suffix(".md"), report(kept, arguments.library, known))
     if time.monotonic() > end:
         print("time is up; run again to go on", file=sys.stderr)
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_suffix(".tmp")
-    draft.write_text(text)
-    draft.replace(path)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One classifier through capture, explanation, export, ONNX Runtime and autograd; a JSON line for each method.
+"""One classifier through capture, export, ONNX Runtime and autograd; a JSON line for each method.
 
 usage: python -m benchmarks.zoo_one timm:resnet18 [--methods Gradient SmoothDiff] [--threads 1]
 """
@@ -24,12 +24,12 @@ from smoothserve.explainers import (
     Gradient,
     IntegratedGradients,
     Method,
+    Program,
     SmoothDiff,
     SmoothGrad,
+    capture,
+    explain_program,
 )
-from smoothserve.explainers.capture.capture import capture
-from smoothserve.explainers.explain import explain_program
-from smoothserve.explainers.graph.program import Program
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 
@@ -91,7 +91,10 @@ def randomise(model: nn.Module) -> None:
 
 
 def bundled_or_random(name: str) -> nn.Module:
-    """EfficientNet-Lite0 with its weights, or a network of torchvision with random ones: time does not depend on them."""
+    """EfficientNet-Lite0 with its weights, or a network of torchvision with random ones.
+
+    Time does not depend on them.
+    """
     torch.manual_seed(0)
     if name == "efficientnet-lite0":
         return load_model(name).classifier
@@ -137,7 +140,7 @@ def measure(program: Program, model: nn.Module, method: Method, images: Tensor) 
     try:
         error = _autograd_error(explained.in_float64(), model, images)
         if error is not None and error > LIMIT:
-            # Weights folded with BatchNorm are rounded to float32, which badly conditioned random networks magnify.
+            # Weights folded with BatchNorm are rounded to float32, which random networks may magnify.
             error = _autograd_error(
                 explain_program(capture(model, images[:1].double()), method), model, images
             )

@@ -1,6 +1,6 @@
 """Ask a running server about a photo: prediction from one endpoint, prediction and heatmap from the other.
 
-usage: python examples/ask.py PHOTO [--model NAME] [--url http://127.0.0.1:8080] [-o overlay.png] [--target CLASS]
+usage: python examples/ask.py PHOTO [--model NAME] [--url URL] [-o overlay.png] [--target CLASS]
 
 Needs Python's standard library only.
 """

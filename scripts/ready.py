@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""Is the server ready? Asks each model for a real prediction; TorchServe's /ping says "Healthy" even while workers crash.
+"""Is the server ready? Asks each model for a real prediction: /ping says "Healthy" even while workers crash.
 
 usage: scripts/ready.py NAME [NAME ...] [--url http://127.0.0.1:8080] [--wait 60] [--key-file key_file.json]
 
-Exit status 0: every model answered 200. 1: not; the reason is on stderr. Fit for a readiness probe:
-    exec: {command: [python3, scripts/ready.py, cats, cats-explain]}
-A busy server answers late: give --timeout (default 5) more seconds than its longest queue takes, or it counts as not ready.
-Needs Python's standard library only.
+Exit status 0: every model answered 200. 1: not; the reason is on stderr. Fit for a readiness probe: exec:
+{command: [python3, scripts/ready.py, cats, cats-explain]} A busy server answers late: give --timeout (default
+5) more seconds than its longest queue takes, or it counts as not ready. Needs Python's standard library only.
 """
 
 from __future__ import annotations

@@ -1,18 +1,33 @@
 #!/usr/bin/env bash
-# Sets up and runs every check: lint, types, tests (a real TorchServe included), the built wheel.
+# Sets up and runs every check: lint, types, documentation, tests (a real TorchServe included), the built wheel.
 #
-# usage: scripts/test.sh [pytest arguments]      with arguments only pytest runs, with those
+# usage: scripts/test.sh                      everything
+#        scripts/test.sh --quick              lint, types and the fast tests: under two minutes
+#        scripts/test.sh PYTEST-ARGUMENTS     only pytest, with those
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+case ${1:-} in
+  -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;; # before anything is set up
+  --quick) [ $# -eq 1 ] || { echo "test: --quick takes no arguments" >&2; exit 2; } ;;
+esac
 scripts/setup.sh cpu,serve,demo,dev
-scripts/java.sh
 export PATH="$PWD/.venv/bin:$PATH"
+lint() {
+  ruff check .
+  ruff format --check .
+  scripts/types.sh
+}
+if [ "${1:-}" = --quick ]; then
+  lint
+  exec pytest -q -n 2 --dist loadgroup -m "not slow" tests/handlers tests/cli tests/export/rewrites \
+    tests/explainers/passes tests/explainers/averaging tests/docs
+fi
+scripts/java.sh
 if [ $# -gt 0 ]; then
   exec pytest "$@"
 fi
-ruff check .
-ruff format --check .
-scripts/types.sh
+lint
+scripts/docs.sh
 scripts/wheel.sh
 pytest -n 2 --dist loadgroup

@@ -62,7 +62,7 @@ def gradient_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(
     lite0_onnx: Path, gradient_onnx: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TorchServe]:
-    """A TorchServe with both methods in one archive, registered once, batching up to 4 requests of all kinds."""
+    """A TorchServe with both methods in one archive, registered once, batching up to 4 requests."""
     from smoothserve.export import to_archive
 
     folder = tmp_path_factory.mktemp("server")
@@ -78,12 +78,20 @@ def _fixed_seed() -> None:
     torch.manual_seed(0)
 
 
+_SLOW = {
+    "lite0_onnx",
+    "gradient_onnx",
+    "server",
+    "production",
+}  # fixtures that export a network or start a server
 _ONE_SERVER = ("test_server.py", "test_conformance.py", "test_hostile.py", "test_soak.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``--dist loadgroup`` a file's tests stay together, except the sweep's: those are long and alone."""
+    """Mark what is slow. With ``--dist loadgroup`` a file's tests stay together, except the sweep's."""
     for item in items:
+        if not _SLOW.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
         if item.path.name != "test_zoo.py":
             group = "server" if item.path.name in _ONE_SERVER else item.path.name
             item.add_marker(pytest.mark.xdist_group(group))

@@ -1,10 +1,8 @@
-"""docs/adding-a-rule.md does what it says."""
+"""docs/how-to/add-a-rule.md does what it says."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +10,9 @@ from smoothserve.explainers import DifferentiationError, Gradient, SmoothDiff, e
 from smoothserve.explainers.reverse import registry
 from torch import Tensor, nn
 
-PAGE = Path(__file__).parents[2] / "docs" / "adding-a-rule.md"
+from .blocks import DOCS, blocks
+
+PAGE = DOCS / "how-to" / "add-a-rule.md"
 IMAGES = torch.randn(2, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
@@ -29,7 +29,7 @@ class Net(nn.Module):
 
 
 def test_the_example_adds_a_rule() -> None:
-    (source,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    (source,) = blocks(PAGE, "python")
     setting, rule = source.split("@rule(")
     defined: dict[str, object] = {}
     exec(setting, defined)

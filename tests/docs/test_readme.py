@@ -10,31 +10,55 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+from .blocks import ROOT, blocks
+
+README = ROOT / "README.md"
+TEXT = README.read_text()
 
 
 def test_python_examples_run(lite0_onnx: Path, tmp_path: Path) -> None:
     (tmp_path / "demo_output").mkdir()
     (tmp_path / "demo_output" / "efficientnet-lite0.onnx").symlink_to(lite0_onnx)
-    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 2
-    for block in blocks:
-        done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True)
+    scripts = blocks(README, "python")
+    assert len(scripts) == 2
+    for script in scripts:
+        done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.onnx").is_file()
 
 
-def test_named_files_exist() -> None:
-    for link in re.findall(r"\]\(([^)h][^)]*)\)", README):
-        assert (ROOT / link).exists(), link
-    for script in re.findall(r"(?:scripts|examples)/[a-z]+\.(?:sh|py)", README):
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    """MkDocs checks those of docs/."""
+    text = (ROOT / page).read_text()
+    for link in re.findall(r"\]\(([^)#h][^)#]*)(?:#[^)]*)?\)", text):
+        assert ((ROOT / page).parent / link).exists(), link
+    for script in re.findall(r"(?:scripts|examples)/[a-z]+\.(?:sh|py)", text):
         assert os.access(ROOT / script, os.R_OK), script
 
 
-@pytest.mark.parametrize("script", ["archive.sh", "serve.sh"])
+def test_the_first_screen_has_what_a_newcomer_needs() -> None:
+    """Pictures, the two commands, Python and shell within the first 60 lines; lines wrapped alike."""
+    lines = TEXT.splitlines()
+    first = "\n".join(lines[:60])
+    for wanted in (
+        "docs/images/chelsea.png",
+        "scripts/demo.sh",
+        "scripts/test.sh",
+        "```python",
+        "smoothserve export",
+    ):
+        assert wanted in first, wanted
+    assert max(len(line) for line in lines if not line.startswith("|")) <= 120
+
+
+@pytest.mark.parametrize("script", ["archive.sh", "serve.sh", "docs.sh", "benchmark.sh"])
 def test_scripts_explain_themselves(script: str) -> None:
     done = subprocess.run([ROOT / "scripts" / script, "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert "usage: scripts/" in done.stdout
+
+
+@pytest.mark.parametrize("script", ["archive.sh", "serve.sh"])
+def test_scripts_want_arguments(script: str) -> None:
     assert subprocess.run([ROOT / "scripts" / script], capture_output=True).returncode == 2

@@ -47,11 +47,11 @@ def test_a_key_is_needed(production: TorchServe, cat_jpeg: bytes) -> None:
 
 
 def test_the_documentations_commands_work(production: TorchServe, cat_jpeg: bytes, tmp_path: Path) -> None:
-    """Each curl of docs/serving.md, and its Python, against the running server."""
+    """Each curl of docs/how-to/serve.md, and its Python, against the running server."""
     (tmp_path / "cat.jpg").write_bytes(cat_jpeg)
     key = production.authorization["Authorization"]
     (tmp_path / ".curlrc").write_text(f'header = "Authorization: {key}"\nfail\nsilent\nmax-time = 30\n')
-    text = (ROOT / "docs/serving.md").read_text().replace("cats", "lite0")
+    text = (ROOT / "docs/how-to/serve.md").read_text().replace("cats", "lite0")
     shell, script = (re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)[-1] for kind in ("bash", "python"))
     lines = re.sub(r"\\\n", "", shell).splitlines()
     assert sum(line.startswith("curl") for line in lines) >= 8
