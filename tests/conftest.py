@@ -62,7 +62,7 @@ def gradient_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(
     lite0_onnx: Path, gradient_onnx: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TorchServe]:
-    """A TorchServe with both methods in one archive, registered once, batching up to 4 requests of all kinds."""
+    """A TorchServe: both methods in one archive, registered once, batching up to 4 requests of all kinds."""
     from smoothserve.export import to_archive
 
     folder = tmp_path_factory.mktemp("server")
@@ -82,7 +82,7 @@ _ONE_SERVER = ("test_server.py", "test_conformance.py", "test_hostile.py", "test
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``--dist loadgroup`` a file's tests stay together, except the sweep's: those are long and alone."""
+    """With ``--dist loadgroup`` a file's tests stay together, except the sweep's: they are long and alone."""
     for item in items:
         if item.path.name != "test_zoo.py":
             group = "server" if item.path.name in _ONE_SERVER else item.path.name

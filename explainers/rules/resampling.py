@@ -67,8 +67,8 @@ def average_pool(call: Call, gradient: Tensor) -> Gradients:
 
 @rule(
     aten.upsample_nearest2d.vec, aten.upsample_nearest2d.default, aten.upsample_bilinear2d.vec,
-    aten.upsample_bicubic2d.vec,
-    aten._upsample_nearest_exact2d.vec, aten._upsample_bilinear2d_aa.default, aten._upsample_bilinear2d_aa.vec,
+    aten.upsample_bicubic2d.vec, aten._upsample_nearest_exact2d.vec,
+    aten._upsample_bilinear2d_aa.default, aten._upsample_bilinear2d_aa.vec,
     aten._upsample_bicubic2d_aa.default, aten._upsample_bicubic2d_aa.vec,
     when=first_input_only, reads=Reads.SIZES,
 )  # fmt: skip
