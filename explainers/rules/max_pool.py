@@ -17,9 +17,11 @@ aten = torch.ops.aten
 
 
 @rule(
-    aten.max_pool2d.default, aten.max_pool2d_with_indices.default,
-    when=first_input_only, reads=Reads.POINTS,
-)  # fmt: skip
+    aten.max_pool2d.default,
+    aten.max_pool2d_with_indices.default,
+    when=first_input_only,
+    reads=Reads.POINTS,
+)
 def max_pool(call: Call, gradient: Any) -> Gradients:
     """For each offset in the window, E[it wins] * g, added where the offset points."""
     if isinstance(gradient, dict):

@@ -100,8 +100,11 @@ def test_variances_are_averaged_over_neighbours_in_the_image_only() -> None:
     torch.testing.assert_close(by["last", 1](IMAGES).attribution, by["first", 1](IMAGES).attribution)
     # Of the two gates the last one is pooled in both networks, GELU only where its input is a feature map.
     assert {key: _averages(model) for key, model in by.items()} == {
-        ("last", 1): 0, ("first", 1): 0, ("last", 3): 1, ("first", 3): 2,
-    }  # fmt: skip
+        ("last", 1): 0,
+        ("first", 1): 0,
+        ("last", 3): 1,
+        ("first", 3): 2,
+    }
 
 
 def _averages(model: ExplanationModel) -> int:

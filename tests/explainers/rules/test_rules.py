@@ -42,9 +42,13 @@ def test_convolution_with_named_padding(padding: str, kernel: Any) -> None:
 
 @QUICK
 @given(
-    kernel=st.integers(1, 4), stride=st.integers(1, 3), padding=st.integers(0, 1),
-    extra=st.integers(0, 2), groups=st.sampled_from([1, 2]), dilation=st.integers(1, 2),
-)  # fmt: skip
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 3),
+    padding=st.integers(0, 1),
+    extra=st.integers(0, 2),
+    groups=st.sampled_from([1, 2]),
+    dilation=st.integers(1, 2),
+)
 def test_transposed_convolution(
     kernel: int, stride: int, padding: int, extra: int, groups: int, dilation: int
 ) -> None:
