@@ -1,4 +1,4 @@
-"""Many evaluations of a network in chunks, one after the other, so that memory does not grow with their number."""
+"""Many evaluations of a network, chunk after chunk, so that memory does not grow with their number."""
 
 from __future__ import annotations
 

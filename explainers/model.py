@@ -113,14 +113,15 @@ class ExplanationModel(nn.Module):
     def _check(self, image: Tensor, target: Tensor) -> None:
         if tuple(image.shape[1:]) != self.image_shape or image.ndim != 4 or image.shape[0] < 1:
             raise InputError(
-                f"The image has shape {list(image.shape)}, expected [batch, {', '.join(map(str, self.image_shape))}]."
+                f"The image has shape {list(image.shape)}, "
+                f"expected [batch, {', '.join(map(str, self.image_shape))}]."
             )
         if image.dtype != self.dtype:
             raise InputError(f"The image is {image.dtype}, expected {self.dtype}.")
         if target.dtype != torch.int64 or tuple(target.shape) != (image.shape[0],):
             raise InputError(
-                f"The target is {target.dtype} of shape {list(target.shape)}, expected int64 of shape [{image.shape[0]}], "
-                "one class number for each image."
+                f"The target is {target.dtype} of shape {list(target.shape)}, "
+                f"expected int64 of shape [{image.shape[0]}], one class number for each image."
             )
         if bool((target >= self.classes).any()):
             raise InputError(

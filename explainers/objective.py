@@ -22,12 +22,13 @@ class Objective:
     """The number of each image whose derivative an attribution is.
 
     Args:
-        kind: ``logit``: the class's own score, the field's habit. ``probability``: its softmax, which weighs how
-            much the other classes would lose; near 1 its derivative vanishes. ``log-probability``: the logarithm of
-            that, which keeps the weighing and does not vanish so. ``contrast``: the logit minus that of another class,
-            why this one *rather than* that one (Prabhushankar et al., arXiv 2008.00178).
-        against: the other class of ``contrast``; None: the most probable one besides the explained class (so too
-            for images where ``against`` itself is explained).
+        kind: ``logit``: the class's own score, the field's habit. ``probability``: its softmax, which
+            weighs how much the other classes would lose; near 1 its derivative vanishes.
+            ``log-probability``: the logarithm of that, which keeps the weighing and does not vanish so.
+            ``contrast``: the logit minus that of another class, why this one *rather than* that one
+            (Prabhushankar et al., arXiv 2008.00178).
+        against: the other class of ``contrast``; None: the most probable one besides the explained class (so
+            too for images where ``against`` itself is explained).
 
     Raises:
         MethodError: an unknown kind, or ``against`` without ``contrast``.
@@ -41,7 +42,8 @@ class Objective:
             raise MethodError(f"objective={self.kind!r}, expected one of {', '.join(KINDS)}.")
         if self.against is not None and (self.kind != "contrast" or self.against < 0):
             raise MethodError(
-                f"against={self.against} with objective={self.kind!r}: it is the number (>= 0) of the other class of 'contrast'."
+                f"against={self.against} with objective={self.kind!r}: "
+                "it is the number (>= 0) of the other class of 'contrast'."
             )
 
     @property
@@ -53,7 +55,8 @@ class Objective:
         """Raise MethodError where a classifier with so many classes cannot have this objective."""
         if classes < 2 and self.kind != "logit":
             raise MethodError(
-                f"objective={self.kind!r} compares classes, but the classifier has {classes} output; explain its 'logit'."
+                f"objective={self.kind!r} compares classes, but the classifier has {classes} output; "
+                "explain its 'logit'."
             )
         if self.against is not None and self.against >= classes:
             raise MethodError(f"against={self.against}, expected a class below {classes}.")

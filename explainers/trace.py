@@ -28,10 +28,10 @@ _TRACE_BATCH = 7  # any number that no layer is likely to have as a size of its 
 
 
 def trace(program: Program, method: Method, objective: Objective, top_k: int) -> fx.GraphModule:
-    """The graph ``(image, target) -> (logits, explained class, attribution, heatmap)``, with its weights as buffers.
+    """The graph ``(image, target) -> (logits, explained class, attribution, heatmap)``; weights are buffers.
 
-    Forward and reverse pass, method and heatmap are ordinary Python; they run once under ``make_fx`` with fake tensors
-    in which only the batch is symbolic.
+    Forward and reverse pass, method and heatmap are ordinary Python; they run once under ``make_fx`` with
+    fake tensors in which only the batch is symbolic.
 
     Raises:
         BatchError: an operation fixed the batch size.

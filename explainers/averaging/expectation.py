@@ -1,4 +1,4 @@
-"""How Jacobians are averaged: by counting samples, with softened steps, or by a normal distribution fitted to them."""
+"""How Jacobians are averaged: counting samples, softening steps, or fitting a normal distribution to them."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class SoftenedSteps(SampleMean):
 class FittedGaussian(SampleMean):
     """As SampleMean, but slopes are those of z ~ N(mu, v), fitted to the samples of each element.
 
-    The moments are those of :func:`~.moments.mean_and_variance`; each value's are found once in a reverse pass.
-    Piecewise slopes and GELU's have a closed form; others use Gauss-Hermite quadrature.
+    The moments are those of :func:`~.moments.mean_and_variance`; each value's are found once in a reverse
+    pass. Piecewise slopes and GELU's have a closed form; others use Gauss-Hermite quadrature.
 
     Args:
         antithetic: whether samples 2i and 2i + 1 are a pair.
@@ -86,10 +86,10 @@ class FittedGaussian(SampleMean):
     def winners(
         self, z: Samples, pooled: Points, pieces: Sequence[Samples], windows: Windows
     ) -> list[Tensor]:
-        """Softmax of the means over the window, with a temperature of the window's largest deviation times sqrt(6) / pi.
+        """Softmax of the means over the window; its temperature is the largest deviation times sqrt(6) / pi.
 
-        If the elements of a window were their means plus independent Gumbel noise of scale b, their chances of
-        being the maximum would be softmax(mu / b) exactly (McFadden 1974); noise of deviation s has
+        If the elements of a window were their means plus independent Gumbel noise of scale b, their chances
+        of being the maximum would be softmax(mu / b) exactly (McFadden 1974); noise of deviation s has
         b = sqrt(6) / pi * s. Single samples decide nothing, so few are enough.
         """
         if z.layout.axis != 0:
@@ -100,7 +100,7 @@ class FittedGaussian(SampleMean):
         )
         if all(piece.finite for piece in pieces):
             variance = _positive(variance)
-        else:  # infinities have a variance that is not a number: there the largest mean wins, as without noise
+        else:  # infinities' variance is not a number: there the largest mean wins, as without noise
             variance = torch.where(variance > 0, variance, torch.full_like(variance, _NO_VARIANCE))
         sharpness = windows.largest(variance).rsqrt() * _GUMBEL
         top = windows.largest(mean)

@@ -18,9 +18,9 @@ Points = Sequence[Tensor]  # a value at the evaluated points: a tensor for each 
 class Batches:
     """n noisy copies of B images, evaluated in chunks, and the gradients of k explained classes.
 
-    *Points* ``[n, B]`` are where the network was evaluated; *gradients* ``[k, B]`` go back through it; in the *stack*
-    ``[n, k, B]`` each gradient meets each point. The last index is the fastest. Points and stack come in chunks of the
-    samples, a tensor each. With one sample, every point keeps its own Jacobian.
+    *Points* ``[n, B]`` are where the network was evaluated; *gradients* ``[k, B]`` go back through it; in the
+    *stack* ``[n, k, B]`` each gradient meets each point. The last index is the fastest. Points and stack come
+    in chunks of the samples, a tensor each. With one sample, every point keeps its own Jacobian.
 
     Attributes:
         chunks: the number of samples in each chunk; their sum is n.

@@ -19,7 +19,7 @@ Through = Callable[[Tensor, bool], Tensor]  # (rows [r, M], with offset) -> [r, 
 
 
 def mean(chunks: Sequence[Tensor]) -> Tensor:
-    """``[n_1, M], [n_2, M], .. -> [1, M]``: the mean of n = n_1 + n_2 + .. samples, a chunk after the other."""
+    """``[n_1, M], [n_2, M], .. -> [1, M]``: the mean of n = n_1 + n_2 + .. samples, chunk after chunk."""
     n = sum(rows.shape[0] for rows in chunks)
     total: Tensor | None = None
     for rows in chunks:
@@ -35,21 +35,21 @@ def mean_and_variance(
     """``[n_1, M], [n_2, M], .. -> [1, M], [1, M]``: the mean, and an unbiased estimate of the variance.
 
     Without antithetic pairs it is the usual one, with n - 1. With pairs (rows 2i, 2i + 1) of odd part
-    o = (z+ - z-)/2 and even part m = (z+ + z-)/2 it is mean(o^2) + var(m): odd parts have mean 0 exactly, so their
-    square needs no correction.
+    o = (z+ - z-)/2 and even part m = (z+ + z-)/2 it is mean(o^2) + var(m): odd parts have mean 0 exactly, so
+    their square needs no correction.
 
-    Both are sums of squares of *contrasts*, combinations of samples whose weights add up to 0, so
-    nothing is lost by rounding where the mean is large: v = sum_r (A z)_r^2, with rows of a cosine transform for
-    the variance of values and the pairs' differences for odd parts. Chunks are joined as they come, each adding the
-    square of its mean's distance to the mean so far (Chan et al. 1979), so that one running pair of moments is all
-    that is kept of earlier ones.
+    Both are sums of squares of *contrasts*, combinations of samples whose weights add up to 0, so nothing is
+    lost by rounding where the mean is large: v = sum_r (A z)_r^2, with rows of a cosine transform for the
+    variance of values and the pairs' differences for odd parts. Chunks are joined as they come, each adding
+    the square of its mean's distance to the mean so far (Chan et al. 1979), so that one running pair of
+    moments is all that is kept of earlier ones.
 
     Args:
         contrasts: at most so many of a chunk's odd parts, and half as many of its even ones, are squared. The
             estimate stays unbiased, and its error grows; where it is averaged over neighbours anyway, few are
             enough, and they are cheaper to read and write than the samples. None squares all of them.
-        through: an affine map of every row; then the moments are those of its results. Mean and contrasts go through
-            it in place of the samples, contrasts without its offset, which cancels in them.
+        through: an affine map of every row; then the moments are those of its results. Mean and contrasts go
+            through it in place of the samples, contrasts without its offset, which cancels in them.
     """
     step = 2 if antithetic else 1
     values = sum(rows.shape[0] for rows in chunks) // step  # whose variance is estimated
@@ -75,7 +75,7 @@ def mean_and_variance(
 
 
 def _within(size: int, total: int, antithetic: bool, most: int | None) -> Array:
-    """``[1 + contrasts, size]``: a row for the chunk's mean, then its contrasts, scaled for ``total`` values."""
+    """``[1 + contrasts, size]``: a row for a chunk's mean, then contrasts, scaled for ``total`` values."""
     most = size if most is None else most
     even = max(most // 2, 1)
     if antithetic:
@@ -87,20 +87,26 @@ def _within(size: int, total: int, antithetic: bool, most: int | None) -> Array:
 
 
 def _mixtures(size: int, most: int) -> Array:
-    """``[k, size]`` with k <= most: the squares of A z add up to sum z^2, for independent z of mean 0 on average."""
+    """``[k, size]`` with k <= most: the squares of A z add up to sum z^2, on average.
+
+    The average is over independent z of mean 0.
+    """
     if most >= size:
         return np.eye(size)
     return _cosines(size, most) * math.sqrt(size / most)
 
 
 def _spread(size: int, most: int) -> Array:
-    """``[k, size]`` with k <= most: the squares of A z add up to sum (z - mean z)^2, on average if k < size - 1."""
+    """``[k, size]`` with k <= most: the squares of A z add up to sum (z - mean z)^2.
+
+    If k < size - 1, they do so on average.
+    """
     rows = min(most, size - 1)
     return _cosines(size, rows) * math.sqrt((size - 1) / max(rows, 1))
 
 
 def _cosines(size: int, rows: int) -> Array:
-    """``[rows, size]``: the discrete cosine transform without its constant row; orthonormal, each adds up to 0."""
+    """``[rows, size]``: the discrete cosine transform without its constant row; orthonormal rows of sum 0."""
     place, frequency = np.arange(size) + 0.5, np.arange(1.0, rows + 1)[:, None]
     wave: Array = np.cos(np.pi * frequency * place / size) * math.sqrt(2 / size)
     return wave

@@ -16,7 +16,7 @@ from .layout import Points
 
 aten = torch.ops.aten
 
-_CHEAP = 16  # multiply-adds for each output and sample; with more, a convolution costs more than reading its results' samples
+_CHEAP = 16  # multiply-adds per output and sample; with more, reading a convolution's samples is cheaper
 _SMALLER = 2  # times, at least
 _COMBINATIONS = 4  # of samples: their mean, and the contrasts that are squared
 
@@ -73,7 +73,10 @@ class Shifted:
 
 @dataclass(frozen=True)
 class Joined:
-    """A concatenation of channels; so are its moments. DenseNet's are made of parts that many others are made of, too."""
+    """A concatenation of channels; so are its moments.
+
+    DenseNet's are made of parts that many others are made of, too.
+    """
 
     parts: Sequence[Samples]
 
@@ -116,7 +119,7 @@ class Origins:
         return None
 
     def _widened(self, node: fx.Node) -> Widened | None:
-        """A convolution that is cheap, and whose input is much smaller than its result; or whose samples serve nobody else.
+        """A cheap convolution with a result much larger than its input, or whose samples serve nobody else.
 
         Those of the last activation do not: then the convolution runs for the mean and the contrasts alone.
         """

@@ -21,10 +21,10 @@ class Slope(Protocol):
     """The derivative of one function.
 
     Attributes:
-        everywhere: whether it exists for all z, so that a normal distribution may be put under it. Functions of
-            positive numbers (logarithm, roots, 1/z) are averaged over their samples instead.
-        from_output: whether :meth:`at` may be given s(z) in place of z. Then nothing but the function itself needs z,
-            and a runtime can compute it together with the convolution before it.
+        everywhere: whether it exists for all z, so that a normal distribution may be put under it. Functions
+            of positive numbers (logarithm, roots, 1/z) are averaged over their samples instead.
+        from_output: whether :meth:`at` may be given s(z) in place of z. Then nothing but the function itself
+            needs z, and a runtime can compute it together with the convolution before it.
     """
 
     @property
@@ -99,11 +99,11 @@ class Steps:
         return len(heights) == 2 and sum(heights) == 0 and self.base == 0 and not self.bends
 
     def under_gaussian(self, mean: Tensor, variance: Tensor) -> Tensor:
-        """With u = (mean - t) / std at a threshold t: a step becomes Phi(u), a bend (mean - t) Phi(u) + std phi(u).
+        """A step at t becomes Phi(u), a bend (mean - t) Phi(u) + std phi(u), where u = (mean - t) / std.
 
-        Phi(u) = 1/2 + erf(u / sqrt 2) / 2. All of a threshold's steps and bends share one erf; what multiplies it is
-        linear in the mean, and so are the halves, which are summed up apart. Every operation saved here is one over
-        all activations.
+        Phi(u) = 1/2 + erf(u / sqrt 2) / 2. All of a threshold's steps and bends share one erf; what
+        multiplies it is linear in the mean, and so are the halves, which are summed up apart. Every operation
+        saved here is one over all activations.
         """
         width = (variance * 2).sqrt()
         constants, rates, densities = [], [], []
@@ -197,7 +197,7 @@ class GeluSlope:
 
 @dataclass(frozen=True)
 class SmoothSlope:
-    """Any other derivative without jumps, given as a function of z; under a normal distribution by Gauss-Hermite quadrature."""
+    """Any other derivative without jumps, as a function of z; its mean by Gauss-Hermite quadrature."""
 
     derivative: Callable[[Tensor], Tensor]
     everywhere: bool = True
@@ -207,7 +207,7 @@ class SmoothSlope:
         return self.derivative(z)
 
     def under_gaussian(self, mean: Tensor, variance: Tensor) -> Tensor:
-        """sum_k w_k s'(mean + sqrt(2 variance) t_k), all nodes in one evaluation, stacked along the first axis."""
+        """sum_k w_k s'(mean + sqrt(2 variance) t_k), all nodes at once, stacked along the first axis."""
         nodes, weights = np.polynomial.hermite.hermgauss(_NODES)
         width = (variance * 2).sqrt()
         points = torch.cat([mean + width * node for node in nodes.tolist()])

@@ -39,7 +39,7 @@ class Windows:
     def by_offset(self, value: Tensor) -> Iterator[Tensor]:
         """``[N, C, *out]`` for each offset in the window, in row order; -inf outside of the image."""
         padded = F.pad(value, self._margins, value=float("-inf")) if any(self._margins) else value
-        # Columns first: a runtime copies strided rows fast; strided columns are fast as windows of one element.
+        # Columns first: a runtime copies strided rows fast, and strided columns as windows of one element.
         columns = [
             _columns(padded, j * self.dilation[1], self.out[1], self.stride[1]) for j in range(self.kernel[1])
         ]
@@ -62,9 +62,10 @@ class Windows:
     def add_up(self, shares: list[Tensor]) -> Tensor:
         """The shares ``[N, C, *out]`` of all offsets, added where they point: ``[N, C, *size]``.
 
-        Windows may overlap, and may leave elements of the image alone. Every share of an offset points to rows and
-        columns of one phase, their number modulo the stride. So shares of the same phases are added up, shifted,
-        and the sums laid out in turns: a transposed convolution with one-hot kernels, without its products.
+        Windows may overlap, and may leave elements of the image alone. Every share of an offset points
+        to rows and columns of one phase, their number modulo the stride. So shares of the same phases
+        are added up, shifted, and the sums laid out in turns: a transposed convolution with one-hot
+        kernels, without its products.
         """
         top, left = self.padding
         height, width = self.size
@@ -76,7 +77,7 @@ class Windows:
         )
 
     def _phase(self, shares: list[Tensor], row: int, column: int) -> Tensor:
-        """The sum of what points to rows ``row`` and columns ``column`` modulo the strides, shifted by whole strides."""
+        """The sum of what points to ``row`` and ``column`` modulo the strides, shifted by whole strides."""
         tall, wide = (
             max(-(-(n + p) // s), o + d * (k - 1) // s)
             for n, p, s, o, d, k in zip(

@@ -15,8 +15,8 @@ from ..graph.source import source_line
 from ..graph.traits import Trait, has
 
 _TOLERANCE = 1e-2  # of how far the images are apart: a wrong layout is off by order 1, rounding by 1e-6 ...
-_ALIKE = 1e-3  # ... of the largest value at least, should the images hardly differ: then rounding is all that is seen ...
-_NUDGE = 1e-6  # ... unless a network magnifies rounding: that shows when the image is changed by a few units in the last place
+_ALIKE = 1e-3  # ... of the largest value at least: where the images hardly differ, only rounding is seen ...
+_NUDGE = 1e-6  # ... unless a network magnifies rounding: changing the image's last digits shows that
 _MAGNIFIED = (10, 0.2)  # so many times what a nudge does is allowed, but never more than that
 
 
@@ -61,8 +61,8 @@ def locate_batch(program: Program, image: Tensor) -> None:
 def _feature_maps(program: Program, values: Values) -> set[fx.Node]:
     """What convolutions, poolings and interpolations make, and what is made of it without moving axes.
 
-    Channels-last activations (ConvNeXt's and Swin's perceptrons) and attention weights have four axes, too, but their last two
-    are no rows and columns.
+    Channels-last activations (ConvNeXt's and Swin's perceptrons) and attention weights have four axes, too,
+    but their last two are no rows and columns.
     """
     found = {program.image}
     for node in program.calls:
@@ -85,7 +85,7 @@ def _layout(
     inherited: list[tuple[int, int]],
     nudged: Callable[[], Tensor],
 ) -> BatchLayout | None:
-    """The place that fits best; among those that fit alike (constants, masks without a hit), one that is inherited."""
+    """The place that fits best; among equals (constants, masks without a hit), one that is inherited."""
     single = apart[0].shape
     same_axes = together.ndim == len(single)
     grown = [axis for axis in range(len(single)) if same_axes and together.shape[axis] != single[axis]]
@@ -115,13 +115,17 @@ def _layout(
     if least <= min(_MAGNIFIED[0] * magnified, _MAGNIFIED[1]):
         return BatchLayout(axis, best)
     raise BatchError(
-        f"The result of {node.target} for an image depends on its neighbour in the batch, by {least:.1e} of what the two "
-        f"differ by ({source_line(node)}). Every operation must treat each image of the batch alone."
+        f"The result of {node.target} for an image depends on its neighbour in the batch, by {least:.1e} "
+        f"of what the two differ by ({source_line(node)}). "
+        "Every operation must treat each image of the batch alone."
     )
 
 
 def _difference(apart: list[Tensor], together: Tensor) -> tuple[Callable[[Tensor, Tensor], float], Tensor]:
-    """How unlike two tensors are, and the scale of that: how far the images are apart; of others than real numbers the share that differs."""
+    """How unlike two tensors are, and the scale of that: how far the images are apart.
+
+    Of others than real numbers it is the share that differs.
+    """
     if not together.is_floating_point():
         return lambda one, other: float((one != other).float().mean()), torch.ones(())
     finite = [value.where(value.isfinite(), 0) for value in (*apart, together)]  # masks may be infinite

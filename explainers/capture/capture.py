@@ -62,13 +62,15 @@ def _check_parity(program: Program, alone: Tensor) -> None:
     error = _error(program, program.probe_images, program.probe_logits)
     if not error <= _LOGITS_TOLERANCE:
         raise CaptureError(
-            f"The captured graph's logits differ from the classifier's by {error:.1e} (relative L2), tolerance "
-            f"{_LOGITS_TOLERANCE:.0e}. Does the classifier keep state between calls, or draw random numbers?"
+            f"The captured graph's logits differ from the classifier's by {error:.1e} (relative L2), "
+            f"tolerance {_LOGITS_TOLERANCE:.0e}. "
+            "Does the classifier keep state between calls, or draw random numbers?"
         )
     error = _error(program, program.probe_images[:1], alone)
     if not error <= _LOGITS_TOLERANCE:
         raise BatchError(
-            f"For one image alone the classifier's logits differ by {error:.1e} (relative L2) from those that it gives in a batch of several. "
+            f"For one image alone the classifier's logits differ by {error:.1e} (relative L2) "
+            "from those that it gives in a batch of several. "
             "Its code branches on the batch size; let it treat one image like many."
         )
 
@@ -93,7 +95,8 @@ def _export(module: nn.Module, image: Tensor) -> torch.export.ExportedProgram:
         raise
     except Exception as error:
         raise CaptureError(
-            f"torch.export could not capture {type(module.classifier).__name__} with a dynamic batch: {_reason(error)} "
+            f"torch.export could not capture {type(module.classifier).__name__} with a dynamic batch: "
+            f"{_reason(error)} "
             "The classifier's control flow must not depend on pixel values or on the batch size; "
             "replace such branches by tensor operations (torch.where)."
         ) from error
@@ -159,7 +162,8 @@ def _check_graph(graph: fx.Graph) -> None:
         if draws_random_numbers(node):
             raise TrainingModeError(
                 f"The classifier draws random numbers in eval mode ({node.target} at {source_line(node)}), "
-                "so its predictions differ from call to call. Draw them in training mode only; F.dropout takes training=self.training."
+                "so its predictions differ from call to call. Draw them in training mode only; "
+                "F.dropout takes training=self.training."
             )
         if not (isinstance(node.target, torch._ops.OpOverload) or has(node.target, Trait.SIZE_ARITHMETIC)):
             raise CaptureError(
@@ -172,6 +176,7 @@ def _check_real(program: Program) -> None:
         value = node.meta.get("val")
         if isinstance(value, Tensor) and value.is_complex() and node in program.varying():
             raise CaptureError(
-                f"{node.target} gives complex numbers ({source_line(node)}), and neither explanation graphs nor ONNX have them. "
-                "Write it with real tensors; a Fourier transform is a product with matrices of cosines and sines."
+                f"{node.target} gives complex numbers ({source_line(node)}), and neither explanation graphs "
+                "nor ONNX have them. Write it with real tensors; a Fourier transform is a product "
+                "with matrices of cosines and sines."
             )

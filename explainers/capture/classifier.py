@@ -99,14 +99,14 @@ def first_logits(module: OneOutput, image: Tensor) -> Tensor:
         raise
     except Exception as error:
         raise InputError(
-            f"{type(module.classifier).__name__} itself fails on an image of shape {list(image.shape)}, {image.dtype} on "
-            f"{image.device}: {' '.join(str(error).split())[:300]} Give an example of the size, number of channels, type and "
-            "device that it takes."
+            f"{type(module.classifier).__name__} itself fails on an image of shape {list(image.shape)}, "
+            f"{image.dtype} on {image.device}: {' '.join(str(error).split())[:300]} "
+            "Give an example of the size, number of channels, type and device that it takes."
         ) from error
 
 
 def check_mode(classifier: nn.Module) -> None:
-    """Raises CaptureError for a compiled ScriptModule, TrainingModeError if a dropout or a BatchNorm is live."""
+    """Raises CaptureError for a compiled ScriptModule, TrainingModeError for a live dropout or BatchNorm."""
     if isinstance(classifier, torch.jit.ScriptModule):
         raise CaptureError(
             "The classifier is a ScriptModule, which torch.export does not read. "
@@ -124,8 +124,9 @@ def check_logits(logits: Tensor, image: Tensor) -> None:
     """Raises OutputError unless ``logits`` are floats ``[batch, classes]``."""
     if logits.ndim != 2 or logits.shape[0] != image.shape[0]:
         raise OutputError(
-            f"The classifier returns shape {list(logits.shape)} for {image.shape[0]} image(s), expected logits "
-            f"[{image.shape[0]}, classes]. Wrap the model so that it returns one row of class scores per image."
+            f"The classifier returns shape {list(logits.shape)} for {image.shape[0]} image(s), expected "
+            f"logits [{image.shape[0]}, classes]. "
+            "Wrap the model so that it returns one row of class scores per image."
         )
     if not logits.is_floating_point():
         raise OutputError(

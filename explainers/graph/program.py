@@ -20,8 +20,9 @@ class BatchLayout(NamedTuple):
     """Where a tensor keeps its batch: ``axis`` has size ``outer * batch * inner``, in that order.
 
     ``outer`` is 1 almost always (Swin's windows: ``inner``); multi-head attention in PyTorch folds
-    ``tokens * batch`` into one axis, so there ``outer`` is the number of tokens. ``feature_map``: it is
-    ``[batch, channels, rows, columns]``, so that neighbours along the last two axes are neighbours in the image.
+    ``tokens * batch`` into one axis, so there ``outer`` is the number of tokens. ``feature_map``: it
+    is ``[batch, channels, rows, columns]``, so that neighbours along the last two axes are
+    neighbours in the image.
     """
 
     axis: int

@@ -43,8 +43,8 @@ class Trait(Enum):
 # Overloads, or packets where all overloads have the trait.
 _HAVE: Mapping[Trait, Sequence[Any]] = {
     Trait.LINEAR: (
-        aten.add.Tensor, aten.sub.Tensor, aten.add.Scalar, aten.sub.Scalar, aten.rsub.Scalar, aten.neg.default,
-        aten.mul.Scalar, aten.div.Scalar, aten.cat.default, aten.stack.default,
+        aten.add.Tensor, aten.sub.Tensor, aten.add.Scalar, aten.sub.Scalar, aten.rsub.Scalar,
+        aten.neg.default, aten.mul.Scalar, aten.div.Scalar, aten.cat.default, aten.stack.default,
         aten.reshape.default, aten.permute.default, aten.transpose.int, aten.t.default,
         aten.squeeze.dim, aten.squeeze.dims, aten.unsqueeze.default, aten.expand.default, aten.repeat.default,
         aten.slice.Tensor, aten.select.int, aten.index_select.default,
@@ -71,7 +71,8 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
     Trait.OF_POSITIVE_NUMBERS: (aten.log, aten.sqrt, aten.rsqrt, aten.reciprocal, aten.pow.Tensor_Scalar),
     Trait.KEEPS_ORDER: (aten.relu, aten.relu6, aten.hardtanh),
     Trait.NOT_DIFFERENTIATED: (
-        aten.detach, aten.round, aten.floor, aten.ceil, aten.trunc, aten.fix, aten.sign, aten.sgn, aten.heaviside,
+        aten.detach, aten.round, aten.floor, aten.ceil, aten.trunc, aten.fix,
+        aten.sign, aten.sgn, aten.heaviside,
     ),
     Trait.CONVOLUTION: (aten.conv1d.default, aten.conv2d.default, aten.conv3d.default),
     Trait.FINITE: (aten.conv2d.default,),
@@ -80,27 +81,31 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
         aten.conv_transpose1d, aten.conv_transpose2d, aten.conv_transpose3d,
         aten.max_pool2d, aten.max_pool2d_with_indices, aten.adaptive_max_pool2d, aten.fractional_max_pool2d,
         aten.avg_pool2d, aten.adaptive_avg_pool2d,
-        aten.upsample_nearest2d, aten._upsample_nearest_exact2d, aten.upsample_bilinear2d, aten.upsample_bicubic2d,
+        aten.upsample_nearest2d, aten._upsample_nearest_exact2d,
+        aten.upsample_bilinear2d, aten.upsample_bicubic2d,
         aten._upsample_bilinear2d_aa, aten._upsample_bicubic2d_aa,
     ),
     Trait.MOVES_AXES: (
         aten.permute, aten.transpose, aten.movedim, aten.swapaxes, aten.swapdims,
-        aten.reshape, aten.reshape_as, aten.view, aten._unsafe_view, aten.view_as, aten.flatten, aten.unflatten,
+        aten.reshape, aten.reshape_as, aten.view, aten._unsafe_view, aten.view_as,
+        aten.flatten, aten.unflatten,
         aten.linear, aten.bilinear, aten.matmul, aten.bmm, aten.baddbmm, aten.einsum, aten.unfold,
-        aten.index, aten.index_select, aten.index_put, aten.index_add, aten.index_fill, aten.gather, aten.scatter,
-        aten.scatter_add, aten.scatter_reduce, aten.masked_scatter, aten.select_scatter, aten.slice_scatter,
-        aten.diagonal_scatter,
+        aten.index, aten.index_select, aten.index_put, aten.index_add, aten.index_fill, aten.gather,
+        aten.scatter, aten.scatter_add, aten.scatter_reduce, aten.masked_scatter,
+        aten.select_scatter, aten.slice_scatter, aten.diagonal_scatter,
     ),
     Trait.SHAPE_ONLY: (
         aten.sym_size.int, aten.new_zeros, aten.new_ones, aten.new_full, aten.new_empty,
         aten.zeros_like, aten.ones_like, aten.full_like, aten.empty_like,
     ),
     Trait.OF_DEFAULT_TYPE: (
-        aten.zeros.default, aten.ones.default, aten.eye.default, aten.eye.m, aten.empty.memory_format, aten.linspace.default,
+        aten.zeros.default, aten.ones.default, aten.eye.default, aten.eye.m,
+        aten.empty.memory_format, aten.linspace.default,
     ),
     Trait.SIZE_ARITHMETIC: (
-        operator.getitem, operator.mul, operator.add, operator.sub, operator.floordiv, operator.mod, operator.neg,
-        operator.truediv, operator.pow, operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge,
+        operator.getitem, operator.mul, operator.add, operator.sub, operator.floordiv, operator.mod,
+        operator.neg, operator.truediv, operator.pow,
+        operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge,
         torch.sym_max, torch.sym_min, torch.sym_int, torch.sym_float, torch.sym_ite,
     ),
 }  # fmt: skip
@@ -129,7 +134,7 @@ def having(trait: Trait) -> frozenset[Any]:
 
 
 def draws_random_numbers(node: fx.Node) -> bool:
-    """Whether an operation draws random numbers, as it is called here: dropout with ``train=False`` draws none."""
+    """Whether an operation draws random numbers as it is called: dropout with ``train=False`` draws none."""
     if not isinstance(node.target, torch._ops.OpOverload):
         return False
     if torch.Tag.nondeterministic_seeded not in node.target.tags:

@@ -23,7 +23,8 @@ class GivenImages:
             raise MethodError(f"baseline has shape {list(images.shape)}, expected [C, H, W] or [N, C, H, W].")
         if not images.is_floating_point() or not bool(images.isfinite().all()):
             raise MethodError(
-                f"baseline is {images.dtype}, expected finite floating-point values, preprocessed as the images are."
+                f"baseline is {images.dtype}, expected finite floating-point values, "
+                "preprocessed as the images are."
             )
         self.images = images.detach().to("cpu", torch.float32, copy=True).view(-1, *images.shape[-3:])
 

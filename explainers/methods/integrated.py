@@ -33,8 +33,8 @@ class IntegratedGradients(Method):
     Args:
         steps: points on a path, >= 1 (trapezoid: >= 2).
         rule: left, right, trapezoid or gauss-legendre.
-        baseline: one value for all pixels (0.0: the mean pixel of usual preprocessing), one for each
-            channel, "noise": standard normal images, or your own: a preprocessed image ``[C, H, W]`` or several
+        baseline: one value for all pixels (0.0: the mean pixel of usual preprocessing), one for each channel,
+            "noise": standard normal images, or your own: a preprocessed image ``[C, H, W]`` or several
             ``[N, C, H, W]``, whose attributions are averaged.
         baselines: how many noise baselines to average over.
         seed: of the noise baselines, drawn once and stored.
@@ -98,7 +98,8 @@ class IntegratedGradients(Method):
         if isinstance(self.baseline, GivenImages):
             if tuple(self.baseline.images.shape[1:]) != tuple(image_shape):
                 raise MethodError(
-                    f"baseline has images of shape {list(self.baseline.images.shape[1:])}, expected {list(image_shape)}."
+                    f"baseline has images of shape {list(self.baseline.images.shape[1:])}, "
+                    f"expected {list(image_shape)}."
                 )
             return self.baseline.images
         values: Any = self.baseline if isinstance(self.baseline, tuple) else (self.baseline,)

@@ -52,8 +52,8 @@ class NoisyMethod(Method):
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
         """One standard normal image ``[C, H, W]``, or more for many samples of small images, float16.
 
-        Every sample shifts one of them to another place (:func:`shifts`), so that hundreds of samples are stored
-        in the bytes of one. Half precision keeps three digits, far below the error of any sample mean.
+        Every sample shifts one of them to another place (:func:`shifts`), so that hundreds of samples are
+        stored in the bytes of one. Half precision keeps three digits, far below the error of any sample mean.
         """
         if self.seed is None:
             return {}

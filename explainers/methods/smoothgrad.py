@@ -25,8 +25,8 @@ class SmoothGrad(NoisyMethod):
 
     Args:
         moment: mean, squared or variance.
-        base: the method A that is smoothed; it may be noisy itself, with noise of its own (drawn with the sum of
-            both seeds and 1). Others: see NoisyMethod.
+        base: the method A that is smoothed; it may be noisy itself, with noise of its own (drawn with the sum
+            of both seeds and 1). Others: see NoisyMethod.
     """
 
     moment: str = "mean"

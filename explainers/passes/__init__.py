@@ -1,7 +1,7 @@
 """Rewrites of graphs that change no value: two ordered lists, one identity a file.
 
-:data:`CAPTURED` is applied to the classifier's graph before anything is differentiated, :data:`TRACED` to the recorded
-explanation before it is stored. A pass says why it leaves a node alone; the debug log shows it.
+:data:`CAPTURED` is applied to the classifier's graph before anything is differentiated, :data:`TRACED` to the
+recorded explanation before it is stored. A pass says why it leaves a node alone; the debug log shows it.
 """
 
 from ..graph.program import Program

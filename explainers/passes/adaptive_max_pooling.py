@@ -1,4 +1,4 @@
-"""Adaptive max pooling to n cells = max pooling of columns floor(i w / n) to ceil((i + 1) w / n), then of rows alike.
+"""Adaptive max pooling to n cells = maxima of columns floor(i w / n) to ceil((i + 1) w / n), then of rows.
 
 In this order ties go to the first element in row order, as in PyTorch.
 """

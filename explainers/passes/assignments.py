@@ -1,4 +1,4 @@
-"""copy(into, source), the value that an assignment to a part of a tensor writes, = source in that shape and type."""
+"""copy(into, source), what an assignment to a part of a tensor writes, = source in that shape and type."""
 
 from __future__ import annotations
 

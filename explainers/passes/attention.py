@@ -1,8 +1,8 @@
 """Attention(Q, K, V) = softmax(Q K^T * scale + mask) V, written out in operations that every runtime has.
 
-Fused kernels rely on strides that fake tensors promise and other devices don't keep (PyTorch's CPU kernel then reads
-foreign memory), and the written-out scores serve forward and reverse pass. It stays one operation of the program:
-SmoothDiff takes the mean of its exact VJPs.
+Fused kernels rely on strides that fake tensors promise and other devices don't keep (PyTorch's CPU kernel
+then reads foreign memory), and the written-out scores serve forward and reverse pass. It stays one operation
+of the program: SmoothDiff takes the mean of its exact VJPs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Average pooling along one axis alone: y[i] = (x[i] + .. + x[i + k - 1]) / k, as in local response normalisation."""
+"""Average pooling of one axis: y[i] = (x[i] + .. + x[i + k - 1]) / k, as in local response normalisation."""
 
 from __future__ import annotations
 

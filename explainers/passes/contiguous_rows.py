@@ -1,7 +1,7 @@
 """x W = contiguous(x) W: the rows that a weight matrix multiplies lie one after the other.
 
-Else PyTorch repeats the matrix for every position (a product of batches), and a runtime that computes constants
-in advance keeps all repetitions: 9 GB for ViT-B/32.
+Else PyTorch repeats the matrix for every position (a product of batches), and a runtime that computes
+constants in advance keeps all repetitions: 9 GB for ViT-B/32.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def _writes(node: fx.Node) -> bool:
 def _functional(target: Any) -> Any:
     """The operation that computes the same without writing to its first argument, or None.
 
-    It takes the same arguments; its overload may have another name (``pow_.Scalar`` is ``pow.Tensor_Scalar``).
+    Arguments are the same; its overload may have another name (``pow_.Scalar`` is ``pow.Tensor_Scalar``).
     """
     name = target._schema.name.removeprefix("aten::")
     packet = getattr(aten, name.removesuffix("_"), None) if name.endswith("_") else None

@@ -1,8 +1,8 @@
 """Long short-term memory, written out step by step in operations that every runtime has.
 
 i, f, g, o = W x_t + b + U h + d; c = sigmoid(f) c + sigmoid(i) tanh(g); h = sigmoid(o) tanh(c).
-PyTorch's fused kernel on the CPU has no ONNX form. It stays one operation of the program: SmoothDiff takes the mean of
-its exact VJPs.
+PyTorch's fused kernel on the CPU has no ONNX form. It stays one operation of the program:
+SmoothDiff takes the mean of its exact VJPs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """x + sum([y > infinity]) = x: a zero that cannot be known before y, so that chunks run one after the other.
 
-The graph alone does not say in which order: SmoothDiff needs the statistics of its first layer last, and a runtime
-that computes them late keeps the activations of all chunks until then.
+The graph alone does not say in which order: SmoothDiff needs the statistics of its first layer last, and a
+runtime that computes them late keeps the activations of all chunks until then.
 
 Nothing is larger than infinity, and a comparison with what is not a number is false too: one image's overflow
 stays its own.
@@ -25,9 +25,9 @@ aten = torch.ops.aten
 def order_chunks(trace: Trace) -> list[Left]:
     """Let every chunk of samples wait until the one before it is done.
 
-    What a chunk starts from (marked by :func:`~smoothserve.explainers.chunks.begin_chunk`) gets a zero added that is
-    made of everything that is needed later of the chunk before. Nodes are sorted by chunk too, for those who run them
-    in the order of the graph.
+    What a chunk starts from (marked by :func:`~smoothserve.explainers.chunks.begin_chunk`) gets a zero added
+    that is made of everything that is needed later of the chunk before. Nodes are sorted by chunk too, for
+    those who run them in the order of the graph.
     """
     graph = trace.graph
     marks = graph.find_nodes(op="call_function", target=torch.ops.smoothserve.chunk.default)

@@ -1,7 +1,7 @@
 """Every size that depends on the batch is a * batch + b: computed from the image's batch size alone.
 
-Tracing reads a size off whatever tensor has it first, which keeps that tensor alive even where nobody needs its
-values, such as the clean activations beside the noisy ones.
+Tracing reads a size off whatever tensor has it first, which keeps that tensor alive even where nobody needs
+its values, such as the clean activations beside the noisy ones.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def run(steps: Sequence[Step[S]], subject: S) -> None:
 
 
 def at_each(*targets: Any) -> Callable[[Callable[[S, fx.Node], str | None]], Pass[S]]:
-    """A pass out of a function that rewrites one call of ``targets``, or returns the reason why it does not."""
+    """A pass out of a function that rewrites one call of ``targets``, or returns why it does not."""
 
     def decorate(rewrite: Callable[[S, fx.Node], str | None]) -> Pass[S]:
         @functools.wraps(rewrite)

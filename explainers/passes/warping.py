@@ -1,7 +1,8 @@
 """grid_sample and affine_grid (spatial transformers), written out in operations that every runtime has.
 
-A sample is the sum of its four neighbours, each weighed by its distances along rows and columns. ONNX has the sampling
-without its derivative. Each stays one operation of the program: SmoothDiff takes the mean of its exact VJPs.
+A sample is the sum of its four neighbours, each weighed by its distances along rows and columns.
+ONNX has the sampling without its derivative. Each stays one operation of the program: SmoothDiff
+takes the mean of its exact VJPs.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool) -> Tens
 
 
 def _centres(length: int, align_corners: bool, like: Tensor) -> Tensor:
-    """Places of ``length`` pixels: -1 and 1 are the centres of the outermost ones, or else their outer edges."""
+    """Places of ``length`` pixels: -1 and 1 are the centres of the outermost ones, or their outer edges."""
     numbers = torch.arange(length, dtype=like.dtype, device=like.device)
     if align_corners:
         return numbers * (2 / (length - 1)) - 1 if length > 1 else numbers

@@ -1,7 +1,7 @@
 """A pooling in ceil mode = one without it, of an input padded so that its last windows are whole.
 
-ONNX keeps a window that begins in the padding at the end, PyTorch does not; and it has no divisor of one's own:
-sum / divisor = (mean over the kernel, zeros outside counted) * k / divisor.
+ONNX keeps a window that begins in the padding at the end, PyTorch does not; and it has no divisor of one's
+own: sum / divisor = (mean over the kernel, zeros outside counted) * k / divisor.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def replace_first_result(node: fx.Node, result: fx.Node) -> str | None:
 
 
 def rewritten(*targets: Any) -> Callable[[Callable[[Write, dict[str, Any]], fx.Node | str]], Pass[Any]]:
-    """A pass out of a function that writes one call of ``targets`` in other operations, or returns why it does not.
+    """A pass out of a function that writes a call of ``targets`` in other operations, or returns why not.
 
     The function gets a writer and the call's arguments by name.
     """

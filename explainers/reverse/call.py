@@ -49,7 +49,7 @@ class Call:
         return self.site.arguments(self.forward.single)
 
     def points(self, node: fx.Node) -> Points:
-        """The value of an input, or of the operation itself, at the evaluated points: a tensor for each chunk."""
+        """The value of an input, or of the operation itself, at the points: a tensor for each chunk."""
         self._check_reading()
         return self.forward.value(node)
 

@@ -15,11 +15,12 @@ from ..graph.program import BatchLayout, Values
 
 @dataclass(frozen=True)
 class Forward:
-    """The forward passes behind a reverse pass; see :class:`~smoothserve.explainers.averaging.layout.Batches`.
+    """Forward passes behind a reverse pass; see :class:`~smoothserve.explainers.averaging.layout.Batches`.
 
     Attributes:
         points: node -> value at the evaluated points, for each chunk of the samples.
-        single: node -> value at the gradients' batch k*B. Of what depends on the pixels, only sizes and types count.
+        single: node -> value at the gradients' batch k*B. Of what depends on the pixels,
+            only sizes and types count.
         stacked: the same for each chunk of the stack.
         varying: the nodes whose value depends on the pixels.
         layouts: node -> where its value holds the batch.
@@ -49,7 +50,7 @@ class Forward:
         return self._origins(False).values(node)
 
     def samples(self, node: fx.Node, unread: bool) -> Samples:
-        """The same, and what it is made of; ``unread``: no operation behind the one that asks reads points."""
+        """The same, and what it is made of; ``unread``: no operation behind the asking one reads points."""
         return self._origins(unread).of(node)
 
     def _origins(self, unread: bool) -> Origins:

@@ -34,7 +34,7 @@ class Visit:
 
 
 def plan(program: Program, varying: set[fx.Node], values: Values, logits_read: bool) -> list[fx.Node | Visit]:
-    """The operations that lead from the image to the logits, last to first; selections of results as plain nodes.
+    """The operations from the image to the logits, last to first; selections of results as plain nodes.
 
     Args:
         varying: the nodes whose value depends on the pixels.

@@ -12,8 +12,8 @@ from ..graph.program import BatchLayout, Program, Values, operation
 def resized(program: Program, values: Values, varying: set[fx.Node], times: int) -> Values:
     """Values of a batch ``times`` as large, for those who read sizes and what does not depend on the pixels.
 
-    What depends on them is a tensor of the right shape and type, its numbers undefined; all else (sizes, and what is
-    made of sizes) is computed.
+    What depends on them is a tensor of the right shape and type, its numbers undefined; all else (sizes, and
+    what is made of sizes) is computed.
     """
     found: Values = {node: values[node] for node in program.weights}
     for node in (program.image, *program.calls):

@@ -43,7 +43,10 @@ class Network:
 
 
 class Tape:
-    """All values of one forward pass. It does not know the Network that keeps it, so both are freed with their last user."""
+    """All values of one forward pass.
+
+    It does not know the Network that keeps it, so both are freed with their last user.
+    """
 
     def __init__(
         self, program: Program, weights: Mapping[fx.Node, Tensor], objective: Objective, points: Tensor

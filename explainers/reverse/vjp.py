@@ -41,5 +41,6 @@ def vjp(site: Site, values: Values, gradient: Gradient) -> list[Tensor | None]:
 def _not_differentiable(site: Site, reason: str) -> DifferentiationError:
     return DifferentiationError(
         f"{site.target} has no derivative with respect to its input ({source_line(site.node)}){reason}. "
-        "Replace it in the classifier by a differentiable operation, or add a rule (docs/how-to/add-a-rule.md)."
+        "Replace it in the classifier by a differentiable operation, "
+        "or add a rule (docs/how-to/add-a-rule.md)."
     )

@@ -69,7 +69,10 @@ def prelu(call: Call, gradient: Tensor) -> Gradients:
 
 @rule(aten.elu.default, aten.selu.default, when=first_input_only, reads=Reads.POINTS)
 def exponential(call: Call, gradient: Tensor) -> Gradients:
-    """s(z) = scale z above 0, scale a (exp(c z) - 1) below: s' = scale a c exp(c min(z, 0)), and a jump to scale at 0."""
+    """s(z) = scale z above 0, scale a (exp(c z) - 1) below.
+
+    s' = scale a c exp(c min(z, 0)), and a jump to scale at 0.
+    """
     arguments = {"alpha": _SELU_ALPHA, "scale": _SELU_SCALE, "input_scale": 1.0, **call.arguments()}
     rate = float(arguments["input_scale"])
     left = float(arguments["scale"]) * float(arguments["alpha"]) * rate

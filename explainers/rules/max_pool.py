@@ -17,9 +17,11 @@ aten = torch.ops.aten
 
 
 @rule(
-    aten.max_pool2d.default, aten.max_pool2d_with_indices.default,
-    when=first_input_only, reads=Reads.POINTS,
-)  # fmt: skip
+    aten.max_pool2d.default,
+    aten.max_pool2d_with_indices.default,
+    when=first_input_only,
+    reads=Reads.POINTS,
+)
 def max_pool(call: Call, gradient: Any) -> Gradients:
     """For each offset in the window, E[it wins] * g, added where the offset points."""
     if isinstance(gradient, dict):
@@ -29,9 +31,14 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
     stride = per_axis(a["stride"], 2) if a["stride"] else kernel
     z, pooled = call.points(call.inputs[0]), call.points(call.site.node)
     windows = Windows(
-        (kernel[0], kernel[1]), (stride[0], stride[1]), (padding[0], padding[1]), (dilation[0], dilation[1]),
-        ceil=bool(a["ceil_mode"]), size=(z[0].shape[-2], z[0].shape[-1]), out=(pooled[0].shape[-2], pooled[0].shape[-1]),
-    )  # fmt: skip
+        (kernel[0], kernel[1]),
+        (stride[0], stride[1]),
+        (padding[0], padding[1]),
+        (dilation[0], dilation[1]),
+        ceil=bool(a["ceil_mode"]),
+        size=(z[0].shape[-2], z[0].shape[-1]),
+        out=(pooled[0].shape[-2], pooled[0].shape[-1]),
+    )
     shares = call.winners(windows, _pieces(call))
     return [windows.add_up([gradient * share for share in shares])]
 
@@ -39,9 +46,9 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
 def _pieces(call: Call) -> list[fx.Node]:
     """What the windows compare, taken before a ReLU, in the pieces of a concatenation of channels.
 
-    The largest element before a ReLU is the largest after it, if any is positive; where none is, the ReLU's own
-    slope is 0. Before it, values are closer to a normal distribution, and their moments are wanted by
-    the ReLU's rule anyway: they are found once.
+    The largest element before a ReLU is the largest after it, if any is positive; where none is, the ReLU's
+    own slope is 0. Before it, values are closer to a normal distribution, and their moments are wanted by the
+    ReLU's rule anyway: they are found once.
     """
     source: fx.Node = call.inputs[0]
     parts: list[Any] = [source]

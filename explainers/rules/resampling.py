@@ -57,9 +57,14 @@ def average_pool(call: Call, gradient: Tensor) -> Gradients:
 
     def along(axis: int) -> Callable[[Tensor], Tensor]:
         return lambda x: F.avg_pool2d(
-            x, (kernel[axis], 1), (stride[axis], 1), (padding[axis], 0), a["ceil_mode"],
-            a["count_include_pad"], 1 if override else None,
-        )  # fmt: skip
+            x,
+            (kernel[axis], 1),
+            (stride[axis], 1),
+            (padding[axis], 0),
+            a["ceil_mode"],
+            a["count_include_pad"],
+            1 if override else None,
+        )
 
     result = _transpose(gradient, _matrix(height, along(0)), _matrix(width, along(1)))
     return [result / override if override else result]
@@ -67,8 +72,8 @@ def average_pool(call: Call, gradient: Tensor) -> Gradients:
 
 @rule(
     aten.upsample_nearest2d.vec, aten.upsample_nearest2d.default, aten.upsample_bilinear2d.vec,
-    aten.upsample_bicubic2d.vec,
-    aten._upsample_nearest_exact2d.vec, aten._upsample_bilinear2d_aa.default, aten._upsample_bilinear2d_aa.vec,
+    aten.upsample_bicubic2d.vec, aten._upsample_nearest_exact2d.vec,
+    aten._upsample_bilinear2d_aa.default, aten._upsample_bilinear2d_aa.vec,
     aten._upsample_bicubic2d_aa.default, aten._upsample_bicubic2d_aa.vec,
     when=first_input_only, reads=Reads.SIZES,
 )  # fmt: skip
@@ -82,9 +87,14 @@ def upsample(call: Call, gradient: Tensor) -> Gradients:
         def interpolate(x: Tensor) -> Tensor:
             x = x.repeat(1, 1, 1, 2)  # PyTorch's antialiasing is wrong for a single column
             by_name: dict[str, Any] = {
-                "self": x, "input": x, "output_size": [size, 2], "scale_factors": None,
-                "align_corners": a.get("align_corners"), "scales_h": scales[axis], "scales_w": None,
-            }  # fmt: skip
+                "self": x,
+                "input": x,
+                "output_size": [size, 2],
+                "scale_factors": None,
+                "align_corners": a.get("align_corners"),
+                "scales_h": scales[axis],
+                "scales_w": None,
+            }
             if "scale_factors" in a and a["scale_factors"] is not None:
                 by_name["output_size"], by_name["scale_factors"] = None, [scales[axis], 1.0]
             names = [argument.name for argument in call.site.target._schema.arguments]

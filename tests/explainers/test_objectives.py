@@ -157,11 +157,24 @@ def test_several_classes_share_the_forward_passes() -> None:
         (lambda: Objective("loss"), "'loss'"),
         (lambda: Objective("logit", 3), "against=3"),
         (lambda: Objective("contrast", -1), "against=-1"),
-        (lambda: explain(networks.tiny("pool-ties"), IMAGES, Gradient(), objective=Objective("contrast", 5)), "below 5"),
+        (
+            lambda: explain(
+                networks.tiny("pool-ties"), IMAGES, Gradient(), objective=Objective("contrast", 5)
+            ),
+            "below 5",
+        ),
         (lambda: explain(networks.tiny("pool-ties"), IMAGES, Gradient(), top_k=6), "top_k=6"),
-        (lambda: explain(nn.Sequential(nn.Flatten(), nn.Linear(432, 1)).double(), IMAGES, Gradient(), objective="probability"), "1 output"),
+        (
+            lambda: explain(
+                nn.Sequential(nn.Flatten(), nn.Linear(432, 1)).double(),
+                IMAGES,
+                Gradient(),
+                objective="probability",
+            ),
+            "1 output",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_objectives_are_refused(build: Callable[[], object], words: str) -> None:
     with pytest.raises(MethodError, match=words):
         build()

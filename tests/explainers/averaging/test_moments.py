@@ -46,7 +46,7 @@ def test_a_large_mean_costs_no_digits_of_a_small_variance(n: int) -> None:
 
 @pytest.mark.parametrize("antithetic", [False, True])
 def test_few_contrasts_estimate_the_same_variance(antithetic: bool) -> None:
-    """Unbiased: over many elements the mean is that of all contrasts, in chunks or in one; and offsets cancel."""
+    """Unbiased: over many elements the mean is that of all contrasts, in chunks or in one; offsets cancel."""
     noise = torch.randn(12, 200_000, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     z = torch.cat([noise, -noise]).view(2, 12, -1).transpose(0, 1).flatten(0, 1) if antithetic else noise
     z = 5 + 2 * z + 0.5 * z.square()  # even parts vary, too
@@ -84,7 +84,7 @@ def test_moments_of_an_affine_map(antithetic: bool, sizes: list[int], contrasts:
 
 
 class Expanding(nn.Module):
-    """Convolutions whose results are larger than what they read: with padding, strides, groups and a branch."""
+    """Convolutions with results larger than what they read: padding, strides, groups and a branch."""
 
     def __init__(self) -> None:
         super().__init__()

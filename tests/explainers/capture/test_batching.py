@@ -14,7 +14,7 @@ IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(4), dty
 
 
 class Folded(nn.Module):
-    """Tokens and batch in one axis, tokens first, as in PyTorch's multi-head attention; ``apart``: the same unfolded."""
+    """Tokens and batch in one axis, tokens first, as in PyTorch's attention; ``apart``: the same unfolded."""
 
     def __init__(self, act: Callable[[Tensor], Tensor], outlier: float, apart: bool = False) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ def test_several_classes_of_folded_tokens_equal_one_at_a_time(name: str) -> None
 
 
 class Positions(nn.Module):
-    """A perceptron on every position: of ``[B, C, H, W]`` by convolutions, of ``[B, H, W, C]`` by linear layers."""
+    """A perceptron on every position: ``[B, C, H, W]`` by convolutions, ``[B, H, W, C]`` by linear layers."""
 
     def __init__(self, last: bool) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class Positions(nn.Module):
 
 
 def test_variances_are_averaged_over_neighbours_in_the_image_only() -> None:
-    """Never over channels: what lies next to each other in channels-last activations has nothing in common."""
+    """Never over channels: neighbours in channels-last activations have nothing in common."""
     last, first = (Positions(last).double().eval() for last in (True, False))
     alone, pooled = SmoothDiff(8, 0.5, pool=1), SmoothDiff(8, 0.5, pool=3)
     by = {
@@ -100,8 +100,11 @@ def test_variances_are_averaged_over_neighbours_in_the_image_only() -> None:
     torch.testing.assert_close(by["last", 1](IMAGES).attribution, by["first", 1](IMAGES).attribution)
     # Of the two gates the last one is pooled in both networks, GELU only where its input is a feature map.
     assert {key: _averages(model) for key, model in by.items()} == {
-        ("last", 1): 0, ("first", 1): 0, ("last", 3): 1, ("first", 3): 2,
-    }  # fmt: skip
+        ("last", 1): 0,
+        ("first", 1): 0,
+        ("last", 3): 1,
+        ("first", 3): 2,
+    }
 
 
 def _averages(model: ExplanationModel) -> int:

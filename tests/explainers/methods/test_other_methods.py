@@ -232,7 +232,10 @@ def test_noise_of_a_noisy_base_is_its_own() -> None:
 
 
 def test_variance_is_never_negative() -> None:
-    """For a linear classifier all gradients are equal: mean of squares minus square of means would be rounding of any sign."""
+    """Not even for a linear classifier, whose gradients are all equal.
+
+    Mean of squares minus square of means would be rounding of any sign.
+    """
     net = nn.Sequential(nn.Flatten(), nn.Linear(432, 5)).eval()
     images = IMAGES.float()
     out = explain(net, images, SmoothGrad(20, moment="variance"))(images)
@@ -400,16 +403,26 @@ def test_gaussian_estimator_tends_to_the_count(name: str) -> None:
         (lambda: IntegratedGradients(baselines=2), "noise"),
         (lambda: IntegratedGradients(baseline=torch.zeros(12, 12)), "shape"),
         (lambda: IntegratedGradients(baseline=torch.full((3, 2, 2), torch.nan)), "finite"),
-        (lambda: explain(networks.tiny("shared-relu"), IMAGES, IntegratedGradients(2, baseline=torch.zeros(3, 9, 9))), "9, 9"),
+        (
+            lambda: explain(
+                networks.tiny("shared-relu"), IMAGES, IntegratedGradients(2, baseline=torch.zeros(3, 9, 9))
+            ),
+            "9, 9",
+        ),
         (lambda: IntegratedGradients(2.5), "whole number"),
         (lambda: IntegratedGradients(baseline=float("nan")), "finite"),
         (lambda: IntegratedGradients(seed=-1), "seed=-1"),
         (lambda: SmoothGrad(2.5), "whole number"),
         (lambda: SmoothGrad(8, base="Gradient"), "expected a method"),
         (lambda: BetaSmoothing(0.0), "beta=0.0"),
-        (lambda: explain(networks.tiny("shared-relu"), IMAGES, IntegratedGradients(2, baseline=(1.0, 2.0))), "2 values"),
+        (
+            lambda: explain(
+                networks.tiny("shared-relu"), IMAGES, IntegratedGradients(2, baseline=(1.0, 2.0))
+            ),
+            "2 values",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_parameters_are_refused(build: object, words: str) -> None:
     with pytest.raises(MethodError, match=words):
         build()  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""A row for every overload that has a rule: a network that calls it, and the slow reference that it must replicate.
+"""A row for every overload that has a rule: a network that calls it, and the slow reference to replicate.
 
 A new rule needs a row here, or tests/explainers/rules/test_cases.py fails.
 """
@@ -28,10 +28,11 @@ class Case:
         rule: the name of the rule's function that must be chosen.
         f: images ``[B, 4, 9, 11]`` to anything ``[B, ..]``.
         reference: E[J_f]^T g.
-        gate: whether f is a function of each element alone, so that its slope may be taken under a normal distribution.
+        gate: whether f is a function of each element alone, so that its slope may be taken
+            under a normal distribution.
         tolerance: relative L2, in float64.
-        fitted: the same under a normal distribution: jumps move by up to half a step of the reference's grid, and seven
-            nodes of quadrature are 1e-4 off.
+        fitted: the same under a normal distribution: jumps move by up to half a step of the reference's grid,
+            and seven nodes of quadrature are 1e-4 off.
     """
 
     overload: Any
@@ -145,7 +146,8 @@ proves("convolution")({
 proves("transposed_convolution")({
     aten.conv_transpose1d.default: lambda x: F.conv_transpose1d(x.flatten(2), ramp(x, 4, 3, 3), stride=2),
     aten.conv_transpose2d.input: lambda x: F.conv_transpose2d(x, ramp(x, 4, 3, 3, 2), None, (2, 3), 1, 1, 2),
-    aten.conv_transpose3d.input: lambda x: F.conv_transpose3d(x.unsqueeze(1), ramp(x, 1, 2, 2, 3, 3), stride=(1, 2, 2)),
+    aten.conv_transpose3d.input: lambda x:
+        F.conv_transpose3d(x.unsqueeze(1), ramp(x, 1, 2, 2, 3, 3), stride=(1, 2, 2)),
 })  # fmt: skip
 
 proves("adaptive_average_pool")(
@@ -160,14 +162,16 @@ proves("upsample")({
     aten.upsample_bilinear2d.vec: lambda x: F.interpolate(x, scale_factor=(1.7, 2.3), mode="bilinear"),
     aten.upsample_bicubic2d.vec: lambda x: F.interpolate(x, size=(6, 18), mode="bicubic"),
     aten._upsample_bilinear2d_aa.default: lambda x: aten._upsample_bilinear2d_aa.default(x, [5, 6], False),
-    aten._upsample_bilinear2d_aa.vec: lambda x: F.interpolate(x, size=(5, 6), mode="bilinear", antialias=True),
+    aten._upsample_bilinear2d_aa.vec: lambda x:
+        F.interpolate(x, size=(5, 6), mode="bilinear", antialias=True),
     aten._upsample_bicubic2d_aa.default: lambda x: aten._upsample_bicubic2d_aa.default(x, [5, 6], False),
     aten._upsample_bicubic2d_aa.vec: lambda x: F.interpolate(x, size=(5, 6), mode="bicubic", antialias=True),
 })  # fmt: skip
 
 proves("max_pool")({
     aten.max_pool2d.default: lambda x: F.max_pool2d(x, 3, 2, 1, ceil_mode=True),
-    aten.max_pool2d_with_indices.default: lambda x: F.max_pool2d(x, (3, 2), (2, 1), 1, 2, return_indices=True)[0],
+    aten.max_pool2d_with_indices.default: lambda x:
+        F.max_pool2d(x, (3, 2), (2, 1), 1, 2, return_indices=True)[0],
 })  # fmt: skip
 
 proves("rectifier", gate=True)({

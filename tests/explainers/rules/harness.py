@@ -48,7 +48,7 @@ def check(
 
 
 def check_program(program: Program, model: nn.Module, image: Tensor, tolerance: float) -> None:
-    """The pullback equals autograd, for one class and for two, and averaging identical samples changes nothing."""
+    """The pullback equals autograd, for one class and two; averaging identical samples changes nothing."""
     network = Network(program)
     leaf = image.clone().requires_grad_()
     generator = torch.Generator().manual_seed(1)

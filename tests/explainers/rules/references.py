@@ -1,4 +1,4 @@
-"""What each rule must give, slowly: SmoothDiff's E[J]^T g of one operation, with plain autograd, point by point."""
+"""What each rule must give, slowly: SmoothDiff's E[J]^T g of one operation, by autograd, point by point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every registered rule is proved: it has a row, is the one that is chosen, and replicates its slow reference."""
+"""Every registered rule is proved: it has a row, is the one chosen, and replicates its slow reference."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_rule_has_a_row() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_replicates(case: Case) -> None:
-    """The rule is the one that is chosen, is exact without noise, and averages noisy samples as its reference does."""
+    """The rule is the one chosen, exact without noise, and averages noisy samples as its reference does."""
     model = Through(case.f).double().eval()
     image = images()
     program = capture(model, image[:1])

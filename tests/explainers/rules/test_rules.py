@@ -42,9 +42,13 @@ def test_convolution_with_named_padding(padding: str, kernel: Any) -> None:
 
 @QUICK
 @given(
-    kernel=st.integers(1, 4), stride=st.integers(1, 3), padding=st.integers(0, 1),
-    extra=st.integers(0, 2), groups=st.sampled_from([1, 2]), dilation=st.integers(1, 2),
-)  # fmt: skip
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 3),
+    padding=st.integers(0, 1),
+    extra=st.integers(0, 2),
+    groups=st.sampled_from([1, 2]),
+    dilation=st.integers(1, 2),
+)
 def test_transposed_convolution(
     kernel: int, stride: int, padding: int, extra: int, groups: int, dilation: int
 ) -> None:
@@ -116,12 +120,20 @@ def test_adaptive_max_pool_of_rows(size: int) -> None:
     check(lambda x: F.adaptive_max_pool1d(x.flatten(2), size))
 
 
-@pytest.mark.parametrize("options", [
-    {"size": (13, 7), "mode": "nearest"}, {"scale_factor": 2.0, "mode": "nearest"},
-    {"size": (20, 5), "mode": "bilinear", "align_corners": False}, {"scale_factor": (1.7, 2.3), "mode": "bilinear"},
-    {"size": (20, 5), "mode": "bilinear", "align_corners": True}, {"size": (6, 18), "mode": "bicubic"},
-    {"size": (5, 6), "mode": "bilinear", "antialias": True}, {"size": (5, 6), "mode": "nearest-exact"},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"size": (13, 7), "mode": "nearest"},
+        {"scale_factor": 2.0, "mode": "nearest"},
+        {"size": (20, 5), "mode": "bilinear", "align_corners": False},
+        {"scale_factor": (1.7, 2.3), "mode": "bilinear"},
+        {"size": (20, 5), "mode": "bilinear", "align_corners": True},
+        {"size": (6, 18), "mode": "bicubic"},
+        {"size": (5, 6), "mode": "bilinear", "antialias": True},
+        {"size": (5, 6), "mode": "nearest-exact"},
+    ],
+    ids=str,
+)
 def test_interpolation(options: dict[str, Any]) -> None:
     check(lambda x: F.interpolate(x, **options))
 
@@ -130,7 +142,10 @@ def test_interpolation(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
 def test_sampling_at_a_grid(mode: str, padding: str, align: bool) -> None:
-    """The grid turns with the pixels and reaches outside on every side; at 0 it hits pixels' centres and the edge."""
+    """The grid turns with the pixels and reaches outside on every side.
+
+    At 0 it hits pixels' centres and the edge.
+    """
 
     def warped(x: Tensor, reach: float) -> Tensor:
         turn = torch.tensor([[reach, 0.3, 0.1], [-0.4, reach, 0.0]], dtype=x.dtype)
@@ -150,7 +165,7 @@ def test_sampling_at_a_grid(mode: str, padding: str, align: bool) -> None:
 
 
 def assigned(x: Tensor) -> Tensor:
-    """Parts of a tensor are written to: the whole of it, one like another, a row, a single number, another type."""
+    """Writes to parts of a tensor: all of it, one like another, a row, a single number, another type."""
     y, z = torch.empty_like(x), torch.zeros(x.shape, dtype=torch.float32)
     y.copy_(2 * x)
     y[:, 0:2] = x[:, 2:4] ** 2
@@ -222,9 +237,15 @@ def test_operations_without_a_rule_of_their_own(name: str) -> None:
 # torch.export warns of every recurrent module.
 @pytest.mark.filterwarnings("ignore:The tensor attributes .*flat_weights")
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
-@pytest.mark.parametrize("options", [
-    {"bidirectional": True}, {"num_layers": 2, "bias": False}, {"batch_first": True, "num_layers": 2, "bidirectional": True},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bidirectional": True},
+        {"num_layers": 2, "bias": False},
+        {"batch_first": True, "num_layers": 2, "bidirectional": True},
+    ],
+    ids=str,
+)
 def test_recurrent(kind: type[nn.RNNBase], options: dict[str, Any]) -> None:
     """Outputs and last states, over the rows of an image of 5 x 4 x 4."""
     torch.manual_seed(2)
