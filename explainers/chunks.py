@@ -13,7 +13,7 @@ LARGEST = 16  # evaluations of the network at once, for each image of a batch
 def chunk_sizes(evaluations: int, step: int = 1) -> tuple[int, ...]:
     """``evaluations`` in parts of at most 16, as equal as possible, each a multiple of ``step``.
 
-    Larger chunks take more memory and no less time (docs/performance.md).
+    Larger chunks take more memory and no less time (docs/measurements/what-did-not-help.md).
     """
     units, most = evaluations // step, LARGEST // step
     count = -(-units // most)

@@ -90,7 +90,7 @@ class Graph:
 
 
 def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
-    """Settings that suit explanation graphs; docs/performance.md has the measurements.
+    """Settings that suit explanation graphs; docs/measurements/what-helped.md has the measurements.
 
     Args:
         threads: None leaves the number to ONNX Runtime.

@@ -24,7 +24,7 @@ def shifts(image_shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     The points (i / g, i / g^2) mod 1 with g^3 = g + 1 fill a torus evenly from the first on (Roberts 2018, R2
     sequence). Every sample is white noise; two samples agree only in pixels that are far apart, farther than
     what a network's local statistics see. Heatmaps come out as good as with independent
-    samples (docs/convergence-tried.md).
+    samples (docs/measurements/convergence-tried.md).
     """
     _, height, width = image_shape
     for i in itertools.count():

@@ -36,7 +36,7 @@ class SmoothserveHandler:
 
     TorchServe mixes both kinds in one batch; each request is answered for itself. Where the archive
     is registered twice, the registration without the suffix answers predictions only and never waits
-    for an explanation; see docs/serving.md.
+    for an explanation; see docs/how-to/serve.md.
     """
 
     def __init__(self) -> None:
