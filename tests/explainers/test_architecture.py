@@ -1,4 +1,4 @@
-"""The plan of the house: which part of explainers may know which, and that knowledge of operations has one home."""
+"""Which part of explainers may know which, and that knowledge of operations has one home."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def part(file: Path) -> str:
 
 
 def imported(file: Path) -> set[str]:
-    """The parts of explainers, and other packages of smoothserve as ``smoothserve.NAME``, that a file imports."""
+    """What a file imports: parts of explainers, and other packages of smoothserve as ``smoothserve.NAME``."""
     found = set()
     where = file.relative_to(ROOT).parts
     for node in ast.walk(ast.parse(file.read_text())):

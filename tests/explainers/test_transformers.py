@@ -12,7 +12,7 @@ from benchmarks.transformers import converged, cosine
 
 
 def test_smoothdiff_converges_near_smoothgrad_on_a_trained_vit() -> None:
-    """docs/measurements/transformers.md has .993 for two blocks at noise .3 and 256 samples, .98 against .94 at 4."""
+    """docs/measurements/transformers.md has .993 for two blocks at noise .3, 256 samples."""
     model, accuracy = trained_vit(depth=2)
     assert accuracy > 0.9
     _, _, images, target = digits()

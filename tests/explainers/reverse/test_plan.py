@@ -1,4 +1,4 @@
-"""The plan of a reverse pass knows before it starts which operations read points, and nothing is evaluated twice."""
+"""A reverse pass knows before it starts which operations read points; nothing is evaluated twice."""
 
 from __future__ import annotations
 
