@@ -15,7 +15,7 @@ from smoothserve.explainers import Explanation, ExplanationModel
 
 from .errors import ConversionError
 from .lifting import lift
-from .rewrites.respelling import respell
+from .rewrites import respell
 
 OPSET = 18
 INPUTS = ("image", "target")
@@ -32,7 +32,7 @@ def convert(model: ExplanationModel, *, for_processors: bool = True) -> onnx.Mod
     """The graph of ``model`` in standard operators of opset 18, without anything of this machine.
 
     Args:
-        for_processors: spell operations as ONNX Runtime computes them fastest there (:mod:`.respelling`); the graph
+        for_processors: spell operations as ONNX Runtime computes them fastest there (:mod:`.rewrites`); the graph
             computes the same on other devices.
 
     Raises:
