@@ -26,8 +26,7 @@ import torch._inductor.config as inductor
 from smoothserve.explainers import SmoothDiff
 from smoothserve.explainers.capture.capture import capture
 from smoothserve.explainers.explain import explain_program
-from smoothserve.export import to_onnx
-from smoothserve.export.packing import prediction_graph
+from smoothserve.export import prediction_graph, to_onnx
 
 from .record import (
     Help,

@@ -23,7 +23,7 @@ import torch
 from smoothserve.explainers import Method, SmoothDiff, SmoothGrad
 from smoothserve.explainers.capture.capture import capture
 from smoothserve.explainers.explain import explain_program
-from smoothserve.export.conversion import convert
+from smoothserve.export import convert
 
 from .record import Help, add_out_option, add_timing_options, conditions, conditions_line, kept_rows
 from .zoo_one import bundled_or_random

@@ -29,8 +29,7 @@ from captum.attr import NoiseTunnel, Saliency
 from smoothserve.explainers import Gradient, SmoothDiff
 from smoothserve.explainers.capture.capture import capture
 from smoothserve.explainers.explain import explain_program
-from smoothserve.export import to_onnx
-from smoothserve.export.packing import prediction_graph
+from smoothserve.export import prediction_graph, to_onnx
 from torch import Tensor
 
 from .record import (

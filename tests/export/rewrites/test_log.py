@@ -29,8 +29,10 @@ SCALED = nodes(("Mul", ["x", "scale"], "scaled", {}), ("Add", ["scaled", "shift"
 PRODUCT = nodes(("Conv", ["x", "w"], "product", {}), ("Mul", ["product", "scale"], "y", {}))
 
 
+UNSTORED = "leaves y: the threshold is no stored number"
 TOO_LARGE = "leaves y: the threshold 1e+09 is out of the range where steps are exact"
 FUSED = "leaves y: the clip becomes a part of the convolution before it"
+UNEQUAL = "leaves y: the shift is no stored [3, 1, 1]"
 BOTH = {"scale": np.float32(1), "shift": np.float32(1)}
 
 
@@ -39,12 +41,12 @@ BOTH = {"scale": np.float32(1), "shift": np.float32(1)}
     [
         (STEP, {"t": np.float32(3)}, "StepBySigmoid of Greater", "rewrites y"),
         (STEP, {"t": np.float32(1e9)}, "StepBySigmoid of Greater", TOO_LARGE),
-        (STEP, {"t": weight(1, 3, 1, 1)}, "StepBySigmoid of Greater", "leaves y: the threshold is no stored number"),
+        (STEP, {"t": weight(1, 3, 1, 1)}, "StepBySigmoid of Greater", UNSTORED),
         (PADDED, {"margins": -PADDING}, "MergePadding", "leaves y: margins [-1, -1, -1, -1] crop"),
         (CROPPED, {"margins": PADDING}, "MergeCropping of Conv", "leaves y: margins [1, 1, 1, 1] pad"),
         (CROPPED, {"margins": -PADDING}, "MergeCropping of Conv", "leaves y: strides [2, 2] are not 1"),
         (CLIPPED, {"t": np.float32(0)}, "ClipBySigmoid", FUSED),
-        (SCALED, {**BOTH, "scale": weight(3, 1, 1)}, "ScaleByBatchNorm", "leaves y: the shift is no stored [3, 1, 1]"),
+        (SCALED, {**BOTH, "scale": weight(3, 1, 1)}, "ScaleByBatchNorm", UNEQUAL),
         (SCALED, BOTH, "HalvesBySigmoid", "leaves y: what is scaled is no error function"),
         (PRODUCT, BOTH, "ScaleInConvolution", "leaves y: the scale is no stored [C, 1, 1]"),
     ],
