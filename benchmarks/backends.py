@@ -23,8 +23,7 @@ import onnxruntime
 import torch
 import torch._inductor.config as inductor
 from smoothserve.explainers import SmoothDiff, capture, explain_program
-from smoothserve.export import to_onnx
-from smoothserve.export.packing import prediction_graph
+from smoothserve.export import prediction_graph, to_onnx
 
 from .page import head, paragraph, table, text_of, write_page
 from .record import (

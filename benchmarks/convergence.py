@@ -23,8 +23,7 @@ import numpy.typing as npt
 import onnxruntime
 import torch
 from skimage.metrics import structural_similarity
-from smoothserve.explainers import Gradient, Method, SmoothDiff, SmoothGrad, capture, explain
-from smoothserve.explainers.heatmap import heatmap
+from smoothserve.explainers import Gradient, Method, SmoothDiff, SmoothGrad, capture, explain, heatmap
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import torch
-from smoothserve.explainers import Method, Program
-from smoothserve.explainers.reverse.tape import Network
+from smoothserve.explainers import Method, Network, Program
 from torch import Tensor
 
 

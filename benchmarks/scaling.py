@@ -21,7 +21,7 @@ from typing import Any
 import onnx
 import torch
 from smoothserve.explainers import Method, SmoothDiff, SmoothGrad, capture, explain_program
-from smoothserve.export.conversion import convert
+from smoothserve.export import convert
 
 from .page import head, paragraph, table, text_of, write_page
 from .record import Help, Record, add_out_options, add_timing_options, conditions

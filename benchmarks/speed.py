@@ -27,8 +27,7 @@ import onnx
 import torch
 from captum.attr import NoiseTunnel, Saliency
 from smoothserve.explainers import Gradient, SmoothDiff, capture, explain_program
-from smoothserve.export import to_onnx
-from smoothserve.export.packing import prediction_graph
+from smoothserve.export import prediction_graph, to_onnx
 from torch import Tensor
 
 from .page import head, paragraph, table, text_of, write_page

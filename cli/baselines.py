@@ -1,7 +1,8 @@
-"""Baselines from files: photos, or arrays of preprocessed values."""
+"""Baselines of integrated gradients: numbers, noise, or files of photos or of preprocessed values."""
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from .errors import UsageError
 
 @dataclass(frozen=True)
 class BaselineFiles:
-    """Photos, which are preprocessed as the model's photos are, and .npy files, which hold preprocessed values."""
+    """Photos, which are preprocessed as the model's photos are, and .npy files of preprocessed values."""
 
     paths: tuple[Path, ...]
 
@@ -34,14 +35,32 @@ class BaselineFiles:
         return torch.from_numpy(np.stack(images))
 
 
+def baseline(text: str) -> float | tuple[float, ...] | str | BaselineFiles:
+    """An argparse type: a number, one for each channel, ``noise``, or the names of files."""
+    if text == "noise":
+        return text
+    parts = text.split(",")
+    try:
+        values = tuple(map(float, parts))
+    except ValueError:
+        missing = [part for part in parts if not Path(part).is_file()]
+        if missing:
+            raise argparse.ArgumentTypeError(
+                f"{missing[0]!r} is no file and no number; "
+                "expected a number, R,G,B, noise, or photos and .npy files"
+            ) from None
+        return BaselineFiles(tuple(map(Path, parts)))
+    return values[0] if len(values) == 1 else values
+
+
 def _read(path: Path, preprocessing: Preprocessing) -> list[npt.NDArray[np.float32]]:
     try:
         if path.suffix.lower() == ".npy":
             values = np.load(path, allow_pickle=False)
             if values.ndim not in (3, 4) or values.dtype.kind != "f":
                 raise UsageError(
-                    f"The baseline {path} is {values.dtype} {list(values.shape)}, expected preprocessed floating-point "
-                    "values [C, H, W] or [N, C, H, W]."
+                    f"The baseline {path} is {values.dtype} {list(values.shape)}, "
+                    "expected preprocessed floating-point values [C, H, W] or [N, C, H, W]."
                 )
             return list(values.astype(np.float32).reshape(-1, *values.shape[-3:]))
         return [to_input(crop(decode(path.read_bytes()), preprocessing), preprocessing)]

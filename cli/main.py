@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 import warnings
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from .commands import COMMANDS
+from .logs import debug_log, silence
 
 EXIT_FAILURE = 1
 EXIT_INTERRUPTED = 130
@@ -46,7 +46,11 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(sub)
-        sub.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
+        sub.add_argument(
+            "--debug", action="store_true",
+            help="show the whole traceback of an error, and smoothserve's debug log: what took how long, and "
+            "why passes and rewrites did not apply",
+        )  # fmt: skip
         sub.set_defaults(run=command.run)
     return parser
 
@@ -56,7 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     if not arguments.debug:
         warnings.simplefilter("ignore")
-        logging.disable(logging.CRITICAL)  # torch logs whole graphs beside its errors
+    with debug_log() if arguments.debug else silence():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:

@@ -80,7 +80,8 @@ def load_model(
             raise UsageError("--classes is for torchvision models; let your factory build the right head.")
         return _factory(spec, weights, size)
     raise UsageError(
-        f"MODEL {spec!r} is not known: expected {', '.join(_BUNDLED)}, torchvision:NAME or path/to/file.py:factory."
+        f"MODEL {spec!r} is not known: expected {', '.join(_BUNDLED)}, torchvision:NAME "
+        "or path/to/file.py:factory."
     )
 
 

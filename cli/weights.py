@@ -37,7 +37,8 @@ def load_weights(path: Path) -> dict[str, Tensor]:
             state = state[wrapper]  # type: ignore[assignment]
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise UsageError(
-            f"{path} holds no state dict (names -> tensors). Save it with torch.save(model.state_dict(), ...)."
+            f"{path} holds no state dict (names -> tensors). "
+            "Save it with torch.save(model.state_dict(), ...)."
         )
     if all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): value for name, value in state.items()}

@@ -13,6 +13,7 @@ from .errors import (
 )
 from .explain import explain, explain_program
 from .graph.program import Program
+from .heatmap import heatmap
 from .methods import (
     METHODS,
     BetaSmoothing,
@@ -54,4 +55,5 @@ __all__ = [
     "capture",
     "explain",
     "explain_program",
+    "heatmap",
 ]

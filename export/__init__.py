@@ -3,30 +3,39 @@
 from smoothserve.handlers.card import Card, Preprocessing
 
 from .archive import check_name, to_archive
-from .checks.contract import check_file
-from .checks.parity import Report, verify
+from .checks.contract import Contract, check_contract
+from .checks.parity import Parity, check_parity
+from .checks.session import load_session
+from .conversion import convert
 from .errors import (
     ArchiveError,
     ConversionError,
     ExportError,
     MissingDependencyError,
     VerificationError,
+    require,
 )
 from .onnx_file import default_preprocessing, to_onnx
+from .prediction import prediction_graph
 
 __all__ = [
     "ArchiveError",
     "Card",
+    "Contract",
     "ConversionError",
     "ExportError",
     "MissingDependencyError",
+    "Parity",
     "Preprocessing",
-    "Report",
     "VerificationError",
-    "check_file",
+    "check_contract",
     "check_name",
+    "check_parity",
+    "convert",
     "default_preprocessing",
+    "load_session",
+    "prediction_graph",
+    "require",
     "to_archive",
     "to_onnx",
-    "verify",
 ]

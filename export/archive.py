@@ -25,7 +25,7 @@ minWorkers: {workers}
 maxWorkers: {workers}
 batchSize: {batch_size}
 maxBatchDelay: {max_batch_delay}   # ms; a lone request waits that long if batchSize > 1
-responseTimeout: {timeout}   # s, for a whole batch: twice limits.seconds, as decoding and encoding come on top
+responseTimeout: {timeout}   # s, for a whole batch: twice limits.seconds, for decoding and encoding
 startupTimeout: 120   # s
 deviceType: {kind}
 smoothserve:
@@ -71,7 +71,8 @@ def to_archive(
 
     Raises:
         CardError: there is no such limit or device.
-        ArchiveError: a wrong name, no explanation model, files that don't belong together, or the archiver failed.
+        ArchiveError: a wrong name, no explanation model, files that don't belong together, or the archiver
+            failed.
         MissingDependencyError: ONNX Runtime or torch-model-archiver is not installed.
     """
     check_name(name)
@@ -121,7 +122,8 @@ def check_name(name: str) -> None:
         )
     if name.endswith(SUFFIX):
         raise ArchiveError(
-            f"name={name!r} ends in {SUFFIX!r}, which scripts/serve.sh adds to the registration for explanations."
+            f"name={name!r} ends in {SUFFIX!r}, "
+            "which scripts/serve.sh adds to the registration for explanations."
         )
 
 

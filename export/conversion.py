@@ -15,7 +15,7 @@ from smoothserve.explainers import Explanation, ExplanationModel
 
 from .errors import ConversionError
 from .lifting import lift
-from .rewrites.respelling import respell
+from .rewrites import respell
 
 OPSET = 18
 INPUTS = ("image", "target")
@@ -32,15 +32,16 @@ def convert(model: ExplanationModel, *, for_processors: bool = True) -> onnx.Mod
     """The graph of ``model`` in standard operators of opset 18, without anything of this machine.
 
     Args:
-        for_processors: spell operations as ONNX Runtime computes them fastest there (:mod:`.respelling`); the graph
-            computes the same on other devices.
+        for_processors: spell operations as ONNX Runtime computes them fastest there (:mod:`.rewrites`); the
+            graph computes the same on other devices.
 
     Raises:
         ConversionError: an operation has no ONNX form, or the model isn't float32.
     """
     if model.dtype is not torch.float32:
         raise ConversionError(
-            f"The model computes in {model.dtype}, expected torch.float32: explain classifier.float() instead."
+            f"The model computes in {model.dtype}, expected torch.float32: "
+            "explain classifier.float() instead."
         )
     try:
         with warnings.catch_warnings():
@@ -94,11 +95,11 @@ def simplify(model: onnx_ir.Model) -> None:
 
 
 def _tidy(proto: onnx.ModelProto) -> None:
-    """Name the batch, drop what only this machine's exporter knows (traces, paths, sizes of nothing but weights).
+    """Name the batch, drop what only this machine's exporter knows (traces, paths, sizes of weights).
 
-    Shapes of activations stay: a runtime that sees that a gradient has the shape of what it is multiplied with keeps
-    both in the layout of its convolutions. It can't find out for itself, because the seeds are made for a batch whose
-    size is a value of the graph.
+    Shapes of activations stay: a runtime that sees that a gradient has the shape of what it is multiplied
+    with keeps both in the layout of its convolutions. It can't find out for itself, because the seeds are
+    made for a batch whose size is a value of the graph.
     """
     symbol = proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param
     stored = {tensor.name for tensor in proto.graph.initializer}

@@ -24,6 +24,15 @@ class MissingDependencyError(ExportError):
 
 
 def require(module: str, extra: str, subject: str) -> None:
-    """Raise MissingDependencyError, saying that ``subject`` is not installed, where ``module`` cannot be found."""
+    """Refuse to go on without an optional package.
+
+    Args:
+        module: what is imported.
+        extra: of smoothserve, that brings it.
+        subject: what the message says is not installed.
+
+    Raises:
+        MissingDependencyError: ``module`` cannot be found.
+    """
     if find_spec(module) is None:
         raise MissingDependencyError(f"{subject} is not installed: pip install 'smoothserve[{extra}]'.")

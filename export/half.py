@@ -9,23 +9,17 @@ from onnx import TensorProto, helper, numpy_helper
 from .errors import ConversionError
 
 _PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-_REARRANGE = (
-    "Transpose",
-    "Reshape",
-    "Slice",
-    "Squeeze",
-    "Unsqueeze",
-    "Identity",
-)  # their first input's elements
+# What rearranges its first input's elements:
+_REARRANGE = ("Transpose", "Reshape", "Slice", "Squeeze", "Unsqueeze", "Identity")
 _LARGEST = float(np.finfo(np.float16).max)
 
 
 def products_in_float16(proto: onnx.ModelProto) -> None:
     """Let convolutions and matrix products take and give float16, and store their weights so; in place.
 
-    Everything else stays float32: sums, norms, softmax, and above all the moments of the noisy samples (products too, but
-    with a constant matrix on the left), whose small differences float16 would lose. Inputs and outputs of
-    the graph keep their types.
+    Everything else stays float32: sums, norms, softmax, and above all the moments of the noisy samples
+    (products too, but with a constant matrix on the left), whose small differences float16 would lose. Inputs
+    and outputs of the graph keep their types.
 
     Raises:
         ConversionError: a weight is larger than float16 can hold, 65504.
@@ -86,7 +80,7 @@ class _Halver:
         return half
 
     def _rearranges_stored(self, node: onnx.NodeProto) -> bool:
-        """Whether the result holds stored numbers in another order, so that they can be stored in float16 as well."""
+        """Whether the result holds stored numbers in another order: they can be stored in float16 as well."""
         if node.op_type not in _REARRANGE:
             return False
         source = self.producer.get(node.input[0])
@@ -108,6 +102,7 @@ def _rounded(tensor: TensorProto, name: str) -> TensorProto:
     largest = float(np.abs(values).max(initial=0.0))
     if largest > _LARGEST:
         raise ConversionError(
-            f"A weight is as large as {largest:.3g}, but float16 holds at most {_LARGEST:.0f}: export with dtype='float32'."
+            f"A weight is as large as {largest:.3g}, but float16 holds at most {_LARGEST:.0f}: "
+            "export with dtype='float32'."
         )
     return numpy_helper.from_array(values.astype(np.float16), name)

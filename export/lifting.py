@@ -49,8 +49,8 @@ def _trace(model: ExplanationModel) -> ExportedProgram:
 def lift(model: ExplanationModel) -> ExportedProgram:
     """The explanation graph as an exported program: stored tensors become inputs with names.
 
-    ``torch.export.export`` would trace the graph anew, which takes as long as tracing it the first time (13 s for
-    EfficientNet-B0). It is flat, functional and annotated with symbolic shapes already, so nothing is
+    ``torch.export.export`` would trace the graph anew, which takes as long as tracing it the first time (13 s
+    for EfficientNet-B0). It is flat, functional and annotated with symbolic shapes already, so nothing is
     left to find out.
     """
     graph = fx.Graph()

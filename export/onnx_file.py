@@ -1,4 +1,4 @@
-"""ExplanationModel -> .onnx: convert, tidy, attach the card, verify, then put it in place."""
+"""ExplanationModel -> .onnx: convert, check parity, attach the card, check the contract, put it in place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ import onnx
 from smoothserve.explainers import ExplanationModel
 from smoothserve.handlers.card import METADATA_KEY, Card, Preprocessing
 
-from .checks.parity import TOLERANCES, Report, verify
+from .checks.contract import check_contract
+from .checks.parity import Parity, check_parity
+from .checks.tolerance import TOLERANCES
 from .conversion import convert
 from .errors import ConversionError
 from .half import products_in_float16
@@ -33,7 +35,7 @@ def to_onnx(
     labels: Sequence[str] | None = None,
     name: str | None = None,
     dtype: str = "float32",
-) -> Report:
+) -> Parity:
     """Write an explanation model as one self-describing, verified .onnx file.
 
     Inputs: ``image`` float32 ``[batch, C, H, W]``, ``target`` int64 ``[batch]`` (negative: the
@@ -43,27 +45,28 @@ def to_onnx(
 
     Args:
         model: from :func:`smoothserve.explainers.explain`.
-        path: of the file; it is replaced only by a file that passed verification. Weights of more than 2 GB are
-            in a second file beside it, ``path.*.data``, which must travel with it.
+        path: of the file; it is replaced only by a file that passed both checks. Weights of more than 2 GB
+            are in a second file beside it, ``path.*.data``, which must travel with it.
         preprocessing: how a photo becomes the input; by default ImageNet's mean and standard
             deviation with the usual resize and centre crop.
         labels: K class names.
         name: of the classifier, by default its class name.
-        dtype: ``float32``, or ``float16`` for graphics processors: convolutions and matrix products compute in it,
-            and their weights take half the space; inputs and outputs stay as they are. Not tested on one.
+        dtype: ``float32``, or ``float16`` for graphics processors: convolutions and matrix products compute
+            in it, and their weights take half the space; inputs and outputs stay as they are. Not tested on
+            one.
 
     Returns:
         What was measured. The same figures are in the card.
 
     Raises:
         ConversionError: an operation has no ONNX form, or ``dtype`` is neither of both.
-        VerificationError: the file computes something else; names output, error and tolerance.
+        VerificationError: the file computes something else (names output, error and tolerance), or does not
+            keep the contract that :func:`check_contract` states.
         MissingDependencyError: ONNX Runtime is not installed.
         CardError: preprocessing or labels don't fit the model.
     """
     if dtype not in TOLERANCES:
         raise ConversionError(f"dtype={dtype!r}, expected one of {', '.join(TOLERANCES)}.")
-    path = Path(path)
     channels, height, width = model.image_shape
     card = Card(
         name=name or model.classifier_name,
@@ -78,32 +81,50 @@ def to_onnx(
         labels=None if labels is None else tuple(labels),
         versions={package: version(package) for package in ("smoothserve", "torch", "onnx", "onnxscript")},
     )
+    proto = _converted(model, dtype)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        draft = Path(folder) / path.name
+        weights = _save(proto, draft)
+        del proto  # so that memory holds the weights fewer times while the file runs
+        parity = _verified(draft, model, card)
+        _put_in_place(draft, weights, path)
+    return parity
+
+
+def _converted(model: ExplanationModel, dtype: str) -> onnx.ModelProto:
     start = time.perf_counter()
     proto = convert(model, for_processors=dtype == "float32")
     if dtype == "float16":
         products_in_float16(proto)
     log.info("converted to ONNX in %.1f s", time.perf_counter() - start)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        draft = Path(folder) / path.name
-        weights = _save(proto, draft)
-        del proto
-        start = time.perf_counter()
-        report = verify(draft, model, dtype)
-        log.info("verified in ONNX Runtime in %.1f s", time.perf_counter() - start)
-        _attach(draft, replace(card, verification=report.figures()))
-        if weights is not None:
-            weights.replace(path.parent / weights.name)
-        draft.replace(path)
-        ours = re.compile(re.escape(path.name) + r"\.[0-9a-f]{12}\.data")
-        for old in path.parent.iterdir():  # weights of the file that was here before
-            if ours.fullmatch(old.name) and (weights is None or old.name != weights.name):
-                old.unlink()
-    return report
+    return proto
+
+
+def _verified(draft: Path, model: ExplanationModel, card: Card) -> Parity:
+    """What was measured; the card with these figures is attached to ``draft``, and its contract holds."""
+    start = time.perf_counter()
+    parity = check_parity(draft, model, card.dtype)
+    _attach(draft, replace(card, verification=parity.figures()))
+    check_contract(draft)
+    log.info("verified in ONNX Runtime in %.1f s", time.perf_counter() - start)
+    return parity
+
+
+def _put_in_place(draft: Path, weights: Path | None, path: Path) -> None:
+    """Rename the draft and its weights; what lay beside an older file of this name goes."""
+    if weights is not None:
+        weights.replace(path.parent / weights.name)
+    draft.replace(path)
+    ours = re.compile(re.escape(path.name) + r"\.[0-9a-f]{12}\.data")
+    for old in path.parent.iterdir():
+        if ours.fullmatch(old.name) and (weights is None or old.name != weights.name):
+            old.unlink()
 
 
 def _save(proto: onnx.ModelProto, path: Path) -> Path | None:
-    """Write one file; or, where it would be larger than Protocol Buffers allow, a second one of weights beside it.
+    """Write one file; if it would be larger than Protocol Buffers allow, a second one of weights beside it.
 
     The second one's name holds a digest of its content, so that a pair is never made of two exports.
     """
@@ -121,8 +142,8 @@ def _save(proto: onnx.ModelProto, path: Path) -> Path | None:
 def default_preprocessing(image_shape: tuple[int, ...]) -> Preprocessing:
     """ImageNet's habits: crop 7/8 of the shorter side, bilinear, its mean and deviation.
 
-    One-channel models get grey values scaled to [-1, 1]; images of other than one or three channels are planes,
-    taken as they come.
+    One-channel models get grey values scaled to [-1, 1]; images of other than one or three channels are
+    planes, taken as they come.
     """
     channels, height, width = image_shape
     resize = round(max(height, width) / 0.875)

@@ -16,6 +16,7 @@ from smoothserve.handlers.errors import CardError, NoCardError
 from smoothserve.handlers.service import ExplanationService
 
 from .errors import ArchiveError
+from .prediction import prediction_graph
 
 WEIGHTS = "weights.bin"
 _SMALL = 1024  # bytes; such tensors stay in the graph, where ONNX Runtime can fold them
@@ -24,7 +25,7 @@ _APART = 1e-4  # largest relative L2 distance of two files' probabilities if the
 
 
 def write_graphs(paths: Sequence[Path], folder: Path) -> list[str]:
-    """Fill ``folder`` with explanation-METHOD.onnx for each file, prediction.onnx, weights.bin and the self-check.
+    """Fill ``folder``: explanation-METHOD.onnx for each file, prediction.onnx, weights.bin, the self-check.
 
     Returns:
         The methods as requests name them: the method's name in lower case, in the order of ``paths``.
@@ -81,37 +82,10 @@ class _Weights:
                 self._file.write(bytes(-self._file.tell() % _ALIGNMENT))
                 self._places[key] = self._file.tell()
                 self._file.write(content)
-            tensor.CopyFrom(
-                onnx.numpy_helper.from_array(array, tensor.name)
-            )  # whatever field held the values
+            # Whatever field held the values:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
             set_external_data(tensor, WEIGHTS, self._places[key], len(content))
             tensor.ClearField("raw_data")
-
-
-def prediction_graph(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The part of an explanation graph that leads from image to logits."""
-    producer = {output: node for node in model.graph.node for output in node.output}
-    wanted, needed = ["logits"], set()
-    while wanted:
-        name = wanted.pop()
-        if name in needed:
-            continue
-        needed.add(name)
-        if name in producer:
-            wanted.extend(source for source in producer[name].input if source)
-    nodes = [node for node in model.graph.node if any(output in needed for output in node.output)]
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    del result.graph.node[:]
-    result.graph.node.extend(nodes)
-    for values in (result.graph.initializer, result.graph.input):
-        kept = [value for value in values if value.name in needed]
-        del values[:]
-        values.extend(kept)
-    outputs = [value for value in result.graph.output if value.name == "logits"]
-    del result.graph.output[:]
-    result.graph.output.extend(outputs)
-    return result
 
 
 def _read(path: Path) -> onnx.ModelProto:
@@ -142,5 +116,6 @@ def _check_same_classifier(
         distance = np.linalg.norm(answers[f"probabilities/{method}"] - wanted) / np.linalg.norm(wanted)
         if not distance <= _APART:
             raise ArchiveError(
-                f"{name} predicts something else than the first file ({distance:.1e} apart); one archive holds one classifier."
+                f"{name} predicts something else than the first file ({distance:.1e} apart); "
+                "one archive holds one classifier."
             )

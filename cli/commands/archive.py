@@ -10,11 +10,12 @@ from pathlib import Path
 from smoothserve.handlers.errors import CardError
 from smoothserve.handlers.limits import Limits
 
+from ..arguments import positive
 from ..errors import UsageError
+from ..exporting import add_export_options, export_files, given_export_flags
+from ..method_options import MethodOptions
 from ..models import HELP as MODEL_HELP
-from ..options import add_method_options, add_model_options, default_method, method, positive
 from ..progress import step
-from .export import write_onnx
 
 NAME = "archive"
 HELP = "build a TorchServe archive (.mar) from a model or an exported .onnx"
@@ -38,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the archive")
     group.add_argument(
         "--also", action="append", default=[], metavar="METHOD|FILE.onnx",
-        help="offer another method, too (repeatable): a name, with that method's defaults; or, if MODEL is an .onnx file, another "
-        "one of the same classifier. Requests choose by 'method'",
+        help="offer another method, too (repeatable): a name, with that method's defaults; or, if MODEL is "
+        "an .onnx file, another one of the same classifier. Requests choose by 'method'",
     )  # fmt: skip
     group.add_argument(
         "--store", type=Path, default=Path("model_store"), metavar="DIR", help="default: model_store"
@@ -67,10 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     group.add_argument(
         "--limit", action="append", default=[], type=_limit, metavar="NAME=VALUE",
-        help=f"bound requests (repeatable): {', '.join(f'{f.name} (default {f.default})' for f in fields(Limits))}",
+        help="bound requests (repeatable): "
+        + ", ".join(f"{field.name} (default {field.default})" for field in fields(Limits)),
     )  # fmt: skip
-    add_method_options(parser)
-    add_model_options(parser)
+    add_export_options(parser)
 
 
 def _limit(text: str) -> tuple[str, float]:
@@ -84,39 +85,13 @@ def _limit(text: str) -> tuple[str, float]:
     return limit
 
 
-def _refuse_export_options(arguments: argparse.Namespace) -> None:
-    """An .onnx file is packed as it is: options for the export would be ignored, so they are mistakes."""
-    parser = argparse.ArgumentParser()
-    add_method_options(parser)
-    add_model_options(parser)
-    for name, default in vars(parser.parse_args([])).items():
-        if getattr(arguments, name) != default:
-            raise UsageError(
-                f"{arguments.model} is exported already, so options of model and method (here: {name}) have no effect. "
-                "Leave them out, or name a model instead of the .onnx file."
-            )
-
-
 def run(arguments: argparse.Namespace) -> int:
-    from smoothserve.export import check_file, check_name, to_archive
+    from smoothserve.export import check_name, to_archive
 
     check_name(arguments.name)
     with tempfile.TemporaryDirectory() as folder:
-        if arguments.model.endswith(".onnx"):
-            _refuse_export_options(arguments)
-            paths = [Path(arguments.model), *map(Path, arguments.also)]
-            for path in paths:
-                if not path.is_file():
-                    raise UsageError(
-                        f"{path} does not exist (next to an .onnx file, --also takes .onnx files)."
-                    )
-            for path in paths:
-                with step(f"verifying {path}"):
-                    check_file(path)
-        else:
-            methods = [method(arguments), *map(default_method, arguments.also)]
-            paths = [Path(folder) / f"{index}.onnx" for index in range(len(methods))]
-            write_onnx(arguments, dict(zip(paths, methods, strict=True)))
+        exported = arguments.model.endswith(".onnx")
+        paths = _given_files(arguments) if exported else _new_files(arguments, Path(folder))
         with step(f"packing {arguments.name}.mar"):
             archive = to_archive(
                 paths,
@@ -132,3 +107,35 @@ def run(arguments: argparse.Namespace) -> int:
             )
     print(archive)
     return 0
+
+
+def _given_files(arguments: argparse.Namespace) -> list[Path]:
+    """The .onnx files that the command line names, checked."""
+    from smoothserve.export import check_contract
+
+    flags = given_export_flags(arguments)
+    if flags:  # they would be ignored, so they are mistakes
+        raise UsageError(
+            f"{arguments.model} is exported already, so options of model and method "
+            f"(here: {', '.join(flags)}) have no effect. "
+            "Leave them out, or name a model instead of the .onnx file."
+        )
+    paths = [Path(arguments.model), *map(Path, arguments.also)]
+    for path in paths:
+        if not path.is_file():
+            raise UsageError(f"{path} does not exist (next to an .onnx file, --also takes .onnx files).")
+    for path in paths:
+        with step(f"verifying {path}"):
+            check_contract(path)
+    return paths
+
+
+def _new_files(arguments: argparse.Namespace, folder: Path) -> list[Path]:
+    """The model that the command line names, exported with each method."""
+    methods = [
+        MethodOptions.from_arguments(arguments),
+        *map(MethodOptions.with_defaults, arguments.also),
+    ]
+    files = {folder / f"{index}.onnx": method for index, method in enumerate(methods)}
+    export_files(arguments, files)
+    return list(files)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from smoothserve.export.errors import require
+from smoothserve.export import require
 from smoothserve.handlers.answer import Result
 from smoothserve.handlers.images.picture import grey_png, overlay, to_png
 from smoothserve.handlers.protocols.options import Offer

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from smoothserve.handlers.card import Card
 
 from ..progress import step
 
@@ -25,35 +29,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from smoothserve.export import check_file
+    from smoothserve.export import check_contract
 
     with step(f"running {arguments.model}"):
-        checks, card = check_file(arguments.model)
-    for check in checks:
-        print(f"ok  {check}")
-    method = dict(card.method)
-    name = method.pop("name")
+        contract = check_contract(arguments.model)
+    for line in contract.holds:
+        print(f"ok  {line}")
+    _print_description(contract.card)
+    _print_figures(contract.card.verification)
+    return 0
+
+
+def _print_description(card: Card) -> None:
     print(
         f"model   {card.name}, input {list(card.image_shape)}, {card.classes} classes, {card.dtype} products"
     )
+    method = dict(card.method)
+    name = method.pop("name")
     print(f"method  {name} {', '.join(f'{key}={value}' for key, value in method.items())}")
     objective = dict(card.objective)
     kind = objective.pop("kind")
     details = ", ".join(f"{key}={value}" for key, value in objective.items() if value is not None)
-    print(
-        f"explains  {kind}{' ' + details if details else ''} of {card.top_k} class{'es' if card.top_k > 1 else ''} an image"
-    )
-    exact = card.verification.get("eager_against_float64", {})
-    for output, figures in card.verification.get("relative_l2", {}).items():
+    classes = f"{card.top_k} class{'es' if card.top_k > 1 else ''}"
+    print(f"explains  {kind}{' ' + details if details else ''} of {classes} an image")
+
+
+def _print_figures(figures: Mapping[str, Any]) -> None:
+    """What was measured at export."""
+    for output, error in figures.get("relative_l2", {}).items():
         print(
-            f"parity  {output}: median {figures['median']:.1e}, largest {figures['max']:.1e} (measured at export)"
+            f"parity  {output}: median {error['median']:.1e}, largest {error['max']:.1e} (measured at export)"
         )
-    for output, figures in exact.items():
+    for output, error in figures.get("eager_against_float64", {}).items():
         print(
-            f"kinks   {output}: eager float32 against float64: median {figures['median']:.1e}, largest {figures['max']:.1e}"
+            f"kinks   {output}: eager float32 against float64: "
+            f"median {error['median']:.1e}, largest {error['max']:.1e}"
         )
-    if "completeness" in card.verification:
-        print(
-            f"completeness  {card.verification['completeness']:.1e} of the logit difference is missing (median)"
-        )
-    return 0
+    if "completeness" in figures:
+        print(f"completeness  {figures['completeness']:.1e} of the logit difference is missing (median)")

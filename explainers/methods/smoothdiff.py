@@ -31,8 +31,8 @@ class SmoothDiff(NoisyMethod):
             (odd; 1: not at all).
         squared: return the squares, as SmoothGrad's squared moment does. Others: see NoisyMethod.
 
-    The defaults are what docs/measurements/convergence.md shows to be best at few samples. The gaussian slopes
-    are smooth in z, so results do not depend on how a runtime rounds; counts have kinks.
+    docs/measurements/convergence.md shows that the defaults are best at few samples. The gaussian slopes are
+    smooth in z, so results do not depend on how a runtime rounds; counts have kinks.
     """
 
     samples: int = 8

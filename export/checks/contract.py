@@ -1,67 +1,80 @@
-"""What every consumer of a file may rely on, checked on the file alone."""
+"""The contract: what whoever runs a file may rely on, checked on the file alone."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import onnx
 from smoothserve.handlers.card import Card, read_card
 from smoothserve.handlers.errors import NoCardError
 
 from ..errors import VerificationError
-from .parity import TOLERANCES, Tolerance, check_operators, load_session
+from .session import Array, load_session, outputs
+from .tolerance import TOLERANCES, Tolerance
 
-Array = npt.NDArray[Any]
+_IMAGES = 3
 
 
-def check_file(path: str | Path) -> tuple[list[str], Card]:
-    """Check the contract of an exported file in ONNX Runtime.
+@dataclass(frozen=True)
+class Contract:
+    """A file that keeps its contract.
+
+    Attributes:
+        holds: what was found to hold, a line each.
+        card: of the file.
+    """
+
+    holds: tuple[str, ...]
+    card: Card
+
+
+def check_contract(path: str | Path) -> Contract:
+    """Check in ONNX Runtime what consumers of an exported file rely on.
+
+    Standard operators only; inputs and outputs with a free batch size; a card that fits; the predicted class
+    explained, or the target where one is given; the same answer twice, and for an image alone as in a batch
+    (unless the method draws fresh noise); heatmaps that depend on the image or on the class.
 
     Returns:
-        What was found to hold, a line each, and the card.
+        What was found to hold, and the card.
 
     Raises:
         VerificationError: naming what does not hold.
         CardError: the card is missing parts or contradicts itself.
+        MissingDependencyError: ONNX Runtime is not installed.
     """
-    if not Path(path).is_file():
+    session, card = _loaded(Path(path))
+    holds = [_check_operators(path), _check_signature(session, card)]
+    images = np.random.default_rng(11).standard_normal((_IMAGES, *card.image_shape)).astype(np.float32)
+    together = _run(session, images, [-1] * _IMAGES)
+    holds.append(_check_prediction(together))
+    if card.method.get("seed", 0) is not None:
+        holds += _check_determinism(session, images, together, TOLERANCES[card.dtype])
+    holds += _check_differences(session, card, images, together)
+    return Contract(tuple(holds), card)
+
+
+def _loaded(path: Path) -> tuple[Any, Card]:
+    if not path.is_file():
         raise VerificationError(f"{path} does not exist.")
     session = load_session(path)
     try:
-        card = read_card(session.get_modelmeta().custom_metadata_map, path)
+        return session, read_card(session.get_modelmeta().custom_metadata_map, path)
     except NoCardError as error:
         raise VerificationError(str(error)) from error
-    check_operators(path)
-    checks = ["standard ONNX operators only", _check_signature(session, card)]
-    generator = np.random.default_rng(11)
-    images = generator.standard_normal((3, *card.image_shape)).astype(np.float32)
-    together = _run(session, images, [-1, -1, -1])
-    if not np.isfinite(together["attribution"]).all():
-        raise VerificationError("attribution holds NaN or infinity.")
-    predicted = together["logits"].argmax(1)
-    if (together["explained_class"].reshape(3, -1)[:, 0] != predicted).any():
-        raise VerificationError("explained_class is not the predicted class where the target is -1.")
-    checks.append("a negative target explains the predicted class")
-    if card.method.get("seed", 0) is not None:
-        checks += _check_determinism(session, images, together, TOLERANCES[card.dtype])
-    constant = np.array_equal(together["heatmap"][0], together["heatmap"][1])
-    if not constant:
-        checks.append("different images give different heatmaps")
-    if card.classes == 1:
-        return checks, card
-    other = int((predicted[0] + 1) % card.classes)
-    aimed = _run(session, images[:1], [other])
-    first = aimed["explained_class"].reshape(-1)[0]
-    if first != other or np.array_equal(aimed["attribution"][0], together["attribution"][0]):
-        raise VerificationError(f"target {other} was given, but class {first} explained.")
-    checks.append("a given target is explained")
-    if constant and np.array_equal(aimed["heatmap"][0], together["heatmap"][0]):
-        raise VerificationError("heatmap is the same for two different images, and for two classes.")
-    if constant:
-        checks.append("heatmaps depend on the class alone, as the gradients of a linear classifier do")
-    return checks, card
+
+
+def _check_operators(path: str | Path) -> str:
+    proto = onnx.load(str(path), load_external_data=False)
+    foreign = Counter(f"{n.domain}::{n.op_type}" for n in proto.graph.node if n.domain not in ("", "ai.onnx"))
+    if foreign or proto.functions:
+        names = [*foreign, *(f"function {f.name}" for f in proto.functions)]
+        raise VerificationError(f"{path} uses operators outside of the ONNX standard: {', '.join(names)}.")
+    return "standard ONNX operators only"
 
 
 def _check_signature(session: Any, card: Card) -> str:
@@ -83,10 +96,18 @@ def _check_signature(session: Any, card: Card) -> str:
     return "inputs image, target; outputs logits, explained_class, attribution, heatmap; dynamic batch"
 
 
+def _check_prediction(together: dict[str, Array]) -> str:
+    if not np.isfinite(together["attribution"]).all():
+        raise VerificationError("attribution holds NaN or infinity.")
+    if (_explained(together) != together["logits"].argmax(1)).any():
+        raise VerificationError("explained_class is not the predicted class where the target is -1.")
+    return "a negative target explains the predicted class"
+
+
 def _check_determinism(
     session: Any, images: Array, together: dict[str, Array], tolerance: Tolerance
 ) -> list[str]:
-    again = _run(session, images, [-1, -1, -1])
+    again = _run(session, images, [-1] * len(images))
     for name, value in together.items():
         if not np.array_equal(value, again[name]):
             raise VerificationError(f"{name} differs between two runs on the same images.")
@@ -97,8 +118,8 @@ def _check_determinism(
             error = float(np.linalg.norm(alone[name][0] - whole)) / max(float(np.linalg.norm(whole)), 1e-30)
             if not error <= limit:
                 raise VerificationError(
-                    f"{name} of image {index} in a batch of {len(images)} differs by {error:.1e} from the same image alone "
-                    f"(relative L2), tolerance {limit:.0e}."
+                    f"{name} of image {index} in a batch of {len(images)} differs by {error:.1e} "
+                    f"from the same image alone (relative L2), tolerance {limit:.0e}."
                 )
     return [
         "the same images give the same answer, bit for bit",
@@ -106,7 +127,40 @@ def _check_determinism(
     ]
 
 
+def _check_differences(session: Any, card: Card, images: Array, together: dict[str, Array]) -> list[str]:
+    """Heatmaps differ between images, or at least between classes; attributions between classes."""
+    constant = np.array_equal(together["heatmap"][0], together["heatmap"][1])
+    holds = [] if constant else ["different images give different heatmaps"]
+    if card.classes == 1:
+        return holds
+    other = int((together["logits"][0].argmax() + 1) % card.classes)
+    aimed = _run(session, images[:1], [other])
+    first = int(_explained(aimed)[0])
+    own, others = together["attribution"][0], aimed["attribution"][0]
+    opposite = card.classes == 2 and _opposite(own, others)
+    if first != other or (np.array_equal(own, others) and not opposite):
+        raise VerificationError(f"target {other} was given, but class {first} explained.")
+    holds.append("a given target is explained")
+    if not constant:
+        return holds
+    if np.array_equal(aimed["heatmap"][0], together["heatmap"][0]) and not opposite:
+        raise VerificationError("heatmap is the same for two different images, and for two classes.")
+    return [*holds, "heatmaps depend on the class alone, as the gradients of a linear classifier do"]
+
+
+def _opposite(one: Array, other: Array) -> bool:
+    """Whether one is the other with its sign turned, or both are squares of such.
+
+    So are those of two classes whose scores add up to a constant, as under 'contrast'.
+    """
+    return np.array_equal(other, -one) or (np.array_equal(other, one) and bool((one >= 0).all()))
+
+
+def _explained(found: dict[str, Array]) -> Array:
+    """The first explained class of each image."""
+    first: Array = found["explained_class"].reshape(len(found["logits"]), -1)[:, 0]
+    return first
+
+
 def _run(session: Any, images: Array, target: list[int]) -> dict[str, Array]:
-    names = [output.name for output in session.get_outputs()]
-    feeds = {"image": images, "target": np.array(target, dtype=np.int64)}
-    return dict(zip(names, session.run(names, feeds), strict=True))
+    return outputs(session, images, np.array(target, dtype=np.int64))

@@ -27,7 +27,17 @@ MAY_IMPORT = {
     "model": {"errors", "graph", "methods", "objective"},
     "trace": {"errors", "graph", "heatmap", "methods", "objective", "passes", "reverse", "rules"},
     "explain": {"capture", "errors", "graph", "methods", "model", "objective", "trace"},
-    "__init__": {"capture", "errors", "explain", "graph", "methods", "model", "objective", "reverse"},
+    "__init__": {
+        "capture",
+        "errors",
+        "explain",
+        "graph",
+        "heatmap",
+        "methods",
+        "model",
+        "objective",
+        "reverse",
+    },
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -21,7 +21,7 @@ from smoothserve.explainers import (
     SmoothTaylor,
     explain,
 )
-from smoothserve.export import check_file, to_onnx
+from smoothserve.export import check_contract, to_onnx
 from torch import Tensor, nn
 
 from tests import networks, reference
@@ -130,7 +130,7 @@ def test_several_classes_and_an_objective_in_one_file(tmp_path: Path) -> None:
     images = IMAGES.float()
     explained = explain(model, images, SmoothDiff(4), objective="log-probability", top_k=2)
     to_onnx(explained, tmp_path / "m.onnx")
-    _, card = check_file(tmp_path / "m.onnx")
+    card = check_contract(tmp_path / "m.onnx").card
     assert (card.top_k, card.objective) == (2, {"kind": "log-probability"})
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
     for batch in (1, 3):

@@ -1,7 +1,7 @@
 """Exported graphs cost no more than they did: a slower graph fails here on any machine, without a clock.
 
-After an intended change: ``SMOOTHSERVE_NEW_BUDGET=1 pytest tests/test_budget.py -n 0`` writes what graphs cost now
-into graph_budget.json; look at the difference before you commit it.
+After an intended change: ``SMOOTHSERVE_NEW_BUDGET=1 pytest tests/export/test_budget.py -n 0`` writes what
+graphs cost now into graph_budget.json; look at the difference before you commit it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,17 @@ from typing import Any
 import onnx
 import pytest
 import torch
-from smoothserve.explainers import Gradient, IntegratedGradients, Method, SmoothDiff, SmoothGrad
-from smoothserve.explainers.capture.capture import capture
-from smoothserve.explainers.explain import explain, explain_program
-from smoothserve.export import to_onnx
-from smoothserve.export.conversion import convert
+from smoothserve.explainers import (
+    Gradient,
+    IntegratedGradients,
+    Method,
+    SmoothDiff,
+    SmoothGrad,
+    capture,
+    explain,
+    explain_program,
+)
+from smoothserve.export import convert, to_onnx
 from torch import nn
 
 from benchmarks.graph_cost import cost
@@ -57,7 +63,7 @@ def small_densenet() -> nn.Module:
 @pytest.mark.parametrize("network", [lite0, squeezenet, small_densenet])
 @pytest.mark.parametrize("method", [SmoothDiff(8), Gradient()], ids=["smoothdiff", "gradient"])
 def test_cost(network: Callable[[], nn.Module], method: Method, tmp_path: Path) -> None:
-    """With as many samples as users get by default: with fewer, some of what saves work has nothing to save."""
+    """With as many samples as users get by default: with fewer, some of what saves work saves nothing."""
     torch.manual_seed(0)
     path = tmp_path / "model.onnx"
     program = capture(network(), torch.randn(1, 3, 224, 224))
@@ -81,7 +87,7 @@ def test_cost(network: Callable[[], nn.Module], method: Method, tmp_path: Path) 
 
 
 def test_smoothdiff_costs_samples_in_forward_and_one_backward(lite0_onnx: Path, gradient_onnx: Path) -> None:
-    """Multiply-adds: those of the gradient and of as many more forward passes as there are samples, and little else."""
+    """Multiply-adds: those of the gradient, of a forward pass for each sample, and little else."""
     gradient = cost(gradient_onnx)["mega_multiply_adds"]
     forward = gradient / 2
     assert cost(lite0_onnx)["mega_multiply_adds"] < 1.15 * (gradient + 4 * forward)

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 from smoothserve.explainers import Gradient, SmoothDiff, explain
-from smoothserve.export import ConversionError, check_file, to_onnx
+from smoothserve.export import ConversionError, check_contract, to_onnx
 from torch import nn
 
 from benchmarks.networks import network, photo
@@ -26,7 +26,7 @@ def test_a_real_network(lite0_onnx: Path, tmp_path: Path) -> None:
     report = to_onnx(explain(classifier, image, SmoothDiff(4)), path, dtype="float16")
     assert report.errors["logits"]
     assert path.stat().st_size < 0.55 * lite0_onnx.stat().st_size
-    _, card = check_file(path)
+    card = check_contract(path).card
     assert card.dtype == "float16"
     feeds = {"image": image.numpy(), "target": np.array([-1])}
     single, half = (onnxruntime.InferenceSession(str(p)).run(None, feeds) for p in (lite0_onnx, path))

@@ -1,0 +1,60 @@
+"""From the options of a command to verified .onnx files, for every command that writes some."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from .arguments import given
+from .file_options import add_file_options
+from .method_options import MethodOptions, add_method_options
+from .model_options import add_model_options, named_model
+from .objective_options import add_objective_options
+from .progress import note, step
+
+
+def add_export_options(parser: argparse.ArgumentParser) -> None:
+    """Add everything that an export can be told: method, objective, file, model."""
+    options = [
+        *add_method_options(parser),
+        *add_objective_options(parser),
+        *add_file_options(parser),
+        *add_model_options(parser),
+    ]
+    parser.set_defaults(export_flags={option.dest: option.option_strings[0] for option in options})
+
+
+def given_export_flags(arguments: argparse.Namespace) -> list[str]:
+    """The flags of :func:`add_export_options` that the command line gives."""
+    return [arguments.export_flags[name] for name in given(arguments, arguments.export_flags)]
+
+
+def export_files(arguments: argparse.Namespace, methods: Mapping[Path, MethodOptions]) -> None:
+    """Export the model that the options name, a file for each method; it is loaded and captured once."""
+    from smoothserve.explainers import capture, explain_program
+    from smoothserve.export import to_onnx
+
+    with step(f"loading {arguments.model}"):
+        model = named_model(arguments)
+    if arguments.model.startswith("torchvision:") and arguments.weights is None:
+        note(
+            f"note: {arguments.model} without --weights has random weights; "
+            "its predictions and heatmaps mean nothing."
+        )
+    built = {path: options.build(model.preprocessing) for path, options in methods.items()}
+    with step(f"capturing {model.name}"):
+        program = capture(model.classifier, model.example(), arguments.logits)
+    for path, method in built.items():
+        with step(f"rewriting {model.name} for {method}"):
+            explained = explain_program(program, method, **given(arguments, ("objective", "top_k")))
+        with step(f"writing and verifying {path}"):
+            parity = to_onnx(
+                explained,
+                path,
+                preprocessing=model.preprocessing,
+                labels=model.labels,
+                name=model.name,
+                **given(arguments, ("dtype",)),
+            )
+        note(str(parity))

@@ -1,0 +1,20 @@
+"""Options of the .onnx file itself."""
+
+from __future__ import annotations
+
+import argparse
+
+from smoothserve.handlers.card import DTYPES
+
+
+def add_file_options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """Add them to the parser; None is the value of those that are left out."""
+    group = parser.add_argument_group("the file")
+    return [
+        group.add_argument(
+            "--dtype", choices=DTYPES,
+            help="of convolutions, matrix products and their weights (default float32); float16 is for "
+            "graphics processors (checked on the CPU only): half the file, SmoothDiff's heatmaps off by "
+            "about 1%%, plain gradients by 5 to 20%%",
+        )
+    ]  # fmt: skip

@@ -1,0 +1,124 @@
+"""Options that choose an explanation method and its parameters."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from smoothserve.explainers import METHODS, Method
+from smoothserve.export import Preprocessing
+
+from .arguments import given, seed
+from .baselines import BaselineFiles, baseline
+from .errors import UsageError
+
+_BY_NAME = {name.lower(): method for name, method in METHODS.items()}
+_DEFAULT = "smoothdiff"
+
+
+@dataclasses.dataclass(frozen=True)
+class MethodOptions:
+    """A method as the command line describes it: checked, but not built before the preprocessing is known.
+
+    Attributes:
+        kind: of the method.
+        parameters: those that are given, by name.
+        baseline: files, where they are the baseline.
+
+    Raises:
+        UsageError: the method has no such parameter.
+        MethodError: a value out of its range.
+    """
+
+    kind: type[Method]
+    parameters: Mapping[str, Any]
+    baseline: BaselineFiles | None = None
+
+    def __post_init__(self) -> None:
+        known = {field.name for field in dataclasses.fields(self.kind)}
+        files = () if self.baseline is None else ("baseline",)
+        for parameter, flag, *_ in _PARAMETERS:
+            if parameter in (*self.parameters, *files) and parameter not in known:
+                flags = ", ".join(f for p, f, *_ in _PARAMETERS if p in known) or "none"
+                raise UsageError(f"{self.kind.__name__} has no parameter {flag}; it has: {flags}.")
+        self.kind(**self.parameters)  # refuses values out of range before a network is loaded
+
+    @classmethod
+    def from_arguments(cls, arguments: argparse.Namespace) -> MethodOptions:
+        """What the options of :func:`add_method_options` say."""
+        parameters = given(arguments, (parameter for parameter, *_ in _PARAMETERS))
+        if parameters.get("seed") == "random":
+            parameters["seed"] = None
+        files = parameters.pop("baseline") if isinstance(arguments.baseline, BaselineFiles) else None
+        return cls(_BY_NAME[arguments.method or _DEFAULT], parameters, files)
+
+    @classmethod
+    def with_defaults(cls, name: str) -> MethodOptions:
+        """The method of this name, with its own defaults.
+
+        Raises:
+            UsageError: there is no such method.
+        """
+        if name.lower() not in _BY_NAME:
+            raise UsageError(f"{name!r} is no method; there are: {', '.join(METHODS)}.")
+        return cls(_BY_NAME[name.lower()], {})
+
+    def build(self, preprocessing: Preprocessing) -> Method:
+        """The method; its baseline's files are read as the model's photos are.
+
+        Raises:
+            UsageError: a file cannot be read.
+        """
+        if self.baseline is None:
+            return self.kind(**self.parameters)
+        return self.kind(**self.parameters, baseline=self.baseline.read(preprocessing))  # type: ignore[call-arg]
+
+
+def add_method_options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """Add them to the parser; None is the value of those that are left out."""
+    group = parser.add_argument_group(
+        "the explanation method (each option: the method's own default unless given)"
+    )
+    options = [
+        group.add_argument(
+            "--method", choices=sorted(_BY_NAME), type=str.lower, metavar="NAME",
+            help=f"one of {', '.join(METHODS)} (default: SmoothDiff)",
+        )
+    ]  # fmt: skip
+    for parameter, flag, metavar, kind, text in _PARAMETERS:
+        settings: dict[str, Any] = {"type": kind, "metavar": metavar}
+        if kind is bool:
+            settings = {"action": argparse.BooleanOptionalAction}
+        options.append(group.add_argument(flag, dest=parameter, default=None, help=text, **settings))
+    return options
+
+
+def _base(text: str) -> Method:
+    """An argparse type: a method with its own defaults, to be smoothed."""
+    try:
+        return _BY_NAME[text.lower()]()
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(METHODS)}") from None
+
+
+# name in the method, flag, placeholder, type, help
+_PARAMETERS: tuple[tuple[str, str, str | None, Callable[[str], Any], str], ...] = (
+    ("samples", "--samples", "N", int, "noisy copies of the image"),
+    ("std", "--noise", "STD", float, "standard deviation of the noise, in units of the normalised input"),
+    ("relative", "--relative", None, bool, "--noise is a fraction of each image's range, such as 0.15"),
+    ("seed", "--seed", "N|random", seed, "of the noise (default 0: same image, same heatmap)"),
+    ("antithetic", "--antithetic", None, bool, "draw the noise in pairs +e, -e"),
+    ("estimator", "--estimator", "NAME", str, "SmoothDiff: count or gaussian"),
+    ("pool", "--pool", "PX", int, "SmoothDiff, gaussian: average the variance over PX x PX neighbours"),
+    ("squared", "--squared", None, bool, "SmoothDiff: return the squares"),
+    ("moment", "--moment", "NAME", str, "SmoothGrad: mean, squared or variance"),
+    ("base", "--base", "METHOD", _base, "SmoothGrad: the method that is smoothed (default: Gradient)"),
+    ("steps", "--steps", "N", int, "IntegratedGradients: points on the path"),
+    ("rule", "--rule", "NAME", str, "IntegratedGradients: left, right, trapezoid or gauss-legendre"),
+    ("baseline", "--baseline", "VALUE", baseline,
+     "IntegratedGradients: a number, R,G,B, noise, or FILE,... (photos; preprocessed .npy)"),
+    ("baselines", "--baselines", "N", int, "IntegratedGradients: how many noise baselines"),
+    ("beta", "--beta", "B", float, "BetaSmoothing: sharpness"),
+)  # fmt: skip

@@ -1,0 +1,81 @@
+"""Parity: what is measured, and what ordinary images must get."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from smoothserve.explainers import ExplanationModel, Gradient, IntegratedGradients, explain
+from smoothserve.export import VerificationError, check_contract, check_parity, to_onnx
+
+from tests import networks
+from tests.export.files import run
+
+
+def test_a_class_that_a_last_relu_silences_is_no_mistake(tmp_path: Path) -> None:
+    """As in SqueezeNet, whose logits are means of a ReLU.
+
+    The gradient of a dead class is zero, and that is right.
+    """
+    torch.manual_seed(0)
+    head = torch.nn.Linear(400, 5)
+    with torch.no_grad():
+        head.bias.copy_(torch.tensor([0.0, 0.0, -1e3, 1.0, 0.0]))
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.SiLU(), torch.nn.Flatten(), head, torch.nn.ReLU()
+    )
+    to_onnx(explain(net.eval(), torch.randn(1, 3, 12, 12), Gradient()), tmp_path / "m.onnx")
+    images = torch.randn(3, 3, 12, 12)
+    _, _, attribution, heatmap = run(tmp_path / "m.onnx", images, torch.tensor([2, 3, -1]))
+    assert not attribution[0].any()
+    assert bool(heatmap.isfinite().all())
+    assert attribution[1].any()
+
+
+def test_an_untrained_zero_head_is_named(tmp_path: Path) -> None:
+    model = networks.tiny("shared-relu", torch.float32)
+    torch.nn.init.zeros_(model.head.weight)
+    with pytest.raises(VerificationError, match="zero head"):
+        to_onnx(explain(model, torch.randn(1, 3, 12, 12), Gradient()), tmp_path / "m.onnx")
+
+
+def test_integrated_gradients_report_their_completeness(tmp_path: Path) -> None:
+    model = networks.tiny("squeeze-excite", torch.float32)
+    errors_ = []
+    for steps in (2, 40):
+        report = to_onnx(
+            explain(model, torch.randn(1, 3, 12, 12), IntegratedGradients(steps)), tmp_path / "m.onnx"
+        )
+        errors_.append(report.figures()["completeness"])
+        card = check_contract(tmp_path / "m.onnx").card
+        assert card.verification["completeness"] == errors_[-1]
+    assert errors_[1] < 1e-3
+    assert errors_[1] < errors_[0]
+
+
+class _Scattered(torch.nn.Module):
+    """Creates tensors of the default type."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.flatten(2)
+        return torch.zeros(x.shape[0], 3, 144).scatter_add(2, rows.argsort(-1), rows)
+
+
+def test_double_precision_widens_tensors_of_the_default_type() -> None:
+    net = torch.nn.Sequential(_Scattered(), torch.nn.Flatten(), torch.nn.Linear(432, 5)).eval()
+    image = torch.randn(2, 3, 12, 12)
+    model = explain(net, image, Gradient())
+    double = model.in_float64()(image.double())
+    torch.testing.assert_close(double.attribution.float(), model(image).attribution, rtol=1e-5, atol=1e-6)
+
+
+def test_the_same_file_is_measured_alike(small: ExplanationModel, tmp_path: Path) -> None:
+    """What the export measured, what its card says and what is measured again."""
+    measured = to_onnx(small, tmp_path / "m.onnx")
+    assert check_parity(tmp_path / "m.onnx", small) == measured
+    assert check_contract(tmp_path / "m.onnx").card.verification == measured.figures()
+    assert {name: len(errors) for name, errors in measured.errors.items()} == {
+        "logits": 4, "attribution": 4, "heatmap": 4,
+    }  # fmt: skip
+    assert measured.problem() is None
