@@ -17,4 +17,12 @@ command -v mkdocs >/dev/null || {
   exit 1
 }
 export NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true # the theme's remark about a version we do not use
-mkdocs "${arguments[@]}"
+
+# The package's folders stand at the top level; docstrings are looked up under its import names.
+view=$(mktemp -d)
+trap 'rm -rf "$view"' EXIT
+mkdir "$view/smoothserve"
+for folder in explainers export handlers cli; do
+  ln -s "$PWD/$folder" "$view/smoothserve/$folder"
+done
+PYTHONPATH=$view python -m mkdocs "${arguments[@]}"

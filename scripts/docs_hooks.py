@@ -1,4 +1,4 @@
-"""Hooks of the documentation: import names for docstrings, --help texts, tables of the schemas' fields."""
+"""Hooks of the documentation: --help texts, tables of the schemas' fields."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,10 @@ FOLDERS = ("explainers", "export", "handlers", "cli")
 _HELP = re.compile(r"<!-- help: ([a-z ]*) -->")
 _FIELDS = re.compile(r"<!-- fields: (\S+) -->")
 _ROLE = re.compile(r":(?:func|class|mod|meth|attr):(<code>)")
-_view = tempfile.TemporaryDirectory(prefix="smoothserve-docs-")
 
 
 def on_config(config: Any) -> Any:
-    """Show the package under its import names: its folders stand at the top level."""
-    package = Path(_view.name) / "smoothserve"
-    package.mkdir(exist_ok=True)
-    for folder in FOLDERS:
-        link = package / folder
-        if not link.exists():
-            link.symlink_to(ROOT / folder)
-    config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [_view.name]
+    """Build again when a docstring changes."""
     config.watch.extend(str(ROOT / folder) for folder in FOLDERS)
     return config
 
@@ -47,7 +38,7 @@ def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
 
 def help_text(command: str) -> str:
     """What ``smoothserve COMMAND --help`` prints."""
-    environment = {**os.environ, "COLUMNS": "90", "NO_COLOR": "1", "PYTHONPATH": _view.name}
+    environment = {**os.environ, "COLUMNS": "90", "NO_COLOR": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "smoothserve.cli.main", *command.split(), "--help"],
         capture_output=True, text=True, env=environment, check=True,

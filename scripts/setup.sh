@@ -12,7 +12,7 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
   exit 1
 fi
 
-wanted="$extras $("$python" -V) $(cksum pyproject.toml | cut -d' ' -f1)"
+wanted="$extras $PWD $("$python" -V) $(cksum pyproject.toml | cut -d' ' -f1)"
 stamp=.venv/smoothserve-$extras
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
   echo "setup: installing smoothserve[$extras] into .venv (the first time, PyTorch takes a while) ..." >&2
