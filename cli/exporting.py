@@ -44,7 +44,14 @@ def export_files(arguments: argparse.Namespace, methods: Mapping[Path, MethodOpt
         )
     built = {path: options.build(model.preprocessing) for path, options in methods.items()}
     with step(f"capturing {model.name}"):
-        program = capture(model.classifier, model.example(), arguments.logits)
+        program = capture(
+            model.classifier,
+            model.example(),
+            arguments.logits,
+            **given(arguments, ("activation", "keep")),
+        )
+    note(f"outputs: {program.scores}")
+    note(f"photo -> input: {model.preprocessing}")
     for path, method in built.items():
         with step(f"rewriting {model.name} for {method}"):
             explained = explain_program(program, method, **given(arguments, ("objective", "top_k")))

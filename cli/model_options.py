@@ -37,6 +37,16 @@ def add_model_options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
             help="which output holds the logits, if the model has several",
         ),
         model.add_argument(
+            "--activation", choices=("softmax", "sigmoid", "none"),
+            help="what makes probabilities of the outputs: softmax (exclusive classes), sigmoid (independent "
+            "labels, or the positive class of one output), none (they are probabilities already, or values). "
+            "Default: the network's last operation, else softmax",
+        ),
+        model.add_argument(
+            "--keep", action="store_true", default=None,
+            help="explain the probability that a final softmax or sigmoid gives, not the logit before it",
+        ),
+        model.add_argument(
             "--labels", type=Path, metavar="FILE", help="class names: one a line, or a JSON list"
         ),
         photo.add_argument(

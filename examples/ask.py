@@ -50,7 +50,7 @@ def checked(answer: tuple[int, bytes]) -> bytes:
 
 def show(predictions: list[dict[str, Any]]) -> None:
     for entry in predictions:
-        print(f"  {entry['probability']:7.4f}  {entry['class']:5d}  {entry['label']}")
+        print(f"  {entry.get('probability', entry.get('value')):7.4f}  {entry['class']:5d}  {entry['label']}")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from .errors import (
 )
 from .explain import explain, explain_program
 from .graph.program import Program
+from .graph.scores import OUTPUT_KINDS, Scores
 from .heatmap import heatmap
 from .methods import (
     METHODS,
@@ -31,6 +32,7 @@ from .reverse.tape import Network
 
 __all__ = [
     "METHODS",
+    "OUTPUT_KINDS",
     "BatchError",
     "BetaSmoothing",
     "CaptureError",
@@ -48,6 +50,7 @@ __all__ = [
     "Objective",
     "OutputError",
     "Program",
+    "Scores",
     "SmoothDiff",
     "SmoothGrad",
     "SmoothTaylor",

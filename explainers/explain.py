@@ -26,6 +26,8 @@ def explain(
     objective: Objective | str = "logit",
     top_k: int = 1,
     output: int | str | None = None,
+    activation: str | None = None,
+    keep: bool = False,
 ) -> ExplanationModel:
     """Rewrite a trained classifier into a model that predicts and explains in one graph.
 
@@ -39,11 +41,16 @@ def explain(
         top_k: how many classes to explain in each image, the most probable ones. All share the forward
             passes; see :class:`Explanation` for the shapes.
         output: index or name of the output that holds the logits, if the classifier has several.
+        activation: what turns the outputs into probabilities: ``softmax`` (exclusive classes), ``sigmoid``
+            (independent labels; or the positive class, where there is one output), ``none`` (they are
+            probabilities already, or values as of a regression). None: found out where the classifier ends in
+            one, else softmax. A final softmax or sigmoid is cut off, and the logit before it explained.
+        keep: explain what the classifier returns, its final activation included.
 
     Raises:
         ExplainerError: one of its subclasses, naming cause and remedy.
     """
-    program = capture(classifier, example_image, output)
+    program = capture(classifier, example_image, output, activation, keep)
     return explain_program(program, method, objective, top_k)
 
 
@@ -54,7 +61,7 @@ def explain_program(
     start = time.perf_counter()
     if isinstance(objective, str):
         objective = Objective(objective)
-    objective.check(program.classes)
+    objective.check(program.classes, program.scores)
     if not 1 <= top_k <= program.classes:
         raise MethodError(f"top_k={top_k}, expected from 1 to the number of classes, {program.classes}.")
     traced = trace(program, method, objective, top_k)
@@ -66,6 +73,7 @@ def explain_program(
         top_k=top_k,
         image_shape=program.image_shape,
         classes=program.classes,
+        scores=program.scores,
         dtype=program.dtype,
         classifier_name=program.name,
         probe_images=program.probe_images,

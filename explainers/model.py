@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from .errors import InputError
+from .graph.scores import Scores
 from .graph.traits import Trait, has
 from .methods import Method
 from .objective import Objective
@@ -44,6 +45,7 @@ class ExplanationModel(nn.Module):
         top_k: how many classes are explained in each image.
         image_shape: ``(C, H, W)`` of one image; the batch size is free.
         classes: K.
+        scores: what the K columns of the logits are.
         classifier_name: of the class it was made from.
         probe_images, probe_logits: a few images ``[P, C, H, W]`` and what the original classifier
             said about them ``[P, K]``, so that files made of this model can be held against it.
@@ -57,6 +59,7 @@ class ExplanationModel(nn.Module):
         top_k: int,
         image_shape: tuple[int, ...],
         classes: int,
+        scores: Scores,
         dtype: torch.dtype,
         classifier_name: str,
         probe_images: Tensor,
@@ -69,6 +72,7 @@ class ExplanationModel(nn.Module):
         self.top_k = top_k
         self.image_shape = image_shape
         self.classes = classes
+        self.scores = scores
         self.dtype = dtype
         self.classifier_name = classifier_name
         self.probe_images = probe_images

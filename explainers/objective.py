@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from .averaging.layout import Batches
 from .errors import MethodError
 from .graph.program import BatchLayout
+from .graph.scores import OUTPUT_KINDS, Scores
 
-KINDS = ("logit", "probability", "log-probability", "contrast")
+OBJECTIVES = ("logit", "probability", "log-probability", "contrast")
 _ROWS = BatchLayout(axis=0, outer=1)  # of logits [N, K]
 
 
@@ -38,8 +40,8 @@ class Objective:
     against: int | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise MethodError(f"objective={self.kind!r}, expected one of {', '.join(KINDS)}.")
+        if self.kind not in OBJECTIVES:
+            raise MethodError(f"objective={self.kind!r}, expected one of {', '.join(OBJECTIVES)}.")
         if self.against is not None and (self.kind != "contrast" or self.against < 0):
             raise MethodError(
                 f"against={self.against} with objective={self.kind!r}: "
@@ -51,8 +53,13 @@ class Objective:
         """Whether it is linear in the logits, so that its derivative does not depend on them."""
         return self.kind in ("logit", "contrast")
 
-    def check(self, classes: int) -> None:
+    def check(self, classes: int, scores: Scores) -> None:
         """Raise MethodError where a classifier with so many classes cannot have this objective."""
+        if not self.linear and scores.kind not in ("exclusive", "independent"):
+            raise MethodError(
+                f"objective={self.kind!r} needs logits, but the classifier gives "
+                f"{OUTPUT_KINDS[scores.kind]}; explain its 'logit', which is that value itself."
+            )
         if classes < 2 and self.kind != "logit":
             raise MethodError(
                 f"objective={self.kind!r} compares classes, but the classifier has {classes} output; "
@@ -71,35 +78,43 @@ class Objective:
             other = torch.where(explained.T.eq(self.against), other, self.against)
         return chosen - self._one_hot(other, logits)
 
-    def value(self, logits: Tensor, seeds: Tensor) -> Tensor:
+    def value(self, logits: Tensor, seeds: Tensor, scores: Scores) -> Tensor:
         """The explained number: ``[B, K]``, ``[k, B, K] -> [k, B]``."""
-        return (self._scores(logits) * seeds).sum(-1)
+        return (self._of(logits, scores) * seeds).sum(-1)
 
-    def pull(self, logits: Sequence[Tensor], v: Tensor, batches: Batches) -> Tensor:
+    def pull(self, logits: Sequence[Tensor], v: Tensor, batches: Batches, scores: Scores) -> Tensor:
         """v at the scores -> v at the logits, ``[k*B, K]``; the mean of the exact VJPs over noisy copies.
 
-        With p = softmax(logits): p * (v - sum(p v)) for a probability, v - p sum(v) for its logarithm.
+        With p = softmax(logits): p * (v - sum(p v)) for a probability, v - p sum(v) for its logarithm. With
+        p = sigmoid(logits), for independent labels: p * (1 - p) * v, and (1 - p) * v.
         """
         if self.linear:
             return v
         pulled = []
         for chunk, samples in zip(logits, batches.chunks, strict=True):
-            p = batches.stack(chunk, _ROWS, samples).softmax(1)
-            spread = batches.spread(v, _ROWS, samples)
-            if self.kind == "probability":
-                pulled.append(p * (spread - (p * spread).sum(1, keepdim=True)))
-            else:
-                pulled.append(spread - p * spread.sum(1, keepdim=True))
+            z, spread = batches.stack(chunk, _ROWS, samples), batches.spread(v, _ROWS, samples)
+            pulled.append(self._pull_one(z, spread, scores.kind == "independent"))
         return batches.fold(pulled, _ROWS)
 
     def describe(self) -> dict[str, Any]:
         """Ready for JSON."""
         return {"kind": self.kind, **({} if self.against is None else {"against": self.against})}
 
-    def _scores(self, logits: Tensor) -> Tensor:
+    def _pull_one(self, z: Tensor, v: Tensor, independent: bool) -> Tensor:
+        if independent:
+            p = z.sigmoid()
+            return p * (1 - p) * v if self.kind == "probability" else (1 - p) * v
+        p = z.softmax(1)
         if self.kind == "probability":
-            return logits.softmax(-1)
-        return logits.log_softmax(-1) if self.kind == "log-probability" else logits
+            return p * (v - (p * v).sum(1, keepdim=True))
+        return v - p * v.sum(1, keepdim=True)
+
+    def _of(self, logits: Tensor, scores: Scores) -> Tensor:
+        if self.linear:
+            return logits
+        if scores.kind == "independent":
+            return logits.sigmoid() if self.kind == "probability" else logsigmoid(logits)
+        return logits.softmax(-1) if self.kind == "probability" else logits.log_softmax(-1)
 
     def _one_hot(self, classes: Tensor, logits: Tensor) -> Tensor:
         every = torch.arange(logits.shape[-1], device=logits.device)

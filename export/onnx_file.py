@@ -76,6 +76,7 @@ def to_onnx(
         signed=model.method.signed,
         objective=model.objective.describe(),
         top_k=model.top_k,
+        outputs=model.scores.kind,
         dtype=dtype,
         preprocessing=preprocessing or default_preprocessing(model.image_shape),
         labels=None if labels is None else tuple(labels),

@@ -108,7 +108,7 @@ def _check_same_classifier(
     first = next(iter(cards.values()))
     wanted = answers["probabilities/prediction"]
     for (name, card), method in zip(cards.items(), methods, strict=True):
-        for what in ("image_shape", "classes", "labels", "preprocessing"):
+        for what in ("image_shape", "classes", "labels", "preprocessing", "outputs"):
             if getattr(card, what) != getattr(first, what):
                 raise ArchiveError(
                     f"{name} has other {what} than the first file; one archive holds one classifier."

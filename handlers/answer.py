@@ -32,29 +32,29 @@ class Result:
     """What the graph said about one image.
 
     Attributes:
-        probabilities: softmax of the logits, float32 ``[K]``.
+        scores: of each class, float32 ``[K]``: its probability, or its value where the outputs have none.
         heatmaps: class -> float32 ``[H, W]`` in [0, 1], the target or predicted class first; empty for plain
             predictions.
         picture: the part of the photo that the network saw, RGB, in the size that was asked for.
         card: of the graph that answered.
     """
 
-    probabilities: Array
+    scores: Array
     heatmaps: dict[int, Array]
     picture: Image.Image
     card: Card
 
     def describe_class(self, index: int) -> dict[str, Any]:
-        """Number, label and probability of a class, ready for JSON."""
+        """Number, label and probability (or value) of a class, ready for JSON."""
         return {
             "class": index,
             "label": self.card.label(index),
-            "probability": round(float(self.probabilities[index]), 6),
+            self.card.reports: round(float(self.scores[index]), 6),
         }
 
     def top(self, k: int) -> list[dict[str, Any]]:
-        """The ``k`` most probable classes, best first."""
-        order = np.argsort(-self.probabilities, kind="stable")[:k]
+        """The ``k`` most probable classes (or those of the largest values), best first."""
+        order = np.argsort(-self.scores, kind="stable")[:k]
         return [self.describe_class(int(index)) for index in order]
 
 

@@ -12,11 +12,13 @@ from typing import Any
 from .errors import CardError, NoCardError
 
 METADATA_KEY = "smoothserve.card"
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # 1 knew logits of exclusive classes alone
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 PHOTO_CHANNELS = ("RGB", "BGR", "L")
 CHANNELS = (*PHOTO_CHANNELS, "planes")
 DTYPES = ("float32", "float16")
+OUTPUTS = ("exclusive", "independent", "probabilities", "values")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,17 @@ class Preprocessing:
                 f"{max(self.crop)}."
             )
 
+    def __str__(self) -> str:
+        """What is done to a photo, in one line."""
+        height, width = self.crop
+        numbers = f"mean {_listed(self.mean)}, std {_listed(self.std)}"
+        if self.channels == "planes":
+            return f"an array [{len(self.mean)}, {height}, {width}] as it comes, {numbers}"
+        scale = f"the whole photo to {height} x {width}"
+        if self.resize is not None:
+            scale = f"shorter side to {self.resize}, its middle {height} x {width}"
+        return f"{self.channels}, {scale}, {self.interpolation}; values in [0, 1], {numbers}"
+
     @classmethod
     def of_planes(cls, channels: int, size: tuple[int, int]) -> Preprocessing:
         """Of arrays ``[channels, *size]`` that are taken as they come."""
@@ -74,6 +87,12 @@ class Preprocessing:
         height, width = (max(round(side * factor), 1) for side in self.crop)
         resize = None if self.resize is None else max(round(self.resize * factor), height, width)
         return replace(self, resize=resize, crop=(height, width))
+
+
+def _listed(values: tuple[float, ...]) -> str:
+    """Few digits, and one number where all are equal."""
+    shown = [f"{value:.4g}" for value in (values[:1] if len(set(values)) == 1 else values)]
+    return ", ".join(shown)
 
 
 @dataclass(frozen=True)
@@ -93,6 +112,9 @@ class Card:
         dtype: of convolutions and matrix products, float32 or float16; inputs and outputs are float32.
         versions: of the tools that made the file.
         verification: the errors measured at export.
+        outputs: what the logits are, one of ``OUTPUTS``: logits of exclusive classes, whose softmax gives
+            probabilities; of independent labels, whose sigmoids do; probabilities already; or values without
+            one.
     """
 
     name: str
@@ -107,8 +129,11 @@ class Card:
     dtype: str = "float32"
     versions: dict[str, str] = field(default_factory=dict)
     verification: dict[str, Any] = field(default_factory=dict)
+    outputs: str = "exclusive"
 
     def __post_init__(self) -> None:
+        if self.outputs not in OUTPUTS:
+            raise CardError(f"outputs={self.outputs!r}, expected one of {', '.join(OUTPUTS)}.")
         if self.labels is not None and len(self.labels) != self.classes:
             raise CardError(f"{len(self.labels)} labels for {self.classes} classes.")
         channels, height, width = self.image_shape
@@ -128,6 +153,11 @@ class Card:
         """The explanation method as requests and files of an archive name it: ``smoothdiff``."""
         return re.sub(r"[^a-z0-9]+", "-", str(self.method.get("name", "default")).lower())
 
+    @property
+    def reports(self) -> str:
+        """What is known of each class: its probability, or its value."""
+        return "value" if self.outputs == "values" else "probability"
+
     def label(self, index: int) -> str:
         """The name of a class, or its number where the card has no names."""
         return self.labels[index] if self.labels else str(index)
@@ -145,10 +175,10 @@ class Card:
         try:
             given = json.loads(text)
             version = given.pop("format")
-            if version != FORMAT:
+            if version not in READABLE:
                 raise CardError(
-                    f"The card has format {version}, this version of smoothserve reads {FORMAT}. "
-                    "Use a matching version."
+                    f"The card has format {version}, this version of smoothserve reads "
+                    f"{' and '.join(map(str, READABLE))}. Use a matching version."
                 )
             pre = given.pop("preprocessing")
             for name in ("crop", "mean", "std"):

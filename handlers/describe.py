@@ -38,6 +38,7 @@ def describe(service: ExplanationService) -> dict[str, Any]:
         "classes": card.classes,
         "labels": list(card.labels) if card.labels else None,
         "preprocessing": asdict(card.preprocessing),
+        "outputs": card.outputs,
         "methods": methods,
         **elsewhere,
         "options": options,

@@ -45,7 +45,7 @@ def record(service: ExplanationService) -> dict[str, npt.NDArray[Any]]:
     """The answers to be stored in the archive: probabilities, and a heatmap for each method."""
     answers: dict[str, npt.NDArray[Any]] = {}
     for method, result in _ask(service).items():
-        answers[f"probabilities/{method}"] = result.probabilities
+        answers[f"probabilities/{method}"] = result.scores
         if result.heatmaps:
             answers[f"heatmap/{method}"] = np.stack(list(result.heatmaps.values())).astype(np.float16)
     return answers
@@ -88,7 +88,8 @@ def check(service: ExplanationService, path: Path) -> None:
             scale = max(float(np.linalg.norm(wanted.astype(np.float64))), 1e-12)
             distance, limit = float(np.linalg.norm(difference)) / scale, HEATMAP
         else:
-            distance, limit = float(np.abs(difference).max()), PROBABILITIES
+            scale = max(float(np.abs(wanted).max()), 1.0)  # values may be larger than probabilities
+            distance, limit = float(np.abs(difference).max()) / scale, PROBABILITIES
         if not distance <= limit:
             raise CardError(
                 f"{name} of the parity image differs by {distance:.1e} from the archive's own answer "

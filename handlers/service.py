@@ -24,6 +24,7 @@ from .metrics import Meter
 from .protocols.base import Request
 from .protocols.options import Offer
 from .protocols.question import Question
+from .scores import scores
 
 log = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)
@@ -217,7 +218,7 @@ def _result(logits: Array, heatmaps: dict[int, Array], item: _Prepared, card: Ca
         return RequestError(
             "The network's answer to this input is not finite. Is it preprocessed as the model expects?"
         )
-    return Result(_softmax(logits), heatmaps, item.picture, card)
+    return Result(scores(logits, card), heatmaps, item.picture, card)
 
 
 def _check_pictures(request: Request, results: Sequence[Result], limit: int) -> None:
@@ -250,8 +251,3 @@ def _failure(error: Exception, meter: Meter) -> Answer:
     answer = error_answer(error)
     meter.count("errors", kind=str(answer.status))
     return answer
-
-
-def _softmax(logits: Array) -> Array:
-    shifted = np.exp((logits - logits.max()).astype(np.float64))
-    return np.asarray(shifted / shifted.sum(), dtype=np.float32)

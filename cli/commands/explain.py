@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for entry in [*top, *(entry for entry in explained if entry not in top)]:
         marker = "*" if entry in explained else " "
-        print(f"{marker} {entry['probability']:7.4f}  {entry['class']:5d}  {entry['label']}")
+        print(f"{marker} {entry[result.card.reports]:7.4f}  {entry['class']:5d}  {entry['label']}")
     if len(explained) == 1:
         print("* is the class that the heatmap explains")
     else:

@@ -44,6 +44,10 @@ def _print_description(card: Card) -> None:
     print(
         f"model   {card.name}, input {list(card.image_shape)}, {card.classes} classes, {card.dtype} products"
     )
+    from smoothserve.explainers import OUTPUT_KINDS
+
+    print(f"outputs  {OUTPUT_KINDS[card.outputs]}")
+    print(f"photo   {card.preprocessing}")
     method = dict(card.method)
     name = method.pop("name")
     print(f"method  {name} {', '.join(f'{key}={value}' for key, value in method.items())}")

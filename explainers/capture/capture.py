@@ -17,18 +17,26 @@ from ..graph.traits import Trait, draws_random_numbers, has
 from ..passes import CAPTURED, run
 from .batching import locate_batch
 from .classifier import OneOutput, check_input, check_logits, check_mode, first_logits
+from .outputs import settle_outputs
 
 _LOGITS_TOLERANCE = 1e-4  # folded BatchNorm rounds differently, by 1e-6 or so
 _TRACE_BATCH = 7  # any number that no layer is likely to have as a size of its own
 
 
-def capture(classifier: nn.Module, image: Tensor, output: int | str | None = None) -> Program:
+def capture(
+    classifier: nn.Module,
+    image: Tensor,
+    output: int | str | None = None,
+    activation: str | None = None,
+    keep: bool = False,
+) -> Program:
     """Turn a trained classifier into a :class:`Program` with a free batch size.
 
     Args:
         classifier: maps float images ``[batch, C, H, W]`` to logits ``[batch, K]``; in eval mode.
         image: an example, ``[batch >= 1, C, H, W]``, of the model's dtype and on its device.
         output: which output holds the logits, if there are several.
+        activation, keep: what the outputs are, see :func:`~.outputs.settle_outputs`.
 
     Raises:
         InputError, TrainingModeError, OutputError, CaptureError, BatchError: see each message.
@@ -46,6 +54,7 @@ def capture(classifier: nn.Module, image: Tensor, output: int | str | None = Non
     _check_graph(program.graph)
     _check_real(program)
     with torch.no_grad():
+        settle_outputs(program, activation, keep)
         run(CAPTURED, program)
         locate_batch(program, image)
         _check_parity(program, first_logits(module, first))
@@ -77,7 +86,7 @@ def _check_parity(program: Program, alone: Tensor) -> None:
 
 def _error(program: Program, images: Tensor, expected: Tensor) -> float:
     """Relative L2 distance of the program's logits."""
-    got = program.run(images)[program.logits]
+    got = program.scores.as_given(program.run(images)[program.logits])
     return float((got - expected).norm() / expected.norm().clamp(min=1e-30))
 
 

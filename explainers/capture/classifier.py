@@ -25,7 +25,8 @@ class OneOutput(nn.Module):
         self.output = output
 
     def forward(self, image: Tensor) -> Tensor:
-        return select_output(self.classifier(image), self.output)
+        chosen = select_output(self.classifier(image), self.output)
+        return chosen.unsqueeze(1) if chosen.ndim == 1 else chosen  # one number for each image
 
 
 def select_output(result: Any, output: int | str | None) -> Tensor:

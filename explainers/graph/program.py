@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, fx
 
+from .scores import Scores
 from .source import copy_source
 from .traits import Trait, has
 
@@ -44,7 +45,8 @@ class Program:
         device: of image and weights.
         name: of the classifier's class.
         probe_images, probe_logits: a few images ``[P, C, H, W]`` and what the classifier itself said
-            about them ``[P, K]``.
+            about them ``[P, K]``: the activation that is cut off is in it.
+        scores: what the K columns are.
         batch: for each node with a tensor value, where that holds the batch, or None.
             Filled by :func:`smoothserve.explainers.batching.locate_batch`.
     """
@@ -59,6 +61,7 @@ class Program:
     name: str
     probe_images: Tensor
     probe_logits: Tensor
+    scores: Scores = field(default_factory=Scores)
     batch: dict[fx.Node, BatchLayout | None] = field(default_factory=dict)
 
     @property

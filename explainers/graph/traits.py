@@ -34,6 +34,7 @@ class Trait(Enum):
     CONVOLUTION = "W * x + b, with the arguments input, weight, bias, ..."
     FINITE = "never gives infinity for ordinary inputs, as a padding for a maximum does"
     MAKES_MAPS = "gives feature maps [B, C, H, W], whose neighbours are neighbours in the image"
+    RESHAPES = "gives its first argument another shape, and changes nothing else"
     MOVES_AXES = "may move the axes of its arguments, or mix them"
     SHAPE_ONLY = "reads no value of its first argument, only its type, device or sizes"
     OF_DEFAULT_TYPE = "creates a tensor of PyTorch's default type, unless told another"
@@ -85,6 +86,7 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
         aten.upsample_bilinear2d, aten.upsample_bicubic2d,
         aten._upsample_bilinear2d_aa, aten._upsample_bicubic2d_aa,
     ),
+    Trait.RESHAPES: (aten.unsqueeze, aten.squeeze, aten.view, aten._unsafe_view, aten.reshape, aten.flatten),
     Trait.MOVES_AXES: (
         aten.permute, aten.transpose, aten.movedim, aten.swapaxes, aten.swapdims,
         aten.reshape, aten.reshape_as, aten.view, aten._unsafe_view, aten.view_as,

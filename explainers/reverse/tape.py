@@ -106,7 +106,7 @@ class Tape:
         )
         visits = plan(program, varying, self.values, logits_read=not self._objective.linear)
         logits = [tape.logits for tape in noisy]
-        gradient = self._objective.pull(logits, seeds.flatten(0, 1), forward.batches)
+        gradient = self._objective.pull(logits, seeds.flatten(0, 1), forward.batches, program.scores)
         result = _walk(program, visits, forward, gradient)
         unflattened: Tensor = result.unflatten(0, (classes, result.shape[0] // classes))
         return unflattened

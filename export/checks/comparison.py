@@ -137,7 +137,7 @@ def _incompleteness(
     starts = model.method.starting_points(tuple(images.shape[1:])).expand(-1, *images.shape[1:])
     start_logits = run(session, starts.contiguous(), torch.full((len(starts),), -1)).logits
     seeds = model.objective.seeds(got.logits, got.explained_class.view(len(images), -1))
-    at_start = torch.stack([model.objective.value(row, seeds) for row in start_logits]).mean(0)
-    difference = (model.objective.value(got.logits, seeds) - at_start).T
+    at_start = torch.stack([model.objective.value(row, seeds, model.scores) for row in start_logits]).mean(0)
+    difference = (model.objective.value(got.logits, seeds, model.scores) - at_start).T
     missing = got.attribution.sum((-3, -2, -1)).view(difference.shape) - difference
     return tuple(float(v) for v in (missing.abs() / difference.abs().clamp(min=1e-12)).flatten())

@@ -127,7 +127,7 @@ def _measurements(session: Any, model: ExplanationModel, tolerance: Tolerance) -
 def _classifier_error(session: Any, model: ExplanationModel, tolerance: float) -> float:
     images = model.probe_images.cpu()
     logits = run(session, images, torch.full((len(images),), -1)).logits
-    error = max(relative(logits, model.probe_logits.cpu()))
+    error = max(relative(model.scores.as_given(logits), model.probe_logits.cpu()))
     if not error <= tolerance:
         raise VerificationError(
             f"logits differ from the classifier's by {error:.1e} (relative L2), tolerance {tolerance:.0e}."

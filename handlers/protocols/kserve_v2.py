@@ -45,12 +45,12 @@ class KServeV2(Protocol):
             rows = [[result.describe_class(index) for index in result.heatmaps] for result in results]
         else:
             rows = [result.top(request.questions[0].top_k) for result in results]
-        shape = [len(rows), len(rows[0])]
+        shape, reports = [len(rows), len(rows[0])], offer.card.reports
         flat = [entry for row in rows for entry in row]
         outputs = [
             _tensor("class", "INT64", shape, [entry["class"] for entry in flat]),
             _tensor("label", "BYTES", shape, [entry["label"] for entry in flat]),
-            _tensor("probability", "FP32", shape, [entry["probability"] for entry in flat]),
+            _tensor(reports, "FP32", shape, [entry[reports] for entry in flat]),
         ]
         if request.explain:
             outputs.append(_heatmaps(request, results))

@@ -33,7 +33,7 @@ class Plain(Protocol):
         headers = {
             "X-Class": str(first["class"]),
             "X-Label": quote(first["label"], safe=" ,'()"),
-            "X-Probability": str(first["probability"]),
+            f"X-{result.card.reports.title()}": str(first[result.card.reports]),
         }
         return Answer(200, kind, body, headers)
 
