@@ -29,6 +29,7 @@ from .methods import (
 from .model import Explanation, ExplanationModel
 from .objective import Objective
 from .reverse.tape import Network
+from .tracing import tracing_lock
 
 __all__ = [
     "METHODS",
@@ -59,4 +60,5 @@ __all__ = [
     "explain",
     "explain_program",
     "heatmap",
+    "tracing_lock",
 ]

@@ -14,6 +14,7 @@ from .methods import Method
 from .model import ExplanationModel
 from .objective import Objective
 from .trace import trace
+from .tracing import tracing_lock
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,8 @@ def explain_program(
     objective.check(program.classes, program.scores)
     if not 1 <= top_k <= program.classes:
         raise MethodError(f"top_k={top_k}, expected from 1 to the number of classes, {program.classes}.")
-    traced = trace(program, method, objective, top_k)
+    with tracing_lock:
+        traced = trace(program, method, objective, top_k)
     log.info("traced %s in %.1f s", program.name, time.perf_counter() - start)
     return ExplanationModel(
         traced=traced,

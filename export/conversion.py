@@ -11,7 +11,7 @@ import onnx_ir
 import torch
 from onnx_ir.passes import Sequential, common
 from onnxscript import optimizer
-from smoothserve.explainers import Explanation, ExplanationModel
+from smoothserve.explainers import Explanation, ExplanationModel, tracing_lock
 
 from .errors import ConversionError
 from .lifting import lift
@@ -44,7 +44,7 @@ def convert(model: ExplanationModel, *, for_processors: bool = True) -> onnx.Mod
             "explain classifier.float() instead."
         )
     try:
-        with warnings.catch_warnings():
+        with tracing_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter's notes about itself
             program = torch.onnx.export(
                 lift(model),

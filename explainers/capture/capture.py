@@ -15,6 +15,7 @@ from ..graph.program import Program
 from ..graph.source import is_users, remembered_lines, source_line
 from ..graph.traits import Trait, draws_random_numbers, has
 from ..passes import CAPTURED, run
+from ..tracing import tracing_lock
 from .batching import locate_batch
 from .classifier import OneOutput, check_input, check_logits, check_mode, first_logits
 from .outputs import settle_outputs
@@ -43,14 +44,17 @@ def capture(
     """
     check_input(image)
     check_mode(classifier)
-    module = OneOutput(classifier, output)
+    with tracing_lock:
+        return _captured(OneOutput(classifier, output), image, activation, keep)
+
+
+def _captured(module: OneOutput, image: Tensor, activation: str | None, keep: bool) -> Program:
     logits = first_logits(module, image)
     check_logits(logits, image)
     first = image[:1].detach().clone()
     probes = torch.cat([first, first.flip(-2)])
-    program = _program(
-        _export(module, image), type(classifier).__name__, probes, first_logits(module, probes)
-    )
+    name = type(module.classifier).__name__
+    program = _program(_export(module, image), name, probes, first_logits(module, probes))
     _check_graph(program.graph)
     _check_real(program)
     with torch.no_grad():

@@ -152,7 +152,7 @@ def test_every_methods_defaults(kind: str) -> None:
 
 
 WRONG: dict[str, Callable[[dict[str, Any]], object]] = {
-    "format": lambda card: card.update(format=2),
+    "format": lambda card: card.update(format=3),
     "unknown field": lambda card: card.update(colour="red"),
     "missing": lambda card: card.pop("classes"),
     "shape": lambda card: card.update(image_shape=[3, 224]),

@@ -17,8 +17,9 @@ MAY_IMPORT = {
     "heatmap": set(),
     "chunks": set(),
     "graph": set(),
+    "tracing": set(),
     "passes": {"graph"},
-    "capture": {"errors", "graph", "passes"},
+    "capture": {"errors", "graph", "passes", "tracing"},
     "averaging": {"graph"},
     "objective": {"averaging", "errors", "graph"},
     "reverse": {"averaging", "errors", "graph", "objective"},
@@ -26,7 +27,7 @@ MAY_IMPORT = {
     "methods": {"averaging", "chunks", "errors", "reverse"},
     "model": {"errors", "graph", "methods", "objective"},
     "trace": {"errors", "graph", "heatmap", "methods", "objective", "passes", "reverse", "rules"},
-    "explain": {"capture", "errors", "graph", "methods", "model", "objective", "trace"},
+    "explain": {"capture", "errors", "graph", "methods", "model", "objective", "trace", "tracing"},
     "__init__": {
         "capture",
         "errors",
@@ -37,6 +38,7 @@ MAY_IMPORT = {
         "model",
         "objective",
         "reverse",
+        "tracing",
     },
 }
 FILES = sorted(ROOT.rglob("*.py"))
