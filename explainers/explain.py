@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .capture.capture import capture
 from .errors import MethodError
 from .graph.program import Program
-from .methods import Method
+from .methods import METHODS, Method
 from .model import ExplanationModel
 from .objective import Objective
 from .trace import trace
@@ -60,6 +60,11 @@ def explain_program(
 ) -> ExplanationModel:
     """The second half of :func:`explain`: several methods can share one captured program."""
     start = time.perf_counter()
+    if not isinstance(method, Method):
+        raise MethodError(
+            f"method={method!r} is a {type(method).__name__}, expected a method with its parameters, such as "
+            f"SmoothDiff(samples=8); there are {', '.join(METHODS)}."
+        )
     if isinstance(objective, str):
         objective = Objective(objective)
     objective.check(program.classes, program.scores)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils._pytree import _register_namedtuple
 
 from .errors import InputError
 from .graph.scores import Scores
@@ -33,6 +34,10 @@ class Explanation(NamedTuple):
     explained_class: Tensor
     attribution: Tensor
     heatmap: Tensor
+
+
+# So that torch.export.save can write what a model returns.
+_register_namedtuple(Explanation, serialized_type_name="smoothserve.explainers.Explanation")
 
 
 class ExplanationModel(nn.Module):
@@ -90,7 +95,7 @@ class ExplanationModel(nn.Module):
         Raises:
             InputError: a shape, type or class number does not fit.
         """
-        if target is None:
+        if target is None and isinstance(image, Tensor):
             target = torch.full((image.shape[0],), -1, dtype=torch.int64, device=image.device)
         if not torch.compiler.is_compiling():
             self._check(image, target)
@@ -104,17 +109,14 @@ class ExplanationModel(nn.Module):
 
     def in_float64(self) -> ExplanationModel:
         """A copy that computes in double precision: nearly exact arithmetic to compare with."""
-        twin = copy.deepcopy(self).double()
-        for node in twin.traced.graph.nodes:
-            node.args = fx.node.map_aggregate(node.args, _widened)
-            node.kwargs = fx.node.map_aggregate(node.kwargs, _widened)
-            if has(node.target, Trait.OF_DEFAULT_TYPE) and node.kwargs.get("dtype") is None:
-                node.kwargs = {**node.kwargs, "dtype": torch.float64}
-        twin.traced.recompile()
-        twin.dtype = torch.float64
-        return twin
+        return copy.deepcopy(self).double()
 
     def _check(self, image: Tensor, target: Tensor) -> None:
+        for name, given in (("image", image), ("target", target)):
+            if not isinstance(given, Tensor):
+                raise InputError(
+                    f"The {name} is of type {type(given).__name__}, expected a tensor: {_EXPECTED[name]}."
+                )
         if tuple(image.shape[1:]) != self.image_shape or image.ndim != 4 or image.shape[0] < 1:
             raise InputError(
                 f"The image has shape {list(image.shape)}, "
@@ -134,11 +136,20 @@ class ExplanationModel(nn.Module):
             )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ExplanationModel:
-        """Move with ``.to(device)``: operations that create tensors must create them there too."""
+        """``.to(device)``, ``.double()`` and their like: operations that create tensors must follow."""
+        dtype = fn(torch.zeros(1, dtype=self.dtype)).dtype
+        if dtype not in (self.dtype, torch.float32, torch.float64):
+            raise InputError(
+                f"This model computes in {self.dtype}, and cannot be made to compute in {dtype}: explain the "
+                "classifier in that type, or export with dtype='float16'."
+            )
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch left it bare
         tensors = [*self.parameters(), *self.buffers()]
         if tensors:
             _move_factories(self.traced, tensors[0].device)
+        if dtype is not self.dtype:
+            _change_type(self.traced, self.dtype, dtype)
+            self.dtype = dtype
         return self
 
     def extra_repr(self) -> str:
@@ -148,8 +159,24 @@ class ExplanationModel(nn.Module):
         )
 
 
-def _widened(argument: Any) -> Any:
-    return torch.float64 if argument is torch.float32 else argument
+_EXPECTED = {
+    "image": "preprocessed, float, [batch, C, H, W]; torch.from_numpy makes one of an array",
+    "target": "int64 of shape [batch], one class for each image, such as torch.tensor([281])",
+}
+
+
+def _change_type(module: fx.GraphModule, old: torch.dtype, new: torch.dtype) -> None:
+    """Let operations that name a type, or create tensors of the default one, name the new type."""
+
+    def changed(argument: Any) -> Any:
+        return new if argument is old else argument
+
+    for node in module.graph.nodes:
+        node.args = fx.node.map_aggregate(node.args, changed)
+        node.kwargs = fx.node.map_aggregate(node.kwargs, changed)
+        if has(node.target, Trait.OF_DEFAULT_TYPE) and node.kwargs.get("dtype") is None:
+            node.kwargs = {**node.kwargs, "dtype": new}
+    module.recompile()
 
 
 def _move_factories(graph: fx.GraphModule, device: torch.device) -> None:

@@ -17,7 +17,7 @@ from ..graph.traits import Trait, draws_random_numbers, has
 from ..passes import CAPTURED, run
 from ..tracing import tracing_lock
 from .batching import locate_batch
-from .classifier import OneOutput, check_input, check_logits, check_mode, first_logits
+from .classifier import OneOutput, check_input, check_kind, check_logits, check_mode, first_logits
 from .outputs import settle_outputs
 
 _LOGITS_TOLERANCE = 1e-4  # folded BatchNorm rounds differently, by 1e-6 or so
@@ -42,6 +42,7 @@ def capture(
     Raises:
         InputError, TrainingModeError, OutputError, CaptureError, BatchError: see each message.
     """
+    check_kind(classifier)
     check_input(image)
     check_mode(classifier)
     with tracing_lock:

@@ -76,12 +76,35 @@ def _describe(result: Any) -> str:
     return f"a {type(result).__name__}"
 
 
-def check_input(image: Tensor) -> None:
+def check_kind(classifier: object) -> None:
+    """Raises CaptureError for what is no eager module, with the way to one."""
+    if isinstance(classifier, torch.jit.ScriptModule):
+        raise CaptureError(
+            "The classifier is a ScriptModule, which torch.export does not read. "
+            "Give the torch.nn.Module that it was scripted or traced from."
+        )
+    if isinstance(classifier, torch.export.ExportedProgram):
+        raise CaptureError(
+            "The classifier is an ExportedProgram; give its module: explain(program.module(), ...)."
+        )
+    if not isinstance(classifier, nn.Module):
+        raise CaptureError(
+            f"The classifier is a {type(classifier).__name__}, expected a torch.nn.Module. "
+            "Put a function into the forward() of one."
+        )
+
+
+def check_input(image: object) -> None:
     """Raises InputError unless ``image`` is a float batch ``[batch >= 1, C, H, W]``."""
-    if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[0] < 1:
-        given = f"shape {list(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
+    if not isinstance(image, Tensor):
         raise InputError(
-            f"The example image has {given}, expected a tensor [batch, channels, height, width]; "
+            f"The example image is of type {type(image).__name__}, expected a preprocessed float tensor "
+            "[batch, channels, height, width]; torch.from_numpy makes one of an array, "
+            "torchvision.transforms of a photo."
+        )
+    if image.ndim != 4 or image.shape[0] < 1:
+        raise InputError(
+            f"The example image has shape {list(image.shape)}, expected [batch, channels, height, width]; "
             "add a batch axis with image.unsqueeze(0)."
         )
     if not image.is_floating_point():
@@ -107,12 +130,7 @@ def first_logits(module: OneOutput, image: Tensor) -> Tensor:
 
 
 def check_mode(classifier: nn.Module) -> None:
-    """Raises CaptureError for a compiled ScriptModule, TrainingModeError for a live dropout or BatchNorm."""
-    if isinstance(classifier, torch.jit.ScriptModule):
-        raise CaptureError(
-            "The classifier is a ScriptModule, which torch.export does not read. "
-            "Give the torch.nn.Module that it was scripted or traced from."
-        )
+    """Raises TrainingModeError for a live dropout or BatchNorm."""
     for name, module in classifier.named_modules():
         if module.training and isinstance(module, _LIVE_IN_TRAINING):
             raise TrainingModeError(
