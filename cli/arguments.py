@@ -56,3 +56,14 @@ def seed(text: str) -> int | str:
 def selector(text: str) -> int | str:
     """Which of several outputs: its name or number."""
     return int(text) if text.lstrip("-").isdigit() else text
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a number from 0 to 1")
+    return value

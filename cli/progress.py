@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -30,3 +30,27 @@ def step(what: str) -> Iterator[None]:
 def note(text: str) -> None:
     """One line for the person at the terminal."""
     sys.stderr.write(f"{text}\n")
+
+
+@contextmanager
+def counter(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Counts things that are done one after the other, at a terminal, with the time that is left.
+
+    Yields a function to be called after each.
+    """
+    start, done = time.perf_counter(), 0
+    shown = sys.stderr.isatty() and total > 1
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if shown:
+            left = (time.perf_counter() - start) / done * (total - done)
+            sys.stderr.write(f"\r{what}: {done} of {total}, {left:.0f} s left ")
+            sys.stderr.flush()
+
+    try:
+        yield step
+    finally:
+        if shown:
+            sys.stderr.write("\n")

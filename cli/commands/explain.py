@@ -1,91 +1,229 @@
-"""smoothserve explain: an explanation .onnx and a photo in, a picture and the top classes out."""
+"""smoothserve explain: explanation files and photos in; pictures, arrays and classes out."""
 
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import json
-import os
-import tempfile
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 from smoothserve.export import require
 from smoothserve.handlers.answer import Result
-from smoothserve.handlers.images.picture import grey_png, overlay, to_png
-from smoothserve.handlers.protocols.options import Offer
-from smoothserve.handlers.protocols.question import Question, read_question
+from smoothserve.handlers.errors import RequestError
+from smoothserve.handlers.images import colormaps
+from smoothserve.handlers.images.photo import decode
+from smoothserve.handlers.images.picture import grey_png, to_png
+from smoothserve.handlers.protocols.question import read_question
 
+from ..arguments import share
 from ..errors import UsageError
+from ..files import destination, write
+from ..panels import Look, panels
+from ..photos import Photo, find_photos
+from ..progress import counter, note
+
+if TYPE_CHECKING:
+    from smoothserve.handlers.service import ExplanationService
 
 NAME = "explain"
-HELP = "explain a photo with an exported .onnx file"
+HELP = "explain photos with exported .onnx files"
 DESCRIPTION = """\
-Predict a photo's class and show why, with nothing but the exported file: it holds the graph, the
-preprocessing and the class names."""
+Predict the class of photos and show why, with nothing but the exported file: it holds the graph, the
+preprocessing and the class names. Several files stand side by side. Where there are several photos, -o,
+--heatmap and --array name folders; a photo that cannot be read is reported, and the others are explained."""
 EXAMPLES = """\
 examples:
   smoothserve explain model.onnx cat.jpg -o overlay.png
-  smoothserve explain model.onnx cat.jpg --target "tiger cat" --heatmap heat.png
+  smoothserve explain model.onnx photos/ 'more/*.jpg' -o overlays/ --csv > classes.csv
+  smoothserve explain model.onnx cat.jpg --target "tiger cat" --target lynx -o overlay.png
+  smoothserve explain smoothdiff.onnx gradient.onnx cat.jpg --original --contours 0.5 -o overlay.png
   smoothserve explain model.onnx cat.jpg --array heat.npy --json
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="from 'smoothserve export'")
-    parser.add_argument("photo", type=Path, metavar="PHOTO", help="any image file that Pillow reads")
-    parser.add_argument("-o", "--output", type=Path, metavar="PNG", help="the heatmap over the photo")
-    parser.add_argument("--heatmap", type=Path, metavar="PNG", help="the heatmap alone, 8-bit grey")
     parser.add_argument(
-        "--array", type=Path, metavar="NPY", help="the heatmap as a float32 array [H, W] in [0, 1]"
+        "paths", nargs="+", metavar="MODEL.onnx ... PHOTO|FOLDER|PATTERN",
+        help="files from 'smoothserve export', then photos that Pillow reads, folders of them, or patterns",
+    )  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, metavar="PNG|DIR", help="the heatmap over the photo")
+    parser.add_argument("--heatmap", type=Path, metavar="PNG|DIR", help="the heatmap alone, 8-bit grey")
+    parser.add_argument(
+        "--array", type=Path, metavar="NPY|DIR", help="the heatmap as a float32 array [H, W] in [0, 1]"
     )
     parser.add_argument(
-        "--target",
-        metavar="CLASS",
-        help="number or label of the class to explain (default: the predicted one)",
-    )
+        "--target", action="append", metavar="CLASS",
+        help="number or label of the class to explain (repeatable; default: the predicted one)",
+    )  # fmt: skip
     parser.add_argument(
         "--top", type=int, metavar="K", help="how many classes to print (default 5, or all if fewer)"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--json", action="store_true", help="print JSON, a line for each photo")
+    parser.add_argument(
+        "--csv", action="store_true", help="print CSV: photo, model, class, label, probability"
+    )
+    _add_look(parser.add_argument_group("the picture of -o"))
+
+
+def _add_look(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--original", action="store_true",
+        help="the whole photo in its own resolution, instead of the part that the network saw",
+    )  # fmt: skip
+    group.add_argument(
+        "--size", type=int, metavar="PX", help="shorter side of that part (default: the network's)"
+    )
+    group.add_argument("--colour", action="store_true", help="leave the photo its colours (default: grey)")
+    maps = ", ".join([*colormaps.SEQUENTIAL, *colormaps.DIVERGING])
+    group.add_argument("--colormap", metavar="NAME", help=f"one of {maps}")
+    group.add_argument("--opacity", type=share, default=0.85, metavar="0..1", help="default 0.85")
+    group.add_argument(
+        "--contours", type=share, metavar="0..1",
+        help="a line around the smallest region with this share of the heatmap",
+    )  # fmt: skip
+    group.add_argument("--bare", action="store_true", help="no caption with class, probability and scale")
+
+
+@dataclass(frozen=True)
+class _Explained:
+    """What all files say about one photo."""
+
+    photo: Photo
+    picture: Image.Image | None
+    results: tuple[tuple[Path, Result], ...]
 
 
 def run(arguments: argparse.Namespace) -> int:
-    try:
-        content = arguments.photo.read_bytes()
-    except OSError as error:
-        raise UsageError(f"The photo {arguments.photo} cannot be read: {error.strerror}.") from error
-    for path, suffix in ((arguments.output, ".png"), (arguments.heatmap, ".png"), (arguments.array, ".npy")):
-        if path and path.suffix.lower() != suffix and not path.is_dir():
-            raise UsageError(
-                f"{path} would be a {suffix[1:].upper()} file; give it a name that ends in {suffix}."
-            )
+    files = [Path(path) for path in arguments.paths if path.endswith(".onnx")]
+    names = [path for path in arguments.paths if not path.endswith(".onnx")]
+    if not files or not names:
+        missing = "explanation file (.onnx)" if not files else "photo"
+        raise UsageError(f"No {missing} is named: expected MODEL.onnx ..., then PHOTO, FOLDER or PATTERN ...")
+    photos = find_photos(names)
+    outputs = ((arguments.output, ".png"), (arguments.heatmap, ".png"), (arguments.array, ".npy"))
+    for output, suffix in outputs:
+        if output is not None:
+            destination(output, photos[0].name, suffix, len(photos) > 1)  # refuses before any work is done
     require("onnxruntime", "cpu", "Explaining runs the file in ONNX Runtime, which")
     from smoothserve.handlers.service import ExplanationService
 
-    service = ExplanationService([arguments.model])
-    question = _question(content, arguments, service.offer)
-    (result,) = service.run([question])
-    if not isinstance(result, Result):
-        raise result
-    heatmaps = list(result.heatmaps.values())
+    services = {file: ExplanationService([file]) for file in files}
+    _check_colormap(arguments.colormap, services)
+    if arguments.csv:
+        _row(["photo", "model", "class", "label", "score"])
+    failed = 0
+    for explained in _explained(photos, services, arguments):
+        if isinstance(explained, Exception):
+            failed += 1
+            continue
+        _write(explained, arguments, len(photos) > 1)
+        _print(explained, arguments, len(photos) > 1)
+    if failed and len(photos) > 1:
+        note(f"{failed} of {len(photos)} photos could not be explained")
+    return 1 if failed else 0
+
+
+def _explained(
+    photos: Sequence[Photo], services: dict[Path, ExplanationService], arguments: argparse.Namespace
+) -> Iterator[_Explained | Exception]:
+    with counter("explaining", len(photos)) as step:
+        for photo in photos:
+            try:
+                yield _explain(photo, services, arguments)
+            except (RequestError, OSError) as error:
+                if len(photos) == 1:
+                    raise _named(photo, error) from error
+                note(str(_named(photo, error)))
+                yield error
+            step()
+
+
+def _named(photo: Photo, error: Exception) -> UsageError:
+    if isinstance(error, OSError):
+        return UsageError(f"The photo {photo.path} cannot be read: {error.strerror}.")
+    return UsageError(f"{photo.path}: {error}")
+
+
+def _explain(
+    photo: Photo, services: dict[Path, ExplanationService], arguments: argparse.Namespace
+) -> _Explained:
+    content = photo.path.read_bytes()
+    results = []
+    for file, service in services.items():
+        targets = arguments.target or [None]
+        fields = [{"data": content, "target": target, "top_k": arguments.top} for target in targets]
+        questions = [read_question(each, {}, explain=True, offer=service.offer) for each in fields]
+        for result in service.run(questions):
+            if not isinstance(result, Result):
+                raise result
+            results.append((file, result))
+    planes = any(service.offer.card.preprocessing.channels == "planes" for service in services.values())
+    return _Explained(photo, None if planes else decode(content), tuple(results))
+
+
+def _check_colormap(name: str | None, services: dict[Path, ExplanationService]) -> None:
+    for file, service in services.items():
+        fitting = colormaps.names(service.offer.card.signed)
+        if name is not None and name not in fitting:
+            raise UsageError(f"--colormap {name} does not fit {file}; there are: {', '.join(fitting)}.")
+
+
+def _write(explained: _Explained, arguments: argparse.Namespace, several: bool) -> None:
+    results = [result for _, result in explained.results]
+    heatmaps = [heat for result in results for heat in result.heatmaps.values()]
+    name = explained.photo.name
     if arguments.output:
-        pictures = [np.asarray(overlay(heat, result.picture, result.card.signed)) for heat in heatmaps]
-        _write(arguments.output, to_png(Image.fromarray(np.hstack(pictures))))
+        look = Look(
+            arguments.original, arguments.size, arguments.colour, arguments.colormap, arguments.opacity,
+            arguments.contours, arguments.bare,
+        )  # fmt: skip
+        picture = panels(explained.picture, results, look)
+        write(destination(arguments.output, name, ".png", several), to_png(picture))
     if arguments.heatmap:
-        _write(arguments.heatmap, grey_png(np.hstack(heatmaps)))
+        write(destination(arguments.heatmap, name, ".png", several), grey_png(np.hstack(heatmaps)))
     if arguments.array:
-        with tempfile.TemporaryFile() as file:
-            np.save(file, heatmaps[0] if len(heatmaps) == 1 else np.stack(heatmaps))
-            file.seek(0)
-            _write(arguments.array, file.read())
-    top = result.top(question.top_k)
+        file = io.BytesIO()
+        np.save(file, heatmaps[0] if len(heatmaps) == 1 else np.stack(heatmaps))
+        write(destination(arguments.array, name, ".npy", several), file.getvalue())
+
+
+def _print(explained: _Explained, arguments: argparse.Namespace, several: bool) -> None:
+    if arguments.csv:
+        for file, result in explained.results:
+            for entry in map(result.describe_class, result.heatmaps):
+                score = entry[result.card.reports]
+                _row([str(explained.photo.path), file.name, entry["class"], entry["label"], score])
+    elif arguments.json:
+        answers = [_as_json(file, result, arguments.top) for file, result in explained.results]
+        more = {"results": answers} if len(answers) > 1 else {}
+        print(json.dumps({"photo": str(explained.photo.path), **answers[0], **more}), flush=True)
+    else:
+        if several:
+            print(explained.photo.path)
+        for number, (file, result) in enumerate(explained.results):
+            if len({file for file, _ in explained.results}) > 1:
+                print(f"{'' if number == 0 else chr(10)}{file.name}:")
+            _print_table(result, arguments.top)
+
+
+def _as_json(file: Path, result: Result, top: int | None) -> dict[str, Any]:
     explained = [result.describe_class(index) for index in result.heatmaps]
-    if arguments.json:
-        several = {"all_explained": explained} if len(explained) > 1 else {}
-        print(json.dumps({"explained": explained[0], **several, "predictions": top}))
-        return 0
-    for entry in [*top, *(entry for entry in explained if entry not in top)]:
+    several = {"all_explained": explained} if len(explained) > 1 else {}
+    best = result.top(_count(result, top))
+    return {"model": file.name, "explained": explained[0], **several, "predictions": best}
+
+
+def _print_table(result: Result, top: int | None) -> None:
+    best = result.top(_count(result, top))
+    explained = [result.describe_class(index) for index in result.heatmaps]
+    for entry in [*best, *(entry for entry in explained if entry not in best)]:
         marker = "*" if entry in explained else " "
         print(f"{marker} {entry[result.card.reports]:7.4f}  {entry['class']:5d}  {entry['label']}")
     if len(explained) == 1:
@@ -93,22 +231,11 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         order = ", ".join(str(entry["class"]) for entry in explained)
         print(f"* are the classes that the heatmaps explain, from left to right: {order}")
-    return 0
 
 
-def _question(content: bytes, arguments: argparse.Namespace, offer: Offer) -> Question:
-    fields = {"data": content, "target": arguments.target, "top_k": arguments.top}
-    return read_question(fields, {}, explain=True, offer=offer)
+def _count(result: Result, top: int | None) -> int:
+    return min(5, result.card.classes) if top is None else top
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write aside, then rename: a failure leaves the old file."""
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; give the name of a file in it.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+def _row(values: Sequence[Any]) -> None:
+    csv.writer(sys.stdout, lineterminator="\n").writerow(values)

@@ -119,6 +119,23 @@ def crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     return image.crop((left, top, left + width, top + height))
 
 
+def crop_box(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what the network sees of a photo of ``size`` (width, height).
+
+    In the photo's pixels; it reaches beyond the photo where the crop does.
+    """
+    if preprocessing.resize is None:
+        return (0, 0, *size)
+    height, width = preprocessing.crop
+    short = min(size)
+    scaled = [max(int(preprocessing.resize * side / short), 1) for side in size]
+    left, top = round((scaled[0] - width) / 2), round((scaled[1] - height) / 2)
+    across, down = size[0] / scaled[0], size[1] / scaled[1]
+    return (
+        round(left * across), round(top * down), round((left + width) * across), round((top + height) * down),
+    )  # fmt: skip
+
+
 def to_input(picture: Image.Image, preprocessing: Preprocessing) -> npt.NDArray[np.float32]:
     """The cropped picture as float32 ``[C, H, W]``, normalised."""
     if preprocessing.channels == "planes":

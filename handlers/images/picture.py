@@ -12,6 +12,12 @@ from . import colormaps
 
 Heatmap = npt.NDArray[np.float32]
 
+_NOTHING = 0.1  # of the strongest; less is not drawn, or flat areas would be covered by a haze
+_HUES = (
+    0.08,
+    0.92,
+)  # of a diverging map: against and for; its middle is nearly white, and would cover the photo
+
 
 def enlarge(heatmap: Heatmap, size: tuple[int, int]) -> Heatmap:
     """``[H, W]`` resized to ``size`` (width, height), bilinear."""
@@ -22,26 +28,34 @@ def enlarge(heatmap: Heatmap, size: tuple[int, int]) -> Heatmap:
 
 
 def overlay(
-    heatmap: Heatmap, photo: Image.Image, signed: bool, opacity: float = 0.85, colormap: str | None = None
+    heatmap: Heatmap,
+    photo: Image.Image,
+    signed: bool,
+    opacity: float = 0.85,
+    colormap: str | None = None,
+    colour: bool = False,
 ) -> Image.Image:
-    """The heatmap over the (grey) photo, the more opaque the more it has to say.
+    """The heatmap over the photo, the more opaque the more it has to say.
 
     Args:
         heatmap: ``[H, W]`` in [0, 1].
         photo: RGB of size (W, H).
-        signed: whether 0.5 is indifferent.
+        signed: whether 0.5 is indifferent. Then hue is the sign, and opacity the magnitude.
         opacity: of the strongest pixels, in [0, 1].
         colormap: see :mod:`smoothserve.handlers.images.colormaps`; None: inferno, or blue-red where signed.
+        colour: leave the photo its colours; else it is shown in grey.
 
     The heatmap is blurred by 1 % of the width: pixel-wise sensitivities are speckled, and a
     person looks for regions.
     """
     smooth = _blur(heatmap, radius=photo.width / 100, signed=signed)
     strength = np.abs(smooth - 0.5) * 2 if signed else smooth
-    mask = Image.fromarray((strength * opacity * 255).clip(0, 255).astype(np.uint8))
-    colours = colormaps.apply(colormap or colormaps.names(signed)[0], smooth)
-    grey = photo.convert("L").convert("RGB")
-    return Image.composite(Image.fromarray(colours), grey, mask)
+    shown = ((strength - _NOTHING) / (1 - _NOTHING)).clip(0, 1)
+    mask = Image.fromarray((shown * opacity * 255).astype(np.uint8))
+    shade = np.where(smooth < 0.5, _HUES[0], _HUES[1]).astype(np.float32) if signed else smooth
+    colours = colormaps.apply(colormap or colormaps.names(signed)[0], shade)
+    below = photo if colour else photo.convert("L").convert("RGB")
+    return Image.composite(Image.fromarray(colours), below, mask)
 
 
 def _blur(heatmap: Heatmap, radius: float, signed: bool) -> Heatmap:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from smoothserve.cli.main import main
+from smoothserve.explainers import InputTimesGradient, SmoothDiff, explain
+from smoothserve.export import to_onnx
+from torch import nn
 
 
 def test_explain_needs_nothing_but_the_file(
@@ -30,7 +37,9 @@ def test_explain_needs_nothing_but_the_file(
     first = capsys.readouterr().out.splitlines()[0]
     assert first.startswith("*")
     assert first.endswith("espresso")
-    assert Image.open(out[0]).size == (224, 224)
+    width, height = Image.open(out[0]).size  # what the network saw, and the caption below it
+    assert width == 224
+    assert 224 < height < 300
     heat = np.load(out[2])
     assert (heat.dtype, heat.shape) == (np.float32, (224, 224))
     assert np.abs(np.asarray(Image.open(out[1])) / 255 - heat).max() < 0.01
@@ -41,3 +50,123 @@ def test_explain_needs_nothing_but_the_file(
     answer = json.loads(capsys.readouterr().out)
     assert answer["explained"]["class"] == 968
     assert [entry["class"] for entry in answer["predictions"]] == [967]
+
+
+LABELS = ("cat", "dog", "tiger cat")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A tiny network, explained by sensitivities and by signed shares."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 3)
+    ).eval()
+    folder = tmp_path_factory.mktemp("files")
+    for name, method in (("plain", SmoothDiff(2)), ("signed", InputTimesGradient())):
+        model = explain(net, torch.randn(1, 3, 32, 32), method)
+        to_onnx(model, folder / f"{name}.onnx", labels=LABELS)
+    return {name: str(folder / f"{name}.onnx") for name in ("plain", "signed")}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Photos of many shapes, one of them broken, one in a folder of its own."""
+    (tmp_path / "photos" / "deep").mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for name, size in (("wide.png", (64, 48)), ("tall.jpg", (90, 160)), ("deep/small.png", (20, 20))):
+        pixels = generator.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / name)
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"no photo")
+    return tmp_path / "photos"
+
+
+def test_a_folder_of_photos(
+    files: dict[str, str], folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The broken one is reported, and the others are explained; names keep their folders."""
+    out = tmp_path / "out"
+    assert main(["explain", files["plain"], str(folder), "-o", str(out), "--csv"]) == 1
+    captured = capsys.readouterr()
+    assert "broken.jpg: The image cannot be read" in captured.err
+    assert "1 of 4 photos could not be explained" in captured.err
+    rows = list(csv.DictReader(io.StringIO(captured.out)))
+    assert [Path(row["photo"]).name for row in rows] == ["small.png", "tall.jpg", "wide.png"]
+    assert {row["label"] for row in rows} <= set(LABELS)
+    made = sorted(str(path.relative_to(out)) for path in out.rglob("*.*"))
+    assert made == ["deep/small.png", "tall.png", "wide.png"]
+    assert main(["explain", files["plain"], str(folder / "*.png"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["photo"].endswith("wide.png")
+
+
+def test_the_photo_in_its_own_resolution(files: dict[str, str], folder: Path, tmp_path: Path) -> None:
+    """Only what the network saw is covered: the middle square of a wide photo."""
+    out = tmp_path / "original.png"
+    arguments = ["explain", files["plain"], str(folder / "wide.png"), "--original", "--colour", "--bare"]
+    assert main([*arguments, "-o", str(out)]) == 0
+    picture = np.asarray(Image.open(out)).astype(int)
+    photo = np.asarray(Image.open(folder / "wide.png")).astype(int)
+    assert picture.shape == photo.shape
+    covered = np.abs(picture - photo).max(2) > 2
+    assert covered.any()
+    assert not covered[:, :8].any()
+    assert not covered[:, -8:].any()
+
+
+def test_several_targets_and_files_stand_side_by_side(
+    files: dict[str, str], folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, photo = tmp_path / "row.png", str(folder / "wide.png")
+    targets = ["--target", "dog", "--target", "2"]
+    assert main(["explain", files["plain"], files["signed"], photo, *targets, "-o", str(out), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [each["explained"]["label"] for each in answer["results"]] == ["dog", "tiger cat"] * 2
+    assert [each["model"] for each in answer["results"]] == ["plain.onnx"] * 2 + ["signed.onnx"] * 2
+    assert Image.open(out).width == 4 * 32 + 3 * 8
+    assert main(["explain", files["plain"], files["signed"], photo]) == 0
+    text = capsys.readouterr().out
+    assert "plain.onnx:" in text
+    assert "signed.onnx:" in text
+
+
+def test_options_of_the_picture(files: dict[str, str], folder: Path, tmp_path: Path) -> None:
+    photo, pictures = str(folder / "tall.jpg"), {}
+    for name, options in {
+        "default": [],
+        "bare": ["--bare"],
+        "large": ["--bare", "--size", "96"],
+        "contours": ["--bare", "--contours", "0.5"],
+        "faint": ["--bare", "--opacity", "0"],
+        "viridis": ["--bare", "--colormap", "viridis"],
+    }.items():
+        out = tmp_path / f"{name}.png"
+        assert main(["explain", files["plain"], photo, *options, "-o", str(out)]) == 0
+        pictures[name] = np.asarray(Image.open(out))
+    assert pictures["default"].shape[0] > 32
+    assert pictures["bare"].shape == (32, 32, 3)
+    assert pictures["large"].shape == (96, 96, 3)
+    assert (pictures["faint"] == pictures["faint"][..., :1]).all()  # grey
+    for name in ("contours", "viridis"):
+        assert not np.array_equal(pictures[name], pictures["bare"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{plain}"], "No photo is named"),
+        (["{folder}"], "No explanation file"),
+        (["{plain}", "{folder}", "-o", "one.png"], "must be a folder"),
+        (["{plain}", "{folder}/wide.png", "-o", "one.jpg"], "ends in .png"),
+        (["{plain}", "{folder}/none.png"], "photo does not exist"),
+        (["{plain}", "{folder}/*.webp"], "pattern fits no file"),
+        (["{plain}", "{folder}/broken.jpg"], "cannot be read"),
+        (["{signed}", "{folder}/wide.png", "--colormap", "viridis"], "does not fit.*blue-red"),
+    ],
+)
+def test_mistakes(
+    files: dict[str, str], folder: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", *(each.format(**files, folder=folder) for each in arguments)]) == 1
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert re.search(words, error)

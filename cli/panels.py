@@ -1,0 +1,107 @@
+"""Pictures for people: a heatmap over its photo, with what it says below; several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from smoothserve.handlers.answer import Result
+from smoothserve.handlers.images import contours
+from smoothserve.handlers.images.caption import captioned
+from smoothserve.handlers.images.photo import crop, crop_box
+from smoothserve.handlers.images.picture import enlarge, overlay
+
+_GAP = 8  # pixels between panels
+_LARGEST = 4096  # pixels, of an original's longer side: enough for a screen, and for a minute
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a panel looks.
+
+    Attributes:
+        original: the whole photo in its own resolution, instead of what the network saw.
+        size: shorter side of the network's part in pixels; None: the network's own.
+        colour: leave the photo its colours.
+        colormap, opacity: see :func:`smoothserve.handlers.images.picture.overlay`.
+        contours: share of the heatmap's mass to draw a line around; None: no line.
+        bare: no caption.
+    """
+
+    original: bool = False
+    size: int | None = None
+    colour: bool = False
+    colormap: str | None = None
+    opacity: float = 0.85
+    contours: float | None = None
+    bare: bool = False
+
+
+def panels(photo: Image.Image | None, results: Sequence[Result], look: Look) -> Image.Image:
+    """One panel for each class of each result, from left to right."""
+    pictures = [
+        _panel(photo, result, index, heat, look)
+        for result in results
+        for index, heat in result.heatmaps.items()
+    ]
+    height = max(picture.height for picture in pictures)
+    width = sum(picture.width for picture in pictures) + _GAP * (len(pictures) - 1)
+    row = Image.new("RGB", (width, height), "white")
+    left = 0
+    for picture in pictures:
+        row.paste(picture, (left, 0))
+        left += picture.width + _GAP
+    return row
+
+
+def _panel(
+    photo: Image.Image | None, result: Result, index: int, heat: npt.NDArray[np.float32], look: Look
+) -> Image.Image:
+    signed = result.card.signed
+    shown, heatmap = (
+        _whole(photo, result, heat) if look.original and photo else _seen(photo, result, heat, look)
+    )
+    picture = overlay(heatmap, shown, signed, look.opacity, look.colormap, look.colour)
+    if look.contours is not None:
+        picture = contours.draw(picture, heatmap, look.contours, signed)
+    if look.bare:
+        return picture
+    entry = result.describe_class(index)
+    value = entry[result.card.reports]
+    text = f"{value:.1%}" if result.card.reports == "probability" else f"{value:.4g}"
+    return captioned(picture, entry["label"], text, signed, look.colormap)
+
+
+def _seen(
+    photo: Image.Image | None, result: Result, heat: npt.NDArray[np.float32], look: Look
+) -> tuple[Image.Image, npt.NDArray[np.float32]]:
+    """What the network saw, in the size that is asked for."""
+    preprocessing, picture = result.card.preprocessing, result.picture
+    if look.size is not None:
+        larger = preprocessing.scaled(look.size / min(preprocessing.crop))
+        size = (larger.crop[1], larger.crop[0])
+        picture = (
+            crop(photo, larger) if photo and preprocessing.channels != "planes" else picture.resize(size)
+        )
+    return picture, enlarge(heat, picture.size)
+
+
+def _whole(
+    photo: Image.Image, result: Result, heat: npt.NDArray[np.float32]
+) -> tuple[Image.Image, npt.NDArray[np.float32]]:
+    """The photo in its own resolution; outside of what the network saw there is nothing to show."""
+    if max(photo.size) > _LARGEST:
+        photo = photo.copy()
+        photo.thumbnail((_LARGEST, _LARGEST))
+    left, top, right, bottom = crop_box(photo.size, result.card.preprocessing)
+    large = enlarge(heat, (right - left, bottom - top))
+    canvas = np.full((photo.height, photo.width), 0.5 if result.card.signed else 0.0, dtype=np.float32)
+    inside = np.s_[max(top, 0) : min(bottom, photo.height), max(left, 0) : min(right, photo.width)]
+    canvas[inside] = large[
+        max(-top, 0) : large.shape[0] - max(bottom - photo.height, 0),
+        max(-left, 0) : large.shape[1] - max(right - photo.width, 0),
+    ]
+    return photo, canvas
