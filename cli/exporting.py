@@ -55,13 +55,19 @@ def export_files(arguments: argparse.Namespace, methods: Mapping[Path, MethodOpt
     for path, method in built.items():
         with step(f"rewriting {model.name} for {method}"):
             explained = explain_program(program, method, **given(arguments, ("objective", "top_k")))
-        with step(f"writing and verifying {path}"):
+        with step(f"writing and verifying {path}") as progress:
             parity = to_onnx(
                 explained,
                 path,
                 preprocessing=model.preprocessing,
                 labels=model.labels,
                 name=model.name,
-                **given(arguments, ("dtype",)),
+                progress=progress,
+                **given(arguments, ("dtype", "fast")),
             )
         note(str(parity))
+        if arguments.fast:
+            note(
+                "note: --fast compared one image only; left out: other batch sizes, float64, determinism, "
+                "batches against single images, another class. 'smoothserve verify' checks all but float64."
+            )

@@ -16,5 +16,9 @@ def add_file_options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
             help="of convolutions, matrix products and their weights (default float32); float16 is for "
             "graphics processors (checked on the CPU only): half the file, SmoothDiff's heatmaps off by "
             "about 1%%, plain gradients by 5 to 20%%",
-        )
+        ),
+        group.add_argument(
+            "--fast", action="store_true", default=None,
+            help="a smoke check in the place of the verification: one image, no determinism, no float64",
+        ),
     ]  # fmt: skip

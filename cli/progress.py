@@ -9,21 +9,28 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def step(what: str) -> Iterator[None]:
-    """Announce a step that takes a while, then how long it took."""
+def step(what: str) -> Iterator[Callable[[str], None]]:
+    """Announce a step that takes a while, then how long it took.
+
+    Yields a function that shows, at a terminal, what the step is doing.
+    """
     start = time.perf_counter()
     interactive = sys.stderr.isatty()
-    if interactive:
-        sys.stderr.write(f"{what} ...")
-        sys.stderr.flush()
+
+    def show(detail: str) -> None:
+        if interactive:
+            sys.stderr.write(f"\r\033[K{what} ... {detail}")
+            sys.stderr.flush()
+
+    show("")
     try:
-        yield
+        yield show
     except BaseException:
         if interactive:
             sys.stderr.write("\n")
         raise
     seconds = time.perf_counter() - start
-    sys.stderr.write(f"\r{what}: {seconds:.1f} s\n" if interactive else f"{what}: {seconds:.1f} s\n")
+    sys.stderr.write(f"\r\033[K{what}: {seconds:.1f} s\n" if interactive else f"{what}: {seconds:.1f} s\n")
     sys.stderr.flush()
 
 

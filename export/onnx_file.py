@@ -18,6 +18,7 @@ from smoothserve.handlers.card import METADATA_KEY, Card, Preprocessing
 
 from .checks.contract import check_contract
 from .checks.parity import Parity, check_parity
+from .checks.progress import Progress, silent
 from .checks.tolerance import TOLERANCES
 from .conversion import convert
 from .errors import ConversionError
@@ -35,6 +36,8 @@ def to_onnx(
     labels: Sequence[str] | None = None,
     name: str | None = None,
     dtype: str = "float32",
+    fast: bool = False,
+    progress: Progress = silent,
 ) -> Parity:
     """Write an explanation model as one self-describing, verified .onnx file.
 
@@ -54,6 +57,9 @@ def to_onnx(
         dtype: ``float32``, or ``float16`` for graphics processors: convolutions and matrix products compute
             in it, and their weights take half the space; inputs and outputs stay as they are. Not tested on
             one.
+        fast: a smoke check in the place of the two checks: one image, no determinism, no float64. The card
+            says so.
+        progress: called with what is being done, from conversion to the last check.
 
     Returns:
         What was measured. The same figures are in the card.
@@ -82,6 +88,7 @@ def to_onnx(
         labels=None if labels is None else tuple(labels),
         versions={package: version(package) for package in ("smoothserve", "torch", "onnx", "onnxscript")},
     )
+    progress("converting to ONNX")
     proto = _converted(model, dtype)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +96,7 @@ def to_onnx(
         draft = Path(folder) / path.name
         weights = _save(proto, draft)
         del proto  # so that memory holds the weights fewer times while the file runs
-        parity = _verified(draft, model, card)
+        parity = _verified(draft, model, card, fast, progress)
         _put_in_place(draft, weights, path)
     return parity
 
@@ -103,12 +110,13 @@ def _converted(model: ExplanationModel, dtype: str) -> onnx.ModelProto:
     return proto
 
 
-def _verified(draft: Path, model: ExplanationModel, card: Card) -> Parity:
+def _verified(draft: Path, model: ExplanationModel, card: Card, fast: bool, progress: Progress) -> Parity:
     """What was measured; the card with these figures is attached to ``draft``, and its contract holds."""
     start = time.perf_counter()
-    parity = check_parity(draft, model, card.dtype)
-    _attach(draft, replace(card, verification=parity.figures()))
-    check_contract(draft)
+    parity = check_parity(draft, model, card.dtype, fast=fast, progress=progress)
+    figures = {**parity.figures(), **({"fast": True} if fast else {})}
+    _attach(draft, replace(card, verification=figures))
+    check_contract(draft, fast=fast, progress=progress)
     log.info("verified in ONNX Runtime in %.1f s", time.perf_counter() - start)
     return parity
 

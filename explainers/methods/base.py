@@ -40,6 +40,11 @@ class Method(ABC):
         return {}
 
     @property
+    def evaluations(self) -> int:
+        """How often the network is evaluated for one image."""
+        return 1
+
+    @property
     def deterministic(self) -> bool:
         """Whether the same image always gives the same attribution."""
         return getattr(self, "seed", 0) is not None

@@ -116,6 +116,10 @@ class IntegratedGradients(Method):
         return {"baseline": self.starting_points(image_shape), "node": nodes, "weight": weights}
 
     @property
+    def evaluations(self) -> int:
+        return self.steps * self.baselines + 1
+
+    @property
     def signed(self) -> bool:
         return True
 

@@ -62,6 +62,10 @@ class NoisyMethod(Method):
         return {"noise": torch.randn(shape, generator=generator, dtype=torch.float32).half()}
 
     @property
+    def evaluations(self) -> int:
+        return self.samples + 1  # the clean image, for the prediction
+
+    @property
     def chunks(self) -> tuple[int, ...]:
         """How many samples are evaluated together, chunk by chunk."""
         return chunk_sizes(self.samples, 2 if self.antithetic else 1)

@@ -43,6 +43,10 @@ class SmoothGrad(NoisyMethod):
     def signed(self) -> bool:
         return self.base.signed and self.moment == "mean"
 
+    @property
+    def evaluations(self) -> int:
+        return self.samples * self.base.evaluations + 1
+
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
         inner = {f"base_{name}": value for name, value in self._inner().buffers(image_shape).items()}
         return {**super().buffers(image_shape), **inner}

@@ -15,6 +15,15 @@ from .session import outputs
 Errors = Mapping[str, tuple[float, ...]]  # output name -> relative L2 error of each image
 
 
+class Batch(NamedTuple):
+    """Fresh images, and what both sides say about them."""
+
+    images: Tensor
+    target: Tensor
+    expected: Explanation
+    got: Explanation
+
+
 class Compared(NamedTuple):
     """What one batch shows.
 
@@ -27,16 +36,19 @@ class Compared(NamedTuple):
     completeness: tuple[float, ...]
 
 
-def compare(
-    session: Any, model: ExplanationModel, batch: int, seed: int, logits_tolerance: float
-) -> Compared:
-    """The file against the eager model on ``batch`` fresh images.
+def ask(session: Any, model: ExplanationModel, images: int, seed: int) -> Batch:
+    """Run the file and the eager model on so many fresh images."""
+    fresh, target = _case(model, images, seed)
+    return Batch(fresh, target, _eager(model, fresh, target), run(session, fresh, target))
+
+
+def compare(session: Any, model: ExplanationModel, batch: Batch, logits_tolerance: float) -> Compared:
+    """The file against the eager model.
 
     Raises:
         VerificationError: an output has another shape or type, or is none that an ordinary image can have.
     """
-    images, target = _case(model, batch, seed)
-    expected, got = _eager(model, images, target), run(session, images, target)
+    images, _, expected, got = batch
     for name, value, reference in zip(Explanation._fields, got, expected, strict=True):
         if value.shape != reference.shape or value.dtype != reference.dtype:
             raise VerificationError(
@@ -52,12 +64,12 @@ def compare(
     return Compared(errors, _incompleteness(session, model, images, got))
 
 
-def rounding(model: ExplanationModel, exact: ExplanationModel, batch: int, seed: int) -> Errors:
-    """The eager model in float32 against itself in float64, on the same images as :func:`compare`."""
-    images, target = _case(model, batch, seed)
-    single = _eager(model, images, target)
+def rounding(exact: ExplanationModel, batch: Batch, index: int) -> Errors:
+    """The eager model in float32 against itself in float64, on one image of a batch."""
+    one = slice(index, index + 1)
+    single = Explanation(*(value[one] for value in batch.expected))
     # The same class, even where rounding decides which one is predicted.
-    double = _eager(exact, images, single.explained_class.view(len(images), -1)[:, 0])
+    double = _eager(exact, batch.images[one], single.explained_class.view(1, -1)[:, 0])
     return {
         name: relative(getattr(single, name), getattr(double, name)) for name in ("attribution", "heatmap")
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ import torch
 from smoothserve.explainers import ExplanationModel
 
 from ..errors import VerificationError
-from .comparison import Compared, Errors, compare, relative, rounding, run
+from .comparison import Batch, Compared, Errors, ask, compare, relative, rounding, run
+from .progress import Progress, silent
 from .session import load_session
 from .tolerance import TOLERANCES, Tolerance
 
-_BATCH_SIZES = (3, 1)  # the graph was traced at another one
+_MANY = 16  # evaluations of the network for one image; with more, fewer images are asked
 _MORE_BATCHES = (3, 3, 3)  # where kinks leave it open
 
 
@@ -32,6 +33,7 @@ class Parity:
         completeness: for methods that promise it, |sum of the attribution - (logit(x) - logit(baseline))|
             over |logit(x) - logit(baseline)|, of each fresh image.
         tolerance: what the errors are held against.
+        batch_sizes: of the images that were compared.
     """
 
     errors: Errors
@@ -39,6 +41,7 @@ class Parity:
     classifier_error: float
     completeness: tuple[float, ...]
     tolerance: Tolerance
+    batch_sizes: tuple[int, ...]
 
     def figures(self) -> dict[str, Any]:
         """For the card: median and largest error of every output."""
@@ -47,7 +50,7 @@ class Parity:
             "relative_l2": _median_and_max(self.errors),
             "eager_against_float64": _median_and_max(self.rounding),
             "logits_against_classifier": self.classifier_error,
-            "batch_sizes": list(_BATCH_SIZES),
+            "batch_sizes": list(self.batch_sizes),
             "tolerance": self.tolerance.typical,
         }
 
@@ -81,20 +84,29 @@ class Parity:
         )
 
 
-def check_parity(path: str | Path, model: ExplanationModel, dtype: str = "float32") -> Parity:
+def check_parity(
+    path: str | Path,
+    model: ExplanationModel,
+    dtype: str = "float32",
+    *,
+    fast: bool = False,
+    progress: Progress = silent,
+) -> Parity:
     """Compare a file in ONNX Runtime with the model it was made from, on fresh inputs.
 
     Two evaluations of a ReLU network in float32 differ by kinks: a pre-activation within
     rounding of zero falls on the other side, and the gradient jumps by 1e-4 to 5e-3. They are no
     mistake of the file, and the eager model has as many. So the median error over the images must
     stay below the tolerance for ``dtype``, or else below three times the distance of the eager float32
-    model from itself in float64; and no image may exceed a second, larger one. Where few images leave
-    that open, more are run.
+    model from itself in float64, measured image by image until that decides; and no image may exceed a
+    second, larger one. Where few images leave that open, more are run.
 
     Args:
         path: of the file; it needs no card.
         model: what it was made from.
         dtype: of the file's products, float32 or float16.
+        fast: a smoke check: one image, held against the larger tolerance alone.
+        progress: called with what is being done.
 
     Returns:
         What was measured; all of it is within the tolerance.
@@ -103,25 +115,57 @@ def check_parity(path: str | Path, model: ExplanationModel, dtype: str = "float3
         VerificationError: naming the output, its error and the tolerance.
         MissingDependencyError: ONNX Runtime is not installed.
     """
-    for parity in _measurements(load_session(path), model, TOLERANCES[dtype]):
+    session, tolerance = load_session(path), TOLERANCES[dtype]
+    if fast:
+        tolerance = replace(tolerance, typical=tolerance.worst)
+    problem: str | None = None
+    for parity in _measurements(session, model, tolerance, fast, progress):
         problem = parity.problem()
         if problem is None:
             return parity
     raise VerificationError(problem)
 
 
-def _measurements(session: Any, model: ExplanationModel, tolerance: Tolerance) -> Iterator[Parity]:
+def _measurements(
+    session: Any, model: ExplanationModel, tolerance: Tolerance, fast: bool, progress: Progress
+) -> Iterator[Parity]:
     """The same question with more and more work: few images, then rounding beside them, then more images."""
+    progress("comparing the prediction with the classifier's")
     classifier_error = _classifier_error(session, model, tolerance.logits)
-    compared = [compare(session, model, n, seed, tolerance.logits) for seed, n in enumerate(_BATCH_SIZES)]
-    yield _joined(compared, [], classifier_error, tolerance)
+    batches: list[Batch] = []
+    compared: list[Compared] = []
+    rounded: list[Errors] = []
+
+    def more(images: int) -> None:
+        progress(f"comparing {images} more image{'s' if images > 1 else ''}")
+        batches.append(ask(session, model, images, seed=len(batches)))
+        compared.append(compare(session, model, batches[-1], tolerance.logits))
+
+    def measured() -> Parity:
+        return _joined(compared, rounded, classifier_error, tolerance)
+
+    for images in _batch_sizes(model, fast):
+        more(images)
+    yield measured()
+    if fast:
+        return
     exact = model.in_float64()
-    rounded = [rounding(model, exact, batch, seed) for seed, batch in enumerate(_BATCH_SIZES)]
-    yield _joined(compared, rounded, classifier_error, tolerance)
-    for seed, batch in enumerate(_MORE_BATCHES, len(_BATCH_SIZES)):
-        rounded.append(rounding(model, exact, batch, seed))
-        compared.append(compare(session, model, batch, seed, tolerance.logits))
-        yield _joined(compared, rounded, classifier_error, tolerance)
+    places = [(batch, index) for batch in batches for index in range(len(batch.images))]
+    for images in (0, *_MORE_BATCHES):
+        if images:
+            more(images)
+            places = [(batches[-1], index) for index in range(images)]
+        for number, (batch, index) in enumerate(places, 1):
+            progress(f"measuring rounding in float64, image {number} of {len(places)}")
+            rounded.append(rounding(exact, batch, index))
+            yield measured()
+
+
+def _batch_sizes(model: ExplanationModel, fast: bool) -> tuple[int, ...]:
+    """Of the images to begin with; the graph was traced at another batch."""
+    if fast:
+        return (1,)
+    return (3, 1) if model.method.evaluations <= _MANY else (2, 1)
 
 
 def _classifier_error(session: Any, model: ExplanationModel, tolerance: float) -> float:
@@ -144,6 +188,7 @@ def _joined(
         classifier_error=classifier_error,
         completeness=tuple(value for batch in compared for value in batch.completeness),
         tolerance=tolerance,
+        batch_sizes=tuple(len(batch.errors["logits"]) for batch in compared),
     )
 
 

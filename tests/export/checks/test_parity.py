@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from smoothserve.explainers import ExplanationModel, Gradient, IntegratedGradients, explain
+from smoothserve.explainers import (
+    ExplanationModel,
+    Gradient,
+    IntegratedGradients,
+    Method,
+    SmoothDiff,
+    SmoothGrad,
+    explain,
+)
 from smoothserve.export import VerificationError, check_contract, check_parity, to_onnx
 
 from tests import networks
@@ -79,3 +87,68 @@ def test_the_same_file_is_measured_alike(small: ExplanationModel, tmp_path: Path
         "logits": 4, "attribution": 4, "heatmap": 4,
     }  # fmt: skip
     assert measured.problem() is None
+
+
+def test_many_evaluations_ask_fewer_images(tmp_path: Path) -> None:
+    """At another batch size, and with a target given, all the same."""
+    model = explain(networks.tiny("squeeze-excite", torch.float32), torch.randn(1, 3, 12, 12), SmoothGrad(24))
+    assert model.method.evaluations == 25
+    measured = to_onnx(model, tmp_path / "m.onnx")
+    assert measured.batch_sizes == (2, 1)
+    assert len(measured.errors["attribution"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "evaluations"),
+    [
+        (Gradient(), 1),
+        (SmoothDiff(8), 9),
+        (SmoothGrad(5), 6),
+        (SmoothGrad(5, base=IntegratedGradients(4)), 26),
+        (IntegratedGradients(4, baseline="noise", baselines=3), 13),
+    ],
+    ids=repr,
+)
+def test_evaluations_are_counted(method: Method, evaluations: int) -> None:
+    assert method.evaluations == evaluations
+
+
+def test_a_smoke_check_says_what_it_is(small: ExplanationModel, tmp_path: Path) -> None:
+    measured = to_onnx(small, tmp_path / "m.onnx", fast=True)
+    assert measured.batch_sizes == (1,)
+    assert measured.rounding == {}
+    contract = check_contract(tmp_path / "m.onnx")  # the whole one
+    assert contract.card.verification["fast"] is True
+    assert len(check_contract(tmp_path / "m.onnx", fast=True).holds) < len(contract.holds)
+
+
+def test_a_smoke_check_still_refuses_another_network(small: ExplanationModel, tmp_path: Path) -> None:
+    to_onnx(small, tmp_path / "m.onnx", fast=True)
+    torch.manual_seed(99)
+    other = networks.PoolTies().eval()
+    with pytest.raises(VerificationError, match="logits"):
+        check_parity(tmp_path / "m.onnx", explain(other, torch.randn(1, 3, 12, 12), SmoothDiff(4)), fast=True)
+
+
+def test_progress_is_told(small: ExplanationModel, tmp_path: Path) -> None:
+    told: list[str] = []
+    to_onnx(small, tmp_path / "m.onnx", progress=told.append)
+    assert told[0] == "converting to ONNX"
+    assert "comparing 3 more images" in told
+    assert told[-1] == "asking for another class"
+
+
+def test_rounding_is_measured_image_by_image_until_it_decides(tmp_path: Path) -> None:
+    """Where the tolerance is exceeded, one image in float64 is enough if it is as far from itself."""
+    model = explain(networks.tiny("squeeze-excite", torch.float32), torch.randn(1, 3, 12, 12), Gradient())
+    to_onnx(model, tmp_path / "m.onnx")
+
+    def shake(_: object, __: object, out: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """In float32 alone, as kinks do."""
+        logits, klass, attribution, heatmap = out
+        return logits, klass, attribution * (1.0003 if attribution.dtype is torch.float32 else 1), heatmap
+
+    model.traced.register_forward_hook(shake)
+    measured = check_parity(tmp_path / "m.onnx", model)
+    assert len(measured.rounding["attribution"]) == 1
+    assert len(measured.errors["attribution"]) == 4
