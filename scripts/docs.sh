@@ -21,8 +21,5 @@ export NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true # the theme's remark 
 # The package's folders stand at the top level; docstrings are looked up under its import names.
 view=$(mktemp -d)
 trap 'rm -rf "$view"' EXIT
-mkdir "$view/smoothserve"
-for folder in explainers export handlers cli; do
-  ln -s "$PWD/$folder" "$view/smoothserve/$folder"
-done
+scripts/view.sh "$view"
 PYTHONPATH=$view python -m mkdocs "${arguments[@]}"

@@ -6,9 +6,6 @@ cd "$(dirname "$0")/.."
 
 view=$(mktemp -d)
 trap 'rm -rf "$view"' EXIT
-mkdir "$view/smoothserve"
-for folder in explainers export handlers cli; do
-  ln -s "$PWD/$folder" "$view/smoothserve/$folder"
-done
+scripts/view.sh "$view"
 MYPYPATH=$view .venv/bin/mypy --config-file pyproject.toml --cache-dir .mypy_cache \
-  -p smoothserve.explainers -p smoothserve.export -p smoothserve.handlers -p smoothserve.cli
+  -p smoothserve

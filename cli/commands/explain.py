@@ -20,12 +20,12 @@ from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.images import colormaps
 from smoothserve.handlers.images.photo import decode
 from smoothserve.handlers.images.picture import grey_png, to_png
+from smoothserve.handlers.panels import Look, panels
 from smoothserve.handlers.protocols.question import read_question
 
 from ..arguments import share
 from ..errors import UsageError
 from ..files import destination, write
-from ..panels import Look, panels
 from ..photos import Photo, find_photos
 from ..progress import counter, note
 

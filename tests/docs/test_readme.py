@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +17,12 @@ README = ROOT / "README.md"
 TEXT = README.read_text()
 
 
-def test_python_examples_run(lite0_onnx: Path, tmp_path: Path) -> None:
+def test_python_examples_run(lite0_onnx: Path, photos: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "demo_output").mkdir()
     (tmp_path / "demo_output" / "efficientnet-lite0.onnx").symlink_to(lite0_onnx)
+    shutil.copy(photos["chelsea"], tmp_path / "cat.png")
     scripts = blocks(README, "python")
-    assert len(scripts) == 2
+    assert len(scripts) == 3
     for script in scripts:
         done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

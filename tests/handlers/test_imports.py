@@ -19,7 +19,7 @@ ROWS = [
     {"errors", "metrics"},
     {"card", "limits"},
     {"answer", "images"},
-    {"graph", "protocols"},
+    {"graph", "panels", "protocols", "scores"},
     {"service"},
     {"describe", "selfcheck"},
     {"torchserve"},

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from smoothserve.handlers.answer import Result
-from smoothserve.handlers.images import contours
-from smoothserve.handlers.images.caption import captioned
-from smoothserve.handlers.images.photo import crop, crop_box
-from smoothserve.handlers.images.picture import enlarge, overlay
+
+from .answer import Result
+from .images import contours
+from .images.caption import captioned
+from .images.photo import crop, crop_box
+from .images.picture import enlarge, overlay
 
 _GAP = 8  # pixels between panels
 _LARGEST = 4096  # pixels, of an original's longer side: enough for a screen, and for a minute

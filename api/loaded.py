@@ -1,0 +1,162 @@
+"""An exported file in Python: photos in, classes, heatmaps and pictures out. Needs no PyTorch."""
+
+from __future__ import annotations
+
+import html
+from base64 import b64encode
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from smoothserve.handlers.answer import Result
+from smoothserve.handlers.card import Card
+from smoothserve.handlers.images.photo import decode
+from smoothserve.handlers.images.picture import to_png
+from smoothserve.handlers.panels import Look, panels
+from smoothserve.handlers.protocols.question import read_question
+from smoothserve.handlers.service import ExplanationService
+
+
+def load(path: str | Path, *, threads: int | None = None, device: str = "auto") -> LoadedModel:
+    """Load a file that ``smoothserve export`` or ``to_onnx`` wrote.
+
+    Args:
+        path: of the .onnx file.
+        threads: of ONNX Runtime; None leaves the number to it.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        CardError: it is no explanation model, or ONNX Runtime cannot load it.
+    """
+    return LoadedModel(path, threads, device)
+
+
+class LoadedModel:
+    """A classifier that explains itself, from a file. It may be used from several threads."""
+
+    def __init__(self, path: str | Path, threads: int | None = None, device: str = "auto") -> None:
+        self.path = Path(path)
+        self._service = ExplanationService([self.path], threads=threads, device=device)
+
+    @property
+    def card(self) -> Card:
+        """What the file says about itself: method, preprocessing, labels, measured errors."""
+        return self._service.offer.card
+
+    def explain(
+        self,
+        photo: str | Path | bytes | Image.Image | npt.NDArray[np.uint8],
+        target: int | str | None = None,
+    ) -> Explained:
+        """Predict the class of a photo, and show why.
+
+        Args:
+            photo: a file, its bytes, a Pillow image, or an array ``[H, W, 3]`` (or ``[H, W]``) of uint8.
+            target: number or label of the class to explain; None: the predicted one.
+
+        Raises:
+            RequestError: it is no photo, or there is no such class.
+            OSError: the file cannot be read.
+        """
+        content = _encoded(photo)
+        fields = {"data": content, "target": target}
+        (result,) = self._service.run([read_question(fields, {}, explain=True, offer=self._service.offer)])
+        if not isinstance(result, Result):
+            raise result
+        planes = self.card.preprocessing.channels == "planes"
+        return Explained(result, None if planes else decode(content))
+
+    def __repr__(self) -> str:
+        return f"LoadedModel({str(self.path)!r}: {self.card.name}, {self.card.method['name']})"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What a file says about one photo. A notebook shows it as a picture.
+
+    Attributes:
+        result: scores of all classes, and the heatmaps.
+        photo: the whole one, RGB; None for arrays of channels.
+    """
+
+    result: Result
+    photo: Image.Image | None
+
+    @property
+    def class_index(self) -> int:
+        """Number of the explained class; with ``top_k`` of the first one."""
+        return next(iter(self.result.heatmaps))
+
+    @property
+    def label(self) -> str:
+        """Name of the explained class."""
+        return self.result.card.label(self.class_index)
+
+    @property
+    def probability(self) -> float | None:
+        """Of the explained class; None where the outputs have none (see :attr:`value`)."""
+        return None if self.result.card.reports == "value" else self.value
+
+    @property
+    def value(self) -> float:
+        """The explained class's probability, or what the network gives in its place."""
+        return float(self.result.scores[self.class_index])
+
+    @property
+    def heatmap(self) -> npt.NDArray[np.float32]:
+        """``[H, W]`` in [0, 1], of the explained class."""
+        return self.result.heatmaps[self.class_index]
+
+    def top(self, k: int = 5) -> list[dict[str, Any]]:
+        """Number, label and probability of the ``k`` most probable classes."""
+        return self.result.top(k)
+
+    def overlay(self, **look: Any) -> Image.Image:
+        """The heatmap over the photo; several classes stand side by side.
+
+        Args:
+            look: fields of :class:`smoothserve.handlers.panels.Look`, such as ``original=True``,
+                ``colour=True``, ``contours=0.5``, ``bare=True``.
+        """
+        return panels(self.photo, [self.result], Look(**look))
+
+    def save(self, path: str | Path, **look: Any) -> None:
+        """Write :meth:`overlay` as a picture, or the heatmap as an array where ``path`` ends in .npy."""
+        path = Path(path)
+        if path.suffix.lower() == ".npy":
+            np.save(path, self.heatmap)
+        else:
+            self.overlay(**look).save(path)
+
+    def __repr__(self) -> str:
+        return f"Explained({self.label}, {self.result.card.reports} {self.value:.4g})"
+
+    def _repr_html_(self) -> str:
+        picture = b64encode(to_png(self.overlay(bare=True))).decode()
+        rows = "".join(
+            f"<tr><td>{html.escape(entry['label'])}</td><td>{entry[self.result.card.reports]:.4g}</td></tr>"
+            for entry in self.top()
+        )
+        source = f"data:image/png;base64,{picture}"
+        return f'<img src="{source}" alt="{html.escape(self.label)}"><table>{rows}</table>'
+
+
+def _encoded(photo: str | Path | bytes | Image.Image | npt.NDArray[np.uint8]) -> bytes:
+    if isinstance(photo, bytes):
+        return photo
+    if isinstance(photo, (str, Path)):
+        return Path(photo).read_bytes()
+    if isinstance(photo, np.ndarray):
+        photo = Image.fromarray(photo)
+    if not isinstance(photo, Image.Image):
+        raise TypeError(
+            f"The photo is of type {type(photo).__name__}, expected a path, bytes, a Pillow image or a uint8 "
+            "array [H, W, 3]."
+        )
+    buffer = BytesIO()
+    photo.save(buffer, "PNG")
+    return buffer.getvalue()
