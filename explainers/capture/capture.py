@@ -37,7 +37,8 @@ def capture(
         classifier: maps float images ``[batch, C, H, W]`` to logits ``[batch, K]``; in eval mode.
         image: an example, ``[batch >= 1, C, H, W]``, of the model's dtype and on its device.
         output: which output holds the logits, if there are several.
-        activation, keep: what the outputs are, see :func:`~.outputs.settle_outputs`.
+        activation: what makes probabilities of the outputs, see :func:`~.outputs.settle_outputs`.
+        keep: explain what the classifier returns, its final activation included.
 
     Raises:
         InputError, TrainingModeError, OutputError, CaptureError, BatchError: see each message.

@@ -33,7 +33,13 @@ def folder(
 
 
 @pytest.mark.parametrize(
-    "page", ["tutorial/photo-to-server.md", "how-to/run-without-python.md", "reference/card.md"]
+    "page",
+    [
+        "tutorial/photo-to-server.md",
+        "how-to/explain-photos.md",
+        "how-to/run-without-python.md",
+        "reference/card.md",
+    ],
 )
 def test_python_runs(folder: Path, page: str) -> None:
     scripts = blocks(DOCS / page, "python")
