@@ -95,6 +95,7 @@ def test_from_the_network_to_the_picture(tmp_path: Path, capsys: pytest.CaptureF
         "-o",
         str(picture),
         "--json",
+        "--bare",
     ]
     assert main(command) == 0
     answer = json.loads(capsys.readouterr().out)

@@ -49,7 +49,7 @@ def test_explanation_is_that_of_the_file(
     assert answer["class"] == next(iter(local.heatmaps))
     assert answer["class"] in CATS
     assert answer["target_given"] is False
-    assert answer["probability"] == pytest.approx(float(local.probabilities.max()), abs=1e-4)
+    assert answer["probability"] == pytest.approx(float(local.scores.max()), abs=1e-4)
     heat = np.frombuffer(base64.b64decode(answer["heatmap"]["float16"]), "<f2").reshape(224, 224)
     error = np.linalg.norm(heat.astype(np.float64) - local.heatmaps[answer["class"]]) / np.linalg.norm(
         local.heatmaps[answer["class"]]
