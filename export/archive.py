@@ -20,7 +20,7 @@ from .errors import ArchiveError, require
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-.]*")
 _SETTINGS = """\
-# How TorchServe runs this archive; see docs/serving.md.
+# How TorchServe runs this archive; see docs/how-to/serve.md.
 minWorkers: {workers}
 maxWorkers: {workers}
 batchSize: {batch_size}

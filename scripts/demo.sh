@@ -5,6 +5,9 @@
 #
 # Writes demo_output/. The first run installs everything into .venv.
 set -euo pipefail
+case ${1:-} in
+  -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+esac
 [ $# -eq 0 ] || set -- "$(realpath "$1")"
 cd "$(dirname "$0")/.."
 

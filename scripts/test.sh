@@ -20,8 +20,9 @@ lint() {
 }
 if [ "${1:-}" = --quick ]; then
   lint
-  exec pytest -q -n 2 --dist loadgroup -m "not slow" tests/handlers tests/cli tests/export/rewrites \
-    tests/explainers/passes tests/explainers/averaging tests/docs
+  exec pytest -q -n 2 --dist loadgroup -m "not slow" tests/api tests/handlers tests/cli tests/docs \
+    tests/export/rewrites tests/explainers/test_architecture.py tests/explainers/test_mistakes.py \
+    tests/explainers/passes tests/explainers/averaging tests/explainers/reverse tests/explainers/rules/test_cases.py
 fi
 scripts/java.sh
 if [ $# -gt 0 ]; then

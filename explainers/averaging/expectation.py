@@ -46,7 +46,7 @@ class SampleMean:
         return [self.batches.mean(wins, z.layout) for wins in zip(*chunks, strict=True)]
 
 
-Expectation = Callable[[Batches], SampleMean]  # made anew for each reverse pass
+Averaging = Callable[[Batches], SampleMean]  # makes one for each reverse pass
 
 
 class SoftenedSteps(SampleMean):

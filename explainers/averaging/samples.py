@@ -102,9 +102,9 @@ class Origins:
         """The samples of ``node``, which varies, with their origin."""
         layout = self.batch[node]
         assert layout is not None, f"{node} varies, so it has a batch"
-        return Samples(node, self.values(node), layout, has(node.target, Trait.FINITE), self._origin(node))
+        return Samples(node, self.points_of(node), layout, has(node.target, Trait.FINITE), self._origin(node))
 
-    def values(self, node: fx.Node) -> Points:
+    def points_of(self, node: fx.Node) -> Points:
         """The value of ``node`` (of its first result, if it has several), a tensor for each chunk."""
         values = [chunk[node] for chunk in self.points]
         return [value if isinstance(value, Tensor) else value[0] for value in values]
@@ -114,7 +114,7 @@ class Origins:
             return self._widened(node)
         if node.target is aten.cat.default:
             return self._joined(node)
-        if node.target in (aten.mul.Tensor, aten.add.Tensor):  # a batch norm, as folding leaves it
+        if has(node.target, Trait.SCALES_OR_SHIFTS):
             return self._normalised(node)
         return None
 
@@ -127,7 +127,7 @@ class Origins:
         x, weight, bias = call["input"], self._constant(call["weight"]), self._constant(call["bias"])
         if x not in self.varying or not isinstance(weight, Tensor) or call["bias"] in self.varying:
             return None
-        source, result = self.values(x), self.values(node)
+        source, result = self.points_of(x), self.points_of(node)
         cheap = weight[0].numel() <= _CHEAP * self.samples
         wider = _SMALLER * source[0][0].numel() <= result[0][0].numel()
         alone = self.unread and len(node.users) == 1 and self.samples > _COMBINATIONS

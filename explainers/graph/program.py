@@ -48,7 +48,7 @@ class Program:
             about them ``[P, K]``: the activation that is cut off is in it.
         scores: what the K columns are.
         batch: for each node with a tensor value, where that holds the batch, or None.
-            Filled by :func:`smoothserve.explainers.batching.locate_batch`.
+            Filled by :func:`smoothserve.explainers.capture.batching.locate_batch`.
     """
 
     graph: fx.Graph

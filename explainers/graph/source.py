@@ -18,7 +18,12 @@ from torch.fx.traceback import annotate, preserve_node_meta
 from torch.overrides import TorchFunctionMode
 
 _KEY = "smoothserve_line"
-_NOT_USERS = (f"{Path(torch.__file__).parent}{os.sep}", f"{Path(__file__).parents[1]}{os.sep}", "<")
+_OURS = ("explainers", "export", "handlers", "cli")  # folders of this package
+_NOT_USERS = (
+    f"{Path(torch.__file__).parent}{os.sep}",
+    *(f"{Path(__file__).parents[2] / folder}{os.sep}" for folder in _OURS),
+    "<",
+)
 
 
 @contextmanager

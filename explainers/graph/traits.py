@@ -32,6 +32,8 @@ class Trait(Enum):
     )
     NOT_DIFFERENTIATED = "the derivative is zero wherever it exists, or is not wanted"
     CONVOLUTION = "W * x + b, with the arguments input, weight, bias, ..."
+    TRANSPOSED_CONVOLUTION = "W^T * x + b, with the same arguments"
+    SCALES_OR_SHIFTS = "multiplies the first argument by the second, or adds it, as a folded batch norm does"
     FINITE = "never gives infinity for ordinary inputs, as a padding for a maximum does"
     MAKES_MAPS = "gives feature maps [B, C, H, W], whose neighbours are neighbours in the image"
     RESHAPES = "gives its first argument another shape, and changes nothing else"
@@ -75,7 +77,11 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
         aten.detach, aten.round, aten.floor, aten.ceil, aten.trunc, aten.fix,
         aten.sign, aten.sgn, aten.heaviside,
     ),
-    Trait.CONVOLUTION: (aten.conv1d.default, aten.conv2d.default, aten.conv3d.default),
+    Trait.CONVOLUTION: (aten.conv1d, aten.conv2d, aten.conv3d),
+    Trait.TRANSPOSED_CONVOLUTION: (
+        aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input,
+    ),
+    Trait.SCALES_OR_SHIFTS: (aten.mul.Tensor, aten.add.Tensor),
     Trait.FINITE: (aten.conv2d.default,),
     Trait.MAKES_MAPS: (
         aten.conv1d, aten.conv2d, aten.conv3d, aten.convolution,

@@ -68,7 +68,7 @@ class IntegratedGradients(Method):
         numbers = self.baseline if isinstance(self.baseline, tuple) else (self.baseline,)
         if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
             raise MethodError(f"baseline={self.baseline}, expected finite numbers.")
-        if not 0 <= self.seed < 2**63:
+        if self.seed is None or not 0 <= self.seed < 2**63:
             raise MethodError(f"seed={self.seed}, expected an integer in [0, 2**63).")
         if self.baselines < 1 or (self.baselines > 1 and self.baseline != "noise"):
             raise MethodError(f"baselines={self.baselines}, expected 1, or more with baseline='noise'.")

@@ -8,7 +8,7 @@ from functools import partial
 
 from torch import Tensor
 
-from ..averaging.expectation import Expectation, FittedGaussian, SampleMean
+from ..averaging.expectation import Averaging, FittedGaussian, SampleMean
 from ..errors import MethodError
 from ..reverse.tape import Network
 from .noisy import NoisyMethod
@@ -59,9 +59,9 @@ class SmoothDiff(NoisyMethod):
     def attribute(
         self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        expectation: Expectation = SampleMean
+        averaging: Averaging = SampleMean
         if self.estimator == "gaussian":
-            expectation = partial(FittedGaussian, antithetic=self.antithetic, pool=self.pool)
+            averaging = partial(FittedGaussian, antithetic=self.antithetic, pool=self.pool)
         noisy = [network.at(points) for points in self.copies(image, buffers)]
-        result = network.at(image).smoothed_pullback(seeds, noisy, self.chunks, expectation)
+        result = network.at(image).smoothed_pullback(seeds, noisy, self.chunks, averaging)
         return result.square() if self.squared else result

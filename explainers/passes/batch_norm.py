@@ -33,22 +33,20 @@ def fold_batch_norm(program: Program, node: fx.Node) -> str | None:
     shift = -program.weights[mean].double() * scale
     if beta is not None:
         shift = shift + program.weights[beta].double()
-    weight = _foldable_weight(program, source)
-    if weight is None:
-        result = _scaled_and_shifted(program, node, source, scale, shift)
+    reason = _not_foldable(program, source)
+    if reason is None:
+        result = _folded(program, node, source, scale, shift)
     else:
-        result = _folded(program, node, source, weight, scale, shift)
+        result = _scaled_and_shifted(program, node, source, scale, shift)
     for user in list(node.users):
         if user.target is operator.getitem and user.args[1] == 0:
             user.replace_all_uses_with(result)
-    return None
+    return None if reason is None else f"it becomes a scale and a shift: {reason}"
 
 
-def _folded(
-    program: Program, node: fx.Node, source: fx.Node, weight: fx.Node, scale: Tensor, shift: Tensor
-) -> fx.Node:
+def _folded(program: Program, node: fx.Node, source: fx.Node, scale: Tensor, shift: Tensor) -> fx.Node:
     """The convolution ``source`` with scaled weights and a new bias."""
-    bias = source.args[2] if len(source.args) > 2 else None
+    weight, bias = cast(fx.Node, source.args[1]), source.args[2] if len(source.args) > 2 else None
     old_bias = program.weights[bias].double() if isinstance(bias, fx.Node) else 0.0
     tensor = program.weights[weight]
     shape = (-1,) + (1,) * (tensor.ndim - 1)
@@ -75,11 +73,13 @@ def _scaled_and_shifted(
     return result
 
 
-def _foldable_weight(program: Program, source: fx.Node) -> fx.Node | None:
-    """The weight of a convolution that feeds nothing but the BatchNorm, else None."""
-    if not has(source.target, Trait.CONVOLUTION) or len(source.users) != 1:
-        return None
+def _not_foldable(program: Program, source: fx.Node) -> str | None:
+    """Why the operation in front of a BatchNorm cannot take it in; None: it can."""
+    if not has(source.target, Trait.CONVOLUTION):
+        return f"{source.target} in front of it is no convolution"
+    if len(source.users) != 1:
+        return "the convolution in front of it feeds others, too"
     weight, bias = source.args[1], source.args[2] if len(source.args) > 2 else None
-    if not isinstance(weight, fx.Node) or weight not in program.weights:
-        return None
-    return weight if bias is None or bias in program.weights else None
+    if weight not in program.weights or (bias is not None and bias not in program.weights):
+        return "the weights of the convolution in front of it are computed from the image"
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -51,11 +52,16 @@ class Step(Generic[S]):
 
 
 def run(steps: Sequence[Step[S]], subject: S) -> None:
-    """Apply the steps in their order; the debug log says what each left alone, and why."""
+    """Apply the steps in their order; the debug log says what each did not apply to, and why."""
     subject.clean()
     for step in steps:
-        for node, reason in step.apply(subject):
-            log.debug("%s leaves %s alone: %s (%s)", step.name, node.target, reason, source_line(node))
+        reasons = Counter(
+            (str(node.target), reason, source_line(node)) for node, reason in step.apply(subject)
+        )
+        for (target, reason, line), count in reasons.items():
+            log.debug(
+                "%s of %s%s: %s (%s)", step.name, target, f" x {count}" if count > 1 else "", reason, line
+            )
         subject.clean()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,95 +19,114 @@ from .site import Site
 from .vjp import Gradient, vjp
 
 
-@dataclass(frozen=True)
 class Call:
     """What a rule is given beside the gradient that arrives at the operation's result.
 
-    Attributes:
+    Args:
         site: the operation and its arguments.
         forward: the values of the forward passes.
         reads: what its rule declared to read.
         unread: whether no operation behind this one reads points.
     """
 
-    site: Site
-    forward: Forward
-    reads: Reads
-    unread: bool
+    def __init__(self, site: Site, forward: Forward, reads: Reads, unread: bool) -> None:
+        self._site = site
+        self._forward = forward
+        self._reads = reads
+        self._unread = unread
+
+    @property
+    def node(self) -> fx.Node:
+        """The operation's node in the network."""
+        return self._site.node
+
+    @property
+    def target(self) -> Any:
+        """The ATen overload, or the function, that is called."""
+        return self._site.target
 
     @property
     def inputs(self) -> Sequence[Any]:
         """The flattened arguments; values of the graph appear as nodes."""
-        return self.site.leaves
+        return self._site.leaves
 
     def arguments(self) -> dict[str, Any]:
         """The arguments by their schema names with defaults filled in.
 
-        Of inputs that depend on the pixels, only shape (at the gradients' batch) and type count.
+        Inputs that depend on the pixels have shape (at the gradients' batch) and type, but no values: tensors
+        on the device ``meta``.
         """
-        return self.site.arguments(self.forward.single)
+        sizes: Values = {
+            self.inputs[position]: self._without_values(self.inputs[position])
+            for position in self._site.varying
+        }
+        return self._site.arguments({**self._forward.single, **sizes})
+
+    def _without_values(self, node: fx.Node) -> Any:
+        value = self._forward.single[node]
+        return value.new_empty(value.shape, device="meta") if isinstance(value, Tensor) else value
 
     def points(self, node: fx.Node) -> Points:
         """The value of an input, or of the operation itself, at the points: a tensor for each chunk."""
         self._check_reading()
-        return self.forward.value(node)
+        return self._forward.points_of(node)
 
     def samples(self, node: fx.Node) -> Samples:
         """The same, and what it is made of, as estimators take it."""
         self._check_reading()
-        return self.forward.samples(node, self.unread)
+        return self._forward.samples(node, self._unread)
 
     def mean(self, position: int) -> Tensor:
         """The input at ``position``, averaged over the samples: points -> gradients."""
         source = self.inputs[position]
-        return self.forward.batches.mean(self.points(source), self.forward.layout(source))
+        return self._forward.batches.mean(self.points(source), self._forward.layout(source))
 
     def slope(self, slope: Slope) -> Tensor:
         """E[s'(z)] for the first input z of an element-wise function s: points -> gradients."""
-        z, y = self.samples(self.inputs[0]), self.points(self.site.node)
-        return self.forward.expectation.slope(slope, z, y)
+        z, y = self.samples(self.inputs[0]), self.points(self._site.node)
+        return self._forward.expectation.slope(slope, z, y)
 
     def winners(self, windows: Windows, pieces: Sequence[fx.Node]) -> list[Tensor]:
         """P(it is the maximum of its window) for each offset in the windows of the first input.
 
         ``pieces`` are the first input before an activation that keeps the order, in parts along the channels.
         """
-        z, y = self.samples(self.inputs[0]), self.points(self.site.node)
-        return self.forward.expectation.winners(z, y, [self.samples(piece) for piece in pieces], windows)
+        z, y = self.samples(self.inputs[0]), self.points(self._site.node)
+        return self._forward.expectation.winners(z, y, [self.samples(piece) for piece in pieces], windows)
 
     def derivative(self, z: Tensor) -> Tensor:
         """s'(z) of an element-wise function s at any z: the operation's own VJP of ones."""
         self._check_reading()
-        (result,) = vjp(self.site, {**self.forward.points[0], self.inputs[0]: z}, torch.ones_like(z))
+        (result,) = vjp(self._site, {**self._forward.points[0], self.inputs[0]: z}, torch.ones_like(z))
         assert result is not None
         return result
 
     def layout(self, node: fx.Node) -> BatchLayout | None:
         """Where the value of a node holds its batch; None, if it does not depend on the pixels."""
-        return self.forward.layouts[node] if node in self.forward.varying else None
+        return self._forward.layouts[node] if node in self._forward.varying else None
 
     def linear_vjp(self, gradient: Gradient) -> list[Tensor | None]:
         """J^T g of an operation that is linear in its active inputs, which only lend their shapes."""
-        return vjp(self.site, self.forward.single, gradient)
+        return vjp(self._site, self._forward.single, gradient)
 
     def expected_vjp(self, gradient: Gradient) -> list[Tensor | None]:
         """J^T g with every active input replaced by its mean over the samples."""
-        inputs = {self.inputs[position]: self.mean(position) for position in self.site.active}
-        return vjp(self.site, {**self.forward.single, **inputs}, gradient)
+        inputs = {self.inputs[position]: self.mean(position) for position in self._site.active}
+        return vjp(self._site, {**self._forward.single, **inputs}, gradient)
 
     def own_vjp(self, gradient: Gradient) -> list[Tensor | None]:
         """E[J^T] g: the operation's own VJP at every point, then the mean over samples."""
         self._check_reading()
-        batches = self.forward.batches
-        chunks = zip(self.forward.points, self.forward.stacked, batches.chunks, strict=True)
+        batches = self._forward.batches
+        chunks = zip(self._forward.points, self._forward.stacked, batches.chunks, strict=True)
         each = [self._vjp_of_chunk(points, stacked, samples, gradient) for points, stacked, samples in chunks]
         return [
-            None if parts[0] is None else batches.fold(parts, self.forward.layout(self.inputs[position]))
-            for parts, position in zip(zip(*each, strict=True), self.site.active, strict=True)
+            None if parts[0] is None else batches.fold(parts, self._forward.layout(self.inputs[position]))
+            for parts, position in zip(zip(*each, strict=True), self._site.active, strict=True)
         ]
 
     def _vjp_of_chunk(self, points: Values, stacked: Values, samples: int, gradient: Gradient) -> list[Any]:
-        batches, layout, node = self.forward.batches, self.forward.layout, self.site.node
+        batches, layout, node = self._forward.batches, self._forward.layout, self._site.node
         if isinstance(gradient, Tensor):
             spread: Gradient = batches.spread(gradient, layout(node), samples)
         else:
@@ -120,12 +138,12 @@ class Call:
             self.inputs[position]: batches.stack(
                 points[self.inputs[position]], layout(self.inputs[position]), samples
             )
-            for position in sorted(self.site.varying)
+            for position in sorted(self._site.varying)
         }
-        return vjp(self.site, {**stacked, **inputs}, spread)
+        return vjp(self._site, {**stacked, **inputs}, spread)
 
     def _check_reading(self) -> None:
-        if self.reads is not Reads.POINTS:
+        if self._reads is not Reads.POINTS:
             raise RuntimeError(
-                f"The rule for {self.site.target} reads points, but is registered with reads=Reads.SIZES."
+                f"The rule for {self._site.target} reads points, but is registered with reads=Reads.SIZES."
             )

@@ -45,9 +45,9 @@ class Forward:
         assert layout is not None, f"{node} varies, so it has a batch"
         return layout
 
-    def value(self, node: fx.Node) -> Points:
+    def points_of(self, node: fx.Node) -> Points:
         """The value of ``node`` (of its first result, if it has several) at the points."""
-        return self._origins(False).values(node)
+        return self._origins(False).points_of(node)
 
     def samples(self, node: fx.Node, unread: bool) -> Samples:
         """The same, and what it is made of; ``unread``: no operation behind the asking one reads points."""

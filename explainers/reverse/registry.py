@@ -53,11 +53,18 @@ def rule(*targets: Any, when: Condition, reads: Reads) -> Callable[[Function], F
     """Register a rule for ATen overloads (or functions); it is used at the sites that meet ``when``.
 
     An overload may have several rules, if no site meets the conditions of two.
+
+    Raises:
+        ValueError: the overload has a rule of that name.
     """
 
     def register(function: Function) -> Function:
+        new = Rule(function, when, reads)
         for target in targets:
-            _RULES.setdefault(target, []).append(Rule(function, when, reads))
+            known = _RULES.setdefault(target, [])
+            if new.name in (each.name for each in known):
+                raise ValueError(f"{target} has a rule called {new.name} already.")
+            known.append(new)
         return function
 
     return register
@@ -66,11 +73,6 @@ def rule(*targets: Any, when: Condition, reads: Reads) -> Callable[[Function], F
 def registered() -> dict[Any, tuple[Rule, ...]]:
     """All rules by their overload."""
     return {target: tuple(rules) for target, rules in _RULES.items()}
-
-
-def forget(target: Any) -> None:
-    """Take the rules of an overload out again."""
-    del _RULES[target]
 
 
 def rule_for(site: Site) -> Rule | None:

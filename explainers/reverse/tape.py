@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, fx
 
-from ..averaging.expectation import Expectation, SampleMean
+from ..averaging.expectation import Averaging, SampleMean
 from ..averaging.layout import Batches
 from ..errors import DifferentiationError
 from ..graph.program import Program, Values
@@ -62,20 +62,20 @@ class Tape:
         assert isinstance(logits, Tensor)
         return logits
 
-    def pullback(self, seeds: Tensor, expectation: Expectation = SampleMean) -> Tensor:
+    def pullback(self, seeds: Tensor, averaging: Averaging = SampleMean) -> Tensor:
         """J^T v at every point of this tape, for k vectors v: ``[k, N, K] -> [k, N, C, H, W]``.
 
-        v weighs the objective's values. ``expectation`` may bend the slopes of gates
+        v weighs the objective's values. ``averaging`` may bend the slopes of gates
         (:class:`~smoothserve.explainers.averaging.expectation.SoftenedSteps`).
         """
-        return self.smoothed_pullback(seeds, [self], (1,), expectation)
+        return self.smoothed_pullback(seeds, [self], (1,), averaging)
 
     def smoothed_pullback(
         self,
         seeds: Tensor,
         noisy: Sequence[Tape],
         chunks: tuple[int, ...],
-        expectation: Expectation = SampleMean,
+        averaging: Averaging = SampleMean,
     ) -> Tensor:
         """The product of E[J_l]^T over the operations l: ``[k, B, K] -> [k, B, C, H, W]``.
 
@@ -85,7 +85,7 @@ class Tape:
             seeds: v.
             noisy: tapes of noisy copies of this tape's batch, stacked with the sample as the slow index.
             chunks: the number of samples in each of them.
-            expectation: averages over the samples.
+            averaging: makes what averages over the samples of this pass.
 
         Raises:
             DifferentiationError: no derivative leads to the image, or an operation has none.
@@ -102,7 +102,7 @@ class Tape:
             stacked=stacked,
             varying=varying,
             layouts=program.batch,
-            expectation=expectation(Batches(chunks, classes)),
+            expectation=averaging(Batches(chunks, classes)),
         )
         visits = plan(program, varying, self.values, logits_read=not self._objective.linear)
         logits = [tape.logits for tape in noisy]

@@ -17,14 +17,7 @@ _CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
-@rule(
-    *having(Trait.CONVOLUTION),
-    aten.conv1d.padding,
-    aten.conv2d.padding,
-    aten.conv3d.padding,
-    when=first_input_only,
-    reads=Reads.SIZES,
-)
+@rule(*having(Trait.CONVOLUTION), when=first_input_only, reads=Reads.SIZES)
 def convolution(call: Call, gradient: Tensor) -> Gradients:
     """y = W * x, so x receives W^T g, whatever the samples: exact, once at batch B.
 
@@ -60,13 +53,7 @@ def convolution(call: Call, gradient: Tensor) -> Gradients:
     return [whole]
 
 
-@rule(
-    aten.conv_transpose1d.default,
-    aten.conv_transpose2d.input,
-    aten.conv_transpose3d.input,
-    when=first_input_only,
-    reads=Reads.SIZES,
-)
+@rule(*having(Trait.TRANSPOSED_CONVOLUTION), when=first_input_only, reads=Reads.SIZES)
 def transposed_convolution(call: Call, gradient: Tensor) -> Gradients:
     """y = W^T * x, so x receives W * g: a convolution with the same weight and stride."""
     a = call.arguments()

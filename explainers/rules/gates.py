@@ -106,7 +106,7 @@ def gelu(call: Call, gradient: Tensor) -> Gradients:
 @rule(*having(Trait.SMOOTH), when=first_input_only, reads=Reads.POINTS)
 def elementwise(call: Call, gradient: Tensor) -> Gradients:
     """Any other s whose derivative has no jumps: s'(z) is the operation's own VJP of ones."""
-    everywhere = not has(call.site.target, Trait.OF_POSITIVE_NUMBERS)
+    everywhere = not has(call.target, Trait.OF_POSITIVE_NUMBERS)
     return _gate(call, gradient, SmoothSlope(call.derivative, everywhere))
 
 

@@ -29,7 +29,7 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
     a = call.arguments()
     kernel, padding, dilation = (per_axis(a[name], 2) for name in ("kernel_size", "padding", "dilation"))
     stride = per_axis(a["stride"], 2) if a["stride"] else kernel
-    z, pooled = call.points(call.inputs[0]), call.points(call.site.node)
+    z, pooled = call.points(call.inputs[0]), call.points(call.node)
     windows = Windows(
         (kernel[0], kernel[1]),
         (stride[0], stride[1]),

@@ -97,8 +97,8 @@ def upsample(call: Call, gradient: Tensor) -> Gradients:
             }
             if "scale_factors" in a and a["scale_factors"] is not None:
                 by_name["output_size"], by_name["scale_factors"] = None, [scales[axis], 1.0]
-            names = [argument.name for argument in call.site.target._schema.arguments]
-            result: Tensor = call.site.target(*(by_name[name] for name in names))
+            names = [argument.name for argument in call.target._schema.arguments]
+            result: Tensor = call.target(*(by_name[name] for name in names))
             return result[..., :1]
 
         return interpolate

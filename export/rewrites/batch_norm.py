@@ -1,9 +1,10 @@
-# mypy: disable-error-code="override"
-# (onnxscript calls the methods of a rule with the names of its pattern)
 """Scales and shifts by channel become a batch normalization, which knows the layout of convolutions.
 
 - x scale + shift = BatchNormalization(x; scale, shift, mean 0, variance 1, epsilon 0)
 """
+
+# mypy: disable-error-code="override"
+# (onnxscript calls the methods of a rule with the names of its pattern)
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-# mypy: disable-error-code="override"
-# (onnxscript calls the methods of a rule with the names of its pattern)
 """Clips before convolutions become hard sigmoids, which know the layout of convolutions.
 
 - Conv(min(max(x, 0), b), W) = Conv(HardSigmoid(x; 1/b, 0), b W)
 """
+
+# mypy: disable-error-code="override"
+# (onnxscript calls the methods of a rule with the names of its pattern)
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-# mypy: disable-error-code="override"
-# (onnxscript calls the methods of a rule with the names of its pattern)
 """Scales by channel after a convolution become a part of its weights.
 
 - Conv(x, W) scale = Conv(x, W scale), where the convolution has no bias
 """
+
+# mypy: disable-error-code="override"
+# (onnxscript calls the methods of a rule with the names of its pattern)
 
 from __future__ import annotations
 

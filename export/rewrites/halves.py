@@ -1,9 +1,10 @@
-# mypy: disable-error-code="override"
-# (onnxscript calls the methods of a rule with the names of its pattern)
 """Halves of error functions, as GELU's, become hard sigmoids, which know the layout of convolutions.
 
 - a erf(u) + b = HardSigmoid(erf(u); a, b), where it never leaves [0, 1]: |a| <= b <= 1 - |a|
 """
+
+# mypy: disable-error-code="override"
+# (onnxscript calls the methods of a rule with the names of its pattern)
 
 from __future__ import annotations
 

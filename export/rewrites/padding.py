@@ -1,11 +1,12 @@
-# mypy: disable-error-code="override"
-# (onnxscript calls the methods of a rule with the names of its pattern)
 """Paddings beside convolutions become pads of the convolutions.
 
 - Conv(Pad(x, m); pads p) = Conv(x; pads p + m), where m >= 0 pads rows and columns with zeros
 - Pad(Conv(x; pads p), -m) = Conv(x; pads p - m), where m >= 0 crops rows and columns, stride 1, p >= m
 - Pad(ConvTranspose(x; pads p), -m) = ConvTranspose(x; pads p + m), where m >= 0
 """
+
+# mypy: disable-error-code="override"
+# (onnxscript calls the methods of a rule with the names of its pattern)
 
 from __future__ import annotations
 

@@ -1,5 +1,3 @@
-# mypy: disable-error-code="override"
-# (onnxscript calls the methods of a rule with the names of its pattern)
 """Comparisons with a number become hard sigmoids, which know the layout of convolutions.
 
 - [x > t] = HardSigmoid(x; a, -a t) = min(max(a x - a t, 0), 1), with a huge power of two for a
@@ -9,6 +7,9 @@
 Products with a are exact, and so is the sign of their sum with the other; clipping makes it 0 or 1.
 Denormal x count as 0.
 """
+
+# mypy: disable-error-code="override"
+# (onnxscript calls the methods of a rule with the names of its pattern)
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -75,24 +76,60 @@ def test_every_part_is_there() -> None:
     assert {part(file) for file in FILES} == set(MAY_IMPORT)
 
 
+def is_operation(node: ast.AST) -> bool:
+    """Whether an expression names an ATen operation: ``aten.relu.default`` or ``torch.ops.aten.relu``."""
+    return (
+        isinstance(node, ast.Attribute)
+        and "aten." in f"{ast.unparse(node)}."
+        and "(" not in ast.unparse(node)
+    )
+
+
+def lists_of_operations(source: str) -> list[str]:
+    """Collections with several operations, wherever they stand."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Tuple, ast.List, ast.Set, ast.Dict)):
+            elements = node.keys if isinstance(node, ast.Dict) else node.elts
+            if sum(is_operation(each) for each in elements if each is not None) > 1:
+                found.append(f"line {node.lineno}: {ast.unparse(node)[:100]}")
+    return found
+
+
+def names_as_text(source: str) -> list[str]:
+    """Questions about the text of an operation's name: ``"pool" in str(node.target)``."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare) and any(isinstance(op, (ast.In, ast.NotIn)) for op in node.ops):
+            asked = [ast.unparse(each) for each in node.comparators]
+            if any(
+                re.search(r"(str\(|__name__|_name\b|\bname\()", text) and "target" in text for text in asked
+            ):
+                found.append(f"line {node.lineno}: {ast.unparse(node)}")
+    return found
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_knowledge_of_operations_is_in_traits(file: Path) -> None:
-    """No other module keeps a list of operations: a collection of several ``aten.something`` as a value."""
-    if file.name == "traits.py":
-        return
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
-            collections = [
-                each
-                for each in ast.walk(node.value)
-                if isinstance(each, (ast.Tuple, ast.List, ast.Set, ast.Dict))
-            ]
-            for collection in collections:
-                elements = (
-                    each for each in ast.iter_child_nodes(collection) if isinstance(each, ast.Attribute)
-                )
-                named = [each for each in elements if ast.unparse(each).startswith("aten.")]
-                assert len(named) < 2, f"line {node.lineno}: {ast.unparse(node)[:100]}"
+    """No other module keeps a list of operations, or asks for parts of their names."""
+    if file.name != "traits.py":
+        assert not lists_of_operations(file.read_text())
+        assert not names_as_text(file.read_text())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "KNOWN = frozenset({aten.relu.default, aten.gelu.default})",
+        "KNOWN = {torch.ops.aten.relu.default, torch.ops.aten.gelu.default}",
+        "x = node.target in (aten.relu.default, aten.sigmoid.default)",
+        "TABLE = {aten.relu.default: 1, aten.gelu.default: 2}",
+        'x = "pool" in str(node.target)',
+        'x = "pool" in node.target.__name__',
+    ],
+)
+def test_such_knowledge_is_noticed(line: str) -> None:
+    assert lists_of_operations(line) or names_as_text(line)
 
 
 def test_every_pass_is_listed_with_a_reason() -> None:

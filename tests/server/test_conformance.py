@@ -1,8 +1,8 @@
 """Every shape of request, in bursts that TorchServe mixes into batches: every single answer must be right.
 
-The right answer is that of the same files asked locally, one request at a time (tests/export/test_export.py
-compares those with the eager model). Server batches round differently, so numbers may differ in the last
-digits.
+The right answer is that of the same files asked locally, one request at a time. (How those compare with the
+eager model: tests/export/test_conversion.py.) Server batches round differently, so numbers may differ in the
+last digits.
 """
 
 from __future__ import annotations

@@ -15,15 +15,18 @@ aten = torch.ops.aten
 
 
 class Net(nn.Module):
-    """A batch norm that folds, one that cannot, a pooling to one cell and one to several."""
+    """A batch norm that folds, two that cannot, a pooling to one cell and one to several."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.first, self.shared = nn.BatchNorm2d(3), nn.BatchNorm2d(4)
+        self.both = nn.Conv2d(3, 4, 3, padding=1)
+        self.conv, self.norm = nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4)
         self.head = nn.Linear(4 + 16, 5)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.norm(self.conv(x)).relu()
+        x = self.both(self.first(x))
+        x = self.norm(self.conv(x + self.shared(x))).relu()
         cells = [nn.functional.adaptive_avg_pool2d(x, size).flatten(1) for size in (1, 2)]
         return self.head(torch.cat(cells, 1))
 
@@ -36,9 +39,12 @@ def test_the_debug_log_says_why_a_pass_did_not_apply(caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.DEBUG, "smoothserve.explainers.passes"):
         captured()
     text = "\n".join(record.getMessage() for record in caplog.records)
-    assert "global_pools_to_means leaves aten.adaptive_avg_pool2d.default alone: it pools to [2, 2]" in text
+    assert "global_pools_to_means of aten.adaptive_avg_pool2d.default: it pools to [2, 2]" in text
     assert "test_lists.py" in text  # the user's line
-    assert "fold_batch_norm" not in text  # it applied
+    folds = [line for line in text.splitlines() if line.startswith("fold_batch_norm")]
+    assert len(folds) == 2  # the third applied
+    assert any("in front of it is no convolution" in line for line in folds)
+    assert any("feeds others, too" in line for line in folds)
 
 
 def test_steps_run_in_their_order_and_clean_up_between() -> None:

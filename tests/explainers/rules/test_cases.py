@@ -8,8 +8,10 @@ import pytest
 import torch
 from smoothserve.explainers import capture
 from smoothserve.explainers.averaging.expectation import FittedGaussian
+from smoothserve.explainers.reverse import registry
+from smoothserve.explainers.reverse.call import Call
 from smoothserve.explainers.reverse.plan import Visit, plan
-from smoothserve.explainers.reverse.registry import Reads, first_input_only, forget, registered, rule
+from smoothserve.explainers.reverse.registry import Reads, first_input_only, registered, rule
 from smoothserve.explainers.reverse.tape import Network
 from torch import Tensor
 
@@ -27,11 +29,11 @@ def name(case: Case) -> str:
 
 def test_every_rule_has_a_row() -> None:
     """A rule that is registered for an overload, and is not named by a row for it, is not proved."""
-    wanted = {(str(target), each.name) for target, rules in registered().items() for each in rules}
+    wanted = [(str(target), each.name) for target, rules in registered().items() for each in rules]
     rows = [(str(case.overload), case.rule) for case in CASES]
-    assert sorted(wanted - set(rows)) == []
-    assert sorted(set(rows) - wanted) == []
-    assert len(rows) == len(set(rows))
+    assert sorted(set(wanted) - set(rows)) == [], "rules without a row in cases.py"
+    assert sorted(set(rows) - set(wanted)) == [], "rows without a rule"
+    assert sorted(rows) == sorted(wanted)
 
 
 @pytest.mark.parametrize("case", CASES, ids=name)
@@ -70,32 +72,65 @@ def assert_close(got: Tensor, wanted: Tensor, tolerance: float) -> None:
     assert float((got - wanted).norm()) <= tolerance * float(wanted.norm())
 
 
+ERFINV = torch.ops.aten.erfinv.default  # has no rule of its own
+
+
+@pytest.fixture
+def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules that a test registers are gone afterwards."""
+    monkeypatch.setattr(registry, "_RULES", {target: [*rules] for target, rules in registry._RULES.items()})
+
+
+def pull_through_erfinv(classes: int = 1) -> Tensor:
+    program = capture(Through(lambda x: torch.erfinv(x.tanh() / 2)).double().eval(), images()[:1])
+    return Network(program).at(images()).pullback(torch.ones(classes, 3, 3, dtype=torch.float64))
+
+
+@pytest.mark.usefixtures("scratch")
 def test_two_rules_for_one_site_are_refused() -> None:
     """Their order would decide; conditions must exclude each other."""
 
-    @rule(torch.ops.aten.erfinv.default, when=first_input_only, reads=Reads.SIZES)
-    @rule(torch.ops.aten.erfinv.default, when=lambda site: True, reads=Reads.SIZES)
-    def twice(call: object, gradient: Tensor) -> list[Tensor]:
+    @rule(ERFINV, when=first_input_only, reads=Reads.SIZES)
+    def one(call: Call, gradient: Tensor) -> list[Tensor]:
         return [gradient]
 
-    try:
-        program = capture(Through(lambda x: torch.erfinv(x.tanh() / 2)).double().eval(), images()[:1])
-        with pytest.raises(RuntimeError, match=r"aten\.erfinv.*twice and twice"):
-            Network(program).at(images()).pullback(torch.ones(1, 3, 3, dtype=torch.float64))
-    finally:
-        forget(torch.ops.aten.erfinv.default)
+    @rule(ERFINV, when=lambda site: True, reads=Reads.SIZES)
+    def another(call: Call, gradient: Tensor) -> list[Tensor]:
+        return [gradient]
+
+    with pytest.raises(RuntimeError, match=r"aten\.erfinv.*one and another"):
+        pull_through_erfinv()
 
 
-def test_a_rule_that_reads_more_than_it_declares_is_refused() -> None:
+@pytest.mark.usefixtures("scratch")
+def test_two_rules_of_one_name_are_refused() -> None:
+    """Else a row could prove the one and hide the other."""
+
+    def same(call: Call, gradient: Tensor) -> list[Tensor]:
+        return [gradient]
+
+    rule(ERFINV, when=first_input_only, reads=Reads.SIZES)(same)
+    with pytest.raises(ValueError, match="a rule called same already"):
+        rule(ERFINV, when=lambda site: len(site.active) > 1, reads=Reads.SIZES)(same)
+
+
+@pytest.mark.usefixtures("scratch")
+@pytest.mark.parametrize("classes", [1, 2])
+@pytest.mark.parametrize("how", ["mean", "points", "samples", "derivative", "arguments"])
+def test_a_rule_that_reads_more_than_it_declares_is_refused(how: str, classes: int) -> None:
     """Else the samples that it reads might not be there."""
 
-    @rule(torch.ops.aten.erfinv.default, when=first_input_only, reads=Reads.SIZES)
-    def greedy(call: object, gradient: Tensor) -> list[Tensor]:
-        return [gradient * call.mean(0)]  # type: ignore[attr-defined]
+    @rule(ERFINV, when=first_input_only, reads=Reads.SIZES)
+    def greedy(call: Call, gradient: Tensor) -> list[Tensor]:
+        node = call.inputs[0]
+        read = {
+            "mean": lambda: call.mean(0),
+            "points": lambda: call.points(node)[0],
+            "samples": lambda: call.samples(node).points[0],
+            "derivative": lambda: call.derivative(gradient),
+            "arguments": lambda: call.arguments()["self"],  # a shape without values
+        }[how]()
+        return [gradient * read]
 
-    try:
-        program = capture(Through(lambda x: torch.erfinv(x.tanh() / 2)).double().eval(), images()[:1])
-        with pytest.raises(RuntimeError, match=r"aten\.erfinv.*reads=Reads\.SIZES"):
-            Network(program).at(images()).pullback(torch.ones(1, 3, 3, dtype=torch.float64))
-    finally:
-        forget(torch.ops.aten.erfinv.default)
+    with pytest.raises(RuntimeError, match=r"reads=Reads\.SIZES|meta"):
+        pull_through_erfinv(classes)
