@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import UsageError
 from ..exporting import add_export_options, export_files
 from ..method_options import MethodOptions
 from ..models import HELP as MODEL_HELP
@@ -36,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    path = arguments.output
+    if path.suffix.lower() != ".onnx" or path.is_dir():
+        raise UsageError(f"-o {path} would be an ONNX file; give it a name that ends in .onnx: {path}.onnx.")
     export_files(arguments, {arguments.output: MethodOptions.from_arguments(arguments)})
     print(arguments.output)
     return 0
