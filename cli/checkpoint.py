@@ -11,6 +11,7 @@ from torch import Tensor
 
 _DEPTH = 3  # of dicts in dicts that are searched
 _COMPILED = "_orig_mod."  # torch.compile puts it into names, at every level that was compiled
+_COUNTER = ".num_batches_tracked"  # of BatchNorm; old files lack it, and PyTorch does without
 _SHOWN = 3  # names and shapes in an error
 _POSITIONS = ("pos_embed", "position_embedding", "pos_embedding", "relative_position")
 
@@ -70,13 +71,13 @@ def mismatch(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], head: st
         given, wanted: tensors by name, of the file and of the model.
         head: the flag, or the place, that changes the number of classes.
     """
-    missing = [name for name in wanted if name not in given]
+    missing = [name for name in wanted if name not in given and not name.endswith(_COUNTER)]
     unknown = [name for name in given if name not in wanted]
     if missing or unknown:
         parts = [f"the file lacks {_some(missing)}"] if missing else []
         parts += [f"the model has no {_some(unknown)}"] if unknown else []
         return f"{', and '.join(parts)}. Is it another architecture, or another size of it?"
-    other = [name for name in wanted if given[name].shape != wanted[name].shape]
+    other = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]
     if not other:
         return None
     shapes = [

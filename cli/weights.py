@@ -66,7 +66,7 @@ def _torch_file(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"{path} cannot be loaded without running code from it, which is refused: it holds a whole "
             "model, or other objects. Save only the weights, torch.save(model.state_dict(), ...) or "
-            "safetensors; or let a function of yours load and return the model, as MODEL path/to/file.py:factory."
+            "safetensors; or let a function of yours load and return the model: path/to/file.py:factory."
         ) from error
     except Exception as error:
         if "TorchScript" in str(error):

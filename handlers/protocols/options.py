@@ -146,10 +146,9 @@ def _target(value: str, offer: Offer) -> int | None:
         if same:
             return same[0]
         known = "a number or one of its labels" if card.labels else "a number (this model has no labels)"
-        hint = did_you_mean(value, card.labels or ())
-        raise RequestError(
-            f"target={value[:80]!r} is no class{hint or ':'} expected {known}.".replace("? e", "? E")
-        )
+        meant = did_you_mean(value, card.labels or ())
+        hint = f"{meant} Expected" if meant else ": expected"
+        raise RequestError(f"target={value[:80]!r} is no class{hint} {known}.")
     if number >= card.classes:
         raise RequestError(
             f"target={number} is out of range: the model has classes 0 to {card.classes - 1} "

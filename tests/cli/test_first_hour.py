@@ -45,10 +45,11 @@ def logits(y: dict[str, Tensor]) -> Tensor:
 
 
 SAID = "photo -> input: "
+INSIDE = "--mean 0 --std 0.00392157."
 ASSUMED = "note: nothing says how a photo becomes this model's input; assumed: RGB, "
 # factory, flags, the classifier's own probabilities, words at export
 RIGHT: list[tuple[str, list[str], Callable[..., Tensor], list[str]]] = [
-    ("Net", [], softmax, [ASSUMED, "--mean, --std, --resize, --interpolation, --channels", "--std 0.00392157"]),
+    ("Net", [], softmax, [ASSUMED, "--mean, --std, --resize, --interpolation, --channels. If", INSIDE]),
     ("Net", ["--mean", "0.5", "--std", "0.5"], softmax, [ASSUMED, "Say it with --resize, --interpolation"]),
     ("Softmax", [], same, ["the softmax at the end is cut off"]),
     ("Softmax", ["--keep"], same, ["probabilities already"]),
@@ -65,11 +66,11 @@ RIGHT: list[tuple[str, list[str], Callable[..., Tensor], list[str]]] = [
     ("grey", ["--channels", "L"], softmax, ["assumed: L, "]),
     ("grey", ["--channels", "1"], softmax, ["assumed: an array [1, 24, 24] as it comes"]),
     ("compiled", [], softmax, []),
-    ("Stated", [], softmax, [SAID + "RGB, shorter side to 26, its middle 24 x 24, bicubic", "'preprocessing'"]),
-    ("with_preprocessing", [], softmax, ["mean 0.5, 0.4, 0.3, std 0.2 (from what nets.py:with_preprocessing"]),
+    ("Stated", [], softmax, [SAID + "RGB, shorter side to 26, its middle 24 x 24, bicubic"]),
+    ("with_preprocessing", [], softmax, ["std 0.2 (from what nets.py:with_preprocessing returns"]),
     ("with_labels", [], softmax, [ASSUMED]),
     ("with_transforms", [], softmax, ["shorter side to 27, its middle 24 x 24, bilinear"]),
-    ("small_transformers", [], logits, ["ImageClassifierOutputWithNoAttention is returned; its output 'logits'"]),
+    ("small_transformers", [], logits, ["NoAttention is returned; its output 'logits' is"]),
 ]  # fmt: skip
 
 
@@ -145,7 +146,7 @@ REFUSED: list[tuple[str, list[str], list[str]]] = [
     ("broken", [], ["nets.py:broken failed with ZeroDivisionError", "nets.py:"]),
     ("brokn", [], ["no function 'brokn'; did you mean 'broken'?"]),
     ("wrong_field", [], ["'means'", "did you mean 'mean'?"]),
-    ("wrong_scale", [], ["what nets.py:wrong_scale returns", "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225"]),
+    ("wrong_scale", [], ["what nets.py:wrong_scale returns: --mean", "--std 0.229,0.224,0.225"]),
     ("Net", ["--mean", "123.675,116.28,103.53"], ["--mean 0.485,0.456,0.406", "--mean 0 --std 0.00392157"]),
     ("Net", ["--mean", "103.94,116.78,123.68", "--std", "1,1,1"], ["--std 0.00392157,0.00392157,0.00392157"]),
     ("Net", ["--mean", "0", "--std", "255"], ["expected --mean 0 --std 1."]),
