@@ -53,7 +53,9 @@ def state_dicts(content: Mapping[str, Any]) -> dict[tuple[str, ...], dict[str, T
 def best_fit(found: Mapping[tuple[str, ...], dict[str, Tensor]], wanted: Mapping[str, Tensor]) -> Fit:
     """The state dict with most of the model's names; of equals, averaged (EMA) weights, then the first."""
     fits = {keys: _fit(tensors, wanted) for keys, tensors in found.items()}
-    order = sorted(fits, key=lambda keys: (fits[keys].matching, _averaged(keys)), reverse=True)
+    order = sorted(
+        fits, key=lambda keys: (fits[keys].matching, _averaged(keys), len(found[keys])), reverse=True
+    )
     best = fits[order[0]]
     if not order[0]:
         return best

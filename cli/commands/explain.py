@@ -17,6 +17,7 @@ from smoothserve.handlers.protocols.options import Offer
 from smoothserve.handlers.protocols.question import Question, read_question
 
 from ..errors import UsageError
+from ..progress import note
 
 NAME = "explain"
 HELP = "explain a photo with an exported .onnx file"
@@ -64,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     from smoothserve.handlers.service import ExplanationService
 
     service = ExplanationService([arguments.model])
+    note(f"photo -> input: {service.offer.card.preprocessing}")
     question = _question(content, arguments, service.offer)
     (result,) = service.run([question])
     if not isinstance(result, Result):

@@ -21,6 +21,8 @@ EXAMPLES = """\
 examples:
   smoothserve export efficientnet-lite0 -o model.onnx
   smoothserve export torchvision:resnet50 --weights resnet50.safetensors -o model.onnx
+  smoothserve export timm:vit_tiny_patch16_224 --weights vit.safetensors -o model.onnx
+  smoothserve export hf:my-vit -o model.onnx
   smoothserve export efficientnet-lite0 --objective contrast --top-k 3 -o model.onnx
   smoothserve export nets/mine.py:build --size 192 --labels names.txt -o model.onnx
   smoothserve export efficientnet-lite0 --method smoothgrad --samples 16 --noise 0.3 -o model.onnx
