@@ -9,9 +9,10 @@ from pathlib import Path
 from .arguments import given
 from .file_options import add_file_options
 from .method_options import MethodOptions, add_method_options
-from .model_options import add_model_options, named_model, where_from
+from .model_options import add_model_options, named_model
 from .models.answer import check_labels, first_answer
 from .objective_options import add_objective_options
+from .photo_options import add_photo_options, preprocessing_line
 from .progress import note, step
 
 
@@ -22,6 +23,7 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
         *add_objective_options(parser),
         *add_file_options(parser),
         *add_model_options(parser),
+        *add_photo_options(parser),
     ]
     parser.set_defaults(export_flags={option.dest: option.option_strings[0] for option in options})
 
@@ -41,7 +43,7 @@ def export_files(arguments: argparse.Namespace, methods: Mapping[Path, MethodOpt
     answer = first_answer(model, arguments.logits)
     outputs = given(arguments, ("activation", "keep"))
     check_labels(model.labels, answer.classes, outputs, str(arguments.labels or model.name))
-    for line in (*model.notes, *answer.notes, where_from(arguments, model)):
+    for line in (*model.notes, *answer.notes, preprocessing_line(arguments, model)):
         note(line)
     built = {path: options.build(model.preprocessing) for path, options in methods.items()}
     with step(f"capturing {model.name}"):

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,7 +45,8 @@ def load(spec: str, wanted: Wanted) -> NamedModel:
     path = Path(file)
     if not path.is_file():
         raise UsageError(f"{path} does not exist; expected path/to/file.py:factory.")
-    with _importing_from(path.resolve().parent), _blaming(spec, path):
+    # what the user's code prints is no result of the command
+    with _importing_from(path.resolve().parent), _blaming(spec, path), redirect_stdout(sys.stderr):
         factory = _factory(_module(path), function, path)
         made = factory()
     given, preprocessing, labels = _parts(made, spec)
@@ -130,18 +131,18 @@ def _blaming(spec: str, path: Path) -> Iterator[None]:
         yield
     except UsageError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"{spec} failed with {type(error).__name__}: {error} ({_line(error, path)})."
         ) from error
 
 
-def _line(error: Exception, path: Path) -> str:
+def _line(error: BaseException, path: Path) -> str:
     """``nets.py:12``: the innermost line in the file, or in code beside it."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     folder = str(path.resolve().parent)
-    own = [frame for frame in frames if str(Path(frame.filename).resolve()).startswith(folder)]
-    frame = own[-1] if own else frames[-1]
-    return f"{frame.filename}:{frame.lineno}"
+    beside = [frame for frame in frames if str(Path(frame.filename).resolve()).startswith(folder)]
+    own = [frame for frame in beside if "site-packages" not in frame.filename]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else str(path)

@@ -123,6 +123,11 @@ def _stated_preprocessing(path: str) -> tuple[Preprocessing, tuple[str, ...]] | 
         return of_processor(AutoImageProcessor.from_pretrained(path))
     except OSError:
         return None
+    except Exception as error:
+        raise UsageError(
+            f"The image processor of {path} cannot be read: {type(error).__name__}: {error} Take "
+            "preprocessor_config.json away, and say what is in it with --mean, --std, --resize."
+        ) from error
 
 
 def _config_size(config: Any) -> tuple[int, int]:

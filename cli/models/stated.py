@@ -31,10 +31,9 @@ def preprocessing_of(
         size: (height, width), if the command line gives one.
         where: the factory, for errors.
     """
+    said = f"what {where} returns"
     if value is None:
-        value, said = getattr(classifier, "preprocessing", None), f"the attribute 'preprocessing' of {where}"
-    else:
-        said = f"what {where} returns"
+        value, said = _attribute(classifier, "preprocessing"), f"the attribute 'preprocessing' of {where}"
     if value is not None:
         try:
             own, notes = _read(value, size, said)
@@ -51,7 +50,7 @@ def preprocessing_of(
 def labels_of(value: Any, classifier: nn.Module, where: str) -> tuple[str, ...] | None:
     """Class names: those given, the module's attribute, or what timm and transformers keep."""
     if value is None:
-        value = getattr(classifier, "labels", None)
+        value = _attribute(classifier, "labels")
     if value is None:
         config = getattr(classifier, "pretrained_cfg", None)
         found = timm.labels_of(classifier) if isinstance(config, Mapping) else None
@@ -60,9 +59,16 @@ def labels_of(value: Any, classifier: nn.Module, where: str) -> tuple[str, ...] 
         value = [value[key] for key in sorted(value, key=int)]
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise UsageError(
-            f"The labels of {where} are a {type(value).__name__}, expected a list of class names."
+            f"The labels of {where} are of type {type(value).__name__}, expected a list of class names."
         )
     return tuple(map(str, value))
+
+
+def _attribute(classifier: nn.Module, name: str) -> Any:
+    """What a module says of itself; its layers and methods may have the same name."""
+    value = getattr(classifier, name, None)
+    layer = isinstance(value, nn.Module) and not hasattr(value, "resize_size")  # torchvision's is a module
+    return None if layer or (callable(value) and not isinstance(value, nn.Module)) else value
 
 
 def _own_size(classifier: nn.Module) -> tuple[int, int]:
@@ -82,9 +88,9 @@ def _read(value: Any, size: tuple[int, int] | None, where: str) -> Stated:
     if hasattr(value, "image_mean"):
         return of_processor(value)
     raise UsageError(
-        f"{where} is a {type(value).__name__}, expected a smoothserve.export.Preprocessing, a dict of its "
-        f"fields ({', '.join(_FIELDS)}), torchvision's weights.transforms(), timm's data config, or an image "
-        "processor of transformers."
+        f"{where} is of type {type(value).__name__}, expected a smoothserve.export.Preprocessing, a dict of "
+        f"its fields ({', '.join(_FIELDS)}), torchvision's weights.transforms(), timm's data config, or an "
+        "image processor of transformers."
     )
 
 

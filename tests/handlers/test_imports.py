@@ -18,8 +18,8 @@ NAME = "smoothserve.handlers"
 ROWS = [
     {"errors", "metrics", "suggestion"},
     {"card", "limits"},
-    {"answer", "images", "scores"},
-    {"graph", "protocols"},
+    {"answer", "images"},
+    {"graph", "protocols", "scores"},
     {"service"},
     {"describe", "selfcheck"},
     {"torchserve"},
