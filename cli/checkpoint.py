@@ -71,7 +71,7 @@ def mismatch(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], head: st
 
     Args:
         given, wanted: tensors by name, of the file and of the model.
-        head: the flag, or the place, that changes the number of classes.
+        head: the flag, or the function, that changes the number of classes.
     """
     missing = [name for name in wanted if name not in given and not name.endswith(_COUNTER)]
     unknown = [name for name in given if name not in wanted]
@@ -128,8 +128,9 @@ def _remedy(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], other: li
     heads = all(given[name].shape[1:] == wanted[name].shape[1:] for name in other)
     if heads and len(classes) == 1 and head:
         (count,) = classes
-        many = f"The file's head has {count} class{'es' if count > 1 else ''}; give"
-        return f"{many} --classes {count}." if head.startswith("--") else f"{many} it {head}."
+        many = f"{count} class{'es' if count > 1 else ''}"
+        remedy = f"give {head} {count}" if head.startswith("--") else f"let {head} make such a head"
+        return f"The file's head has {many}; {remedy}."
     if any(part in name for name in other for part in _POSITIONS):
         return "It was trained for another size of images: give that with --size."
     return "Is it another size of the architecture?"

@@ -21,7 +21,7 @@ def fit_weights(classifier: nn.Module, path: Path, head: str = "") -> tuple[str,
         classifier: its weights are replaced.
         path: a .safetensors, .pth or .pt file; a checkpoint may wrap its state dict, and names may have
             prefixes that the classifier's have not.
-        head: the flag, or the place, that changes the number of classes, for errors.
+        head: the flag, or the function, that changes the number of classes, for errors.
 
     Returns:
         A line for the person at the terminal, where something was unwrapped, renamed or left out.

@@ -51,7 +51,7 @@ def load(spec: str, wanted: Wanted) -> NamedModel:
         made = factory()
     given, preprocessing, labels = _parts(made, spec)
     classifier = _module_of(given, spec)
-    notes = () if wanted.weights is None else fit_weights(classifier, wanted.weights, f"a head in {spec}")
+    notes = () if wanted.weights is None else fit_weights(classifier, wanted.weights, spec)
     own, origin, more = preprocessing_of(preprocessing, classifier, wanted.size, spec)
     return NamedModel(
         classifier=classifier if isinstance(given, torch.export.ExportedProgram) else classifier.eval(),

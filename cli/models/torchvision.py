@@ -45,6 +45,8 @@ def load(spec: str, wanted: Wanted) -> NamedModel:
         # itself arranges when it loads them.
         options["transform_input"] = not random
     preset = _preset(name, file)
+    if wanted.size is not None and len({*wanted.size}) == 1 and name.startswith("vit_"):
+        options["image_size"] = wanted.size[0]  # positions are learnt for one size
     if wanted.weights == PRETRAINED:
         classifier = _downloaded(name, preset, options)
     else:

@@ -99,8 +99,8 @@ def test_names_get_a_prefix_where_the_model_has_one(tmp_path: Path) -> None:
         (lambda: Net(2).state_dict(), "--classes",
          "head.weight is [2, 4] in the file and [3, 4] in the model, head.bias is [2] in the file and [3] "
          "in the model. The file's head has 2 classes; give --classes 2."),
-        (lambda: Net(1).state_dict(), "a head in nets.py:build",
-         "has 1 class; give it a head in nets.py:build."),
+        (lambda: Net(1).state_dict(), "nets.py:build",
+         "The file's head has 1 class; let nets.py:build make such a head."),
         (lambda: {k: v for k, v in trained().items() if k != "head.bias"}, "",
          "the file lacks head.bias. Is it"),
         (lambda: {**trained(), **{f"extra.{i}": torch.ones(1) for i in range(5)}}, "",

@@ -79,6 +79,20 @@ def test_timm(here: Path, photo: Image.Image, capsys: pytest.CaptureFixture[str]
     assert service.offer.card.labels[282] == "tiger cat"
 
 
+def test_a_fine_tuned_head(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save(spoiled(timm.create_model("test_resnet", num_classes=2)).state_dict(), "two.pth")
+    Path("two.txt").write_text("cat\ndog")
+    arguments = ["export", "timm:test_resnet", "-o", "m.onnx", "--weights", "two.pth", "--labels", "two.txt"]
+    assert main([*arguments, "--method", "gradient"]) == 1
+    assert "head has 2 classes; give --classes 2." in capsys.readouterr().err
+    assert main([*arguments, "--method", "gradient", "--classes", "2"]) == 0
+    Image.new("RGB", (200, 170), "green").save("photo.png")
+    assert main(["explain", "m.onnx", "photo.png"]) == 0
+    said = capsys.readouterr()
+    assert "cat" in said.out
+    assert "photo -> input: RGB, shorter side to 168" in said.err
+
+
 def test_timm_with_another_head_and_size(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = load_model("timm:test_vit", classes=2, size=(96, 96))
     assert (model.labels, model.preprocessing.crop, model.preprocessing.resize) == (None, (96, 96), 101)
@@ -198,7 +212,10 @@ def test_torchvision(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (first.preprocessing.resize, default.preprocessing.resize) == (256, 232)
     assert first.origin == "torchvision's ResNet50_Weights.IMAGENET1K_V1"
     assert (first.notes, len(default.notes)) == ((), 1)
-    assert main(["export", "torchvision:resnet50", "-o", "m.onnx", "--labels", "none.txt"]) == 1
+    assert load_model("torchvision:vit_b_16", size=(32, 32)).classifier(torch.zeros(1, 3, 32, 32)).shape == (
+        1,
+        1000,
+    )
     Path("two.txt").write_text("a\nb")
     assert main(["export", "torchvision:squeezenet1_1", "-o", "m.onnx", "--labels", "two.txt"]) == 1
     assert "two.txt: 2 labels for 1000 classes" in capsys.readouterr().err

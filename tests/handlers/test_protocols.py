@@ -113,7 +113,7 @@ def test_every_request_gets_its_own_results(service: ExplanationService) -> None
     alone = service.run([Question(photo("blue"))])[0]
     assert isinstance(alone, Result)
     assert [len(entry["predictions"]) for entry in blue] == [4, 4]
-    assert {entry["class"] for entry in blue} == {int(np.argmax(alone.probabilities))}
+    assert {entry["class"] for entry in blue} == {int(np.argmax(alone.scores))}
 
 
 class Shouting(Protocol):
