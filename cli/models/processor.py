@@ -42,13 +42,14 @@ def _geometry(processor: Any) -> tuple[int | None, tuple[int, int], list[str]]:
     """Shorter side or None, crop, and notes."""
     size = _sides(processor, "size") if getattr(processor, "do_resize", True) else None
     cut = _sides(processor, "crop_size") if getattr(processor, "do_center_crop", None) else None
+    cut = (cut, cut) if isinstance(cut, int) else cut
     fraction = getattr(processor, "crop_pct", None)
     notes: list[str] = []
     if isinstance(size, int) and fraction and cut is None:
         crop = (size, size)
         return (None if size >= _WARPED_FROM else int(size / fraction)), crop, notes
     if isinstance(size, int):
-        crop = cut if isinstance(cut, tuple) else (size, size)
+        crop = cut or (size, size)
         if cut is None:
             notes.append("note: the image processor keeps a photo's proportions; its middle square is taken.")
         if size < max(crop):
@@ -57,10 +58,10 @@ def _geometry(processor: Any) -> tuple[int | None, tuple[int, int], list[str]]:
             )
         return max(size, *crop), crop, notes
     if size is None:
-        crop = cut if isinstance(cut, tuple) else (224, 224)
+        crop = cut or (224, 224)
         notes.append("note: the image processor names no size to resize to; the usual margin is taken.")
         return round(max(crop) / 0.875), crop, notes
-    if isinstance(cut, tuple) and cut != size:
+    if cut is not None and cut != size:
         notes.append(
             f"note: the image processor warps photos to {size[0]} x {size[1]} before the crop; their "
             "proportions are kept instead."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from smoothserve.cli.errors import UsageError
 from smoothserve.cli.exporting import add_export_options
 from smoothserve.cli.main import main
 from smoothserve.cli.model_options import named_model
-from smoothserve.cli.models import NamedModel
+from smoothserve.cli.models import NamedModel, timm
+from smoothserve.cli.models.processor import of_processor
 from smoothserve.cli.models.stated import labels_of, preprocessing_of
 from smoothserve.cli.parser import Parser
 from smoothserve.cli.photo_options import preprocessing_line
@@ -157,3 +159,57 @@ def test_what_a_factory_prints_is_no_result(
     torch.manual_seed(0)
     assert main(["export", "nets.py:talks", "-o", "m.onnx", "--size", "8", "--method", "gradient"]) == 0
     assert capsys.readouterr().out == "m.onnx\n"
+
+
+CONFIG = {
+    "input_size": (3, 96, 96),
+    "crop_pct": 0.9,
+    "interpolation": "bicubic",
+    "mean": (0.5,) * 3,
+    "std": (0.5,) * 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "resize", "words"),
+    [
+        ({}, 106, ""),
+        ({"crop_mode": "squash", "crop_pct": 1.0}, None, ""),
+        ({"crop_mode": "squash"}, None, "crop_mode 'squash'"),
+        ({"crop_mode": "border"}, 106, "crop_mode 'border'"),
+        ({"interpolation": "hamming"}, 106, "by 'hamming'; bilinear is taken"),
+        ({"input_size": (1, 96, 96), "mean": (0.5,), "std": (0.5,)}, 106, ""),
+    ],
+)
+def test_timms_ways(changes: dict[str, Any], resize: int | None, words: str) -> None:
+    own, notes = timm.of_config({**CONFIG, **changes})
+    assert (own.resize, own.crop) == (resize, (96, 96))
+    assert words in " ".join(notes)
+    assert bool(words) == bool(notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "resize", "crop", "words"),
+    [
+        ({"size": {"height": 32, "width": 40}}, None, (32, 40), ""),
+        ({"size": {"shortest_edge": 36}, "do_center_crop": True, "crop_size": 32}, 36, (32, 32), ""),
+        ({"size": {"shortest_edge": 384}, "crop_pct": 0.875}, None, (384, 384), ""),
+        ({"size": {"shortest_edge": 224}, "crop_pct": 0.875}, 256, (224, 224), ""),
+        ({"size": {"shortest_edge": 36}}, 36, (36, 36), "its middle square is taken"),
+        ({"size": {"shortest_edge": 24}, "do_center_crop": True, "crop_size": 32}, 32, (32, 32), "pads"),
+        ({"size": {"height": 40, "width": 40}, "do_center_crop": True, "crop_size": 32}, 40, (32, 32),
+         "warps"),
+        ({"do_resize": False, "do_center_crop": True, "crop_size": 28}, 32, (28, 28), "names no size"),
+        ({"size": {"height": 32, "width": 32}, "resample": 4}, None, (32, 32), "unknown here; bilinear"),
+    ],
+)  # fmt: skip
+def test_ways_of_image_processors(
+    changes: dict[str, Any], resize: int | None, crop: tuple[int, int], words: str
+) -> None:
+    numbers = {"do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.2] * 3}
+    given = {"resample": 3, "rescale_factor": 1 / 255, **numbers}
+    own, notes = of_processor(SimpleNamespace(**{**given, **changes}))
+    assert (own.resize, own.crop) == (resize, crop)
+    assert own.mean == pytest.approx((0.5,) * 3)
+    assert words in " ".join(notes)
+    assert bool(words) == bool(notes)
