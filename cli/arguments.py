@@ -28,7 +28,10 @@ def positive(text: str) -> int:
 def size(text: str) -> tuple[int, int]:
     """Height and width in pixels: ``192`` or ``192x256``."""
     height, _, width = text.lower().partition("x")
-    return positive(height), positive(width or height)
+    try:
+        return positive(height), positive(width or height)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a size such as 192 or 192x256 (HxW)") from None
 
 
 def numbers(text: str) -> tuple[float, ...]:

@@ -10,7 +10,9 @@ from .arguments import given
 from .file_options import add_file_options
 from .method_options import MethodOptions, add_method_options
 from .model_options import add_model_options, named_model
+from .models.answer import check_labels, first_answer
 from .objective_options import add_objective_options
+from .photo_options import add_photo_options, preprocessing_line
 from .progress import note, step
 
 
@@ -21,6 +23,7 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
         *add_objective_options(parser),
         *add_file_options(parser),
         *add_model_options(parser),
+        *add_photo_options(parser),
     ]
     parser.set_defaults(export_flags={option.dest: option.option_strings[0] for option in options})
 
@@ -37,21 +40,15 @@ def export_files(arguments: argparse.Namespace, methods: Mapping[Path, MethodOpt
 
     with step(f"loading {arguments.model}"):
         model = named_model(arguments)
-    if arguments.model.startswith("torchvision:") and arguments.weights is None:
-        note(
-            f"note: {arguments.model} without --weights has random weights; "
-            "its predictions and heatmaps mean nothing."
-        )
+    answer = first_answer(model, arguments.logits)
+    outputs = given(arguments, ("activation", "keep"))
+    check_labels(model.labels, answer.classes, outputs, str(arguments.labels or model.name))
+    for line in (*model.notes, *answer.notes, preprocessing_line(arguments, model)):
+        note(line)
     built = {path: options.build(model.preprocessing) for path, options in methods.items()}
     with step(f"capturing {model.name}"):
-        program = capture(
-            model.classifier,
-            model.example(),
-            arguments.logits,
-            **given(arguments, ("activation", "keep")),
-        )
+        program = capture(model.classifier, model.example(), answer.output, **outputs)
     note(f"outputs: {program.scores}")
-    note(f"photo -> input: {model.preprocessing}")
     for path, method in built.items():
         with step(f"rewriting {model.name} for {method}"):
             explained = explain_program(program, method, **given(arguments, ("objective", "top_k")))

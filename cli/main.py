@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 from .commands import COMMANDS
 from .logs import debug_log, silence
+from .parser import Parser
 
 EXIT_FAILURE = 1
 EXIT_INTERRUPTED = 130
@@ -29,7 +30,7 @@ the whole way, on a bundled network:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="smoothserve",
         description=_DESCRIPTION,
         epilog=_EPILOG,

@@ -13,6 +13,7 @@ from smoothserve.export import Preprocessing
 from .arguments import given, seed
 from .baselines import BaselineFiles, baseline
 from .errors import UsageError
+from .parser import unknown_name
 
 _BY_NAME = {name.lower(): method for name, method in METHODS.items()}
 _DEFAULT = "smoothdiff"
@@ -62,7 +63,7 @@ class MethodOptions:
             UsageError: there is no such method.
         """
         if name.lower() not in _BY_NAME:
-            raise UsageError(f"{name!r} is no method; there are: {', '.join(METHODS)}.")
+            raise UsageError(unknown_name(name, list(METHODS)))
         return cls(_BY_NAME[name.lower()], {})
 
     def build(self, preprocessing: Preprocessing) -> Method:
@@ -83,7 +84,7 @@ def add_method_options(parser: argparse.ArgumentParser) -> list[argparse.Action]
     )
     options = [
         group.add_argument(
-            "--method", choices=sorted(_BY_NAME), type=str.lower, metavar="NAME",
+            "--method", type=_method, metavar="NAME",
             help=f"one of {', '.join(METHODS)} (default: SmoothDiff)",
         )
     ]  # fmt: skip
@@ -95,12 +96,16 @@ def add_method_options(parser: argparse.ArgumentParser) -> list[argparse.Action]
     return options
 
 
+def _method(text: str) -> str:
+    """An argparse type: a method's name in lower case."""
+    if text.lower() not in _BY_NAME:
+        raise argparse.ArgumentTypeError(unknown_name(text, list(METHODS)))
+    return text.lower()
+
+
 def _base(text: str) -> Method:
     """An argparse type: a method with its own defaults, to be smoothed."""
-    try:
-        return _BY_NAME[text.lower()]()
-    except KeyError:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(METHODS)}") from None
+    return _BY_NAME[_method(text)]()
 
 
 # name in the method, flag, placeholder, type, help

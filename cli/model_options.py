@@ -1,4 +1,4 @@
-"""Options that name a model, its weights and labels, and the way from a photo to its input."""
+"""Options that name a model, its weights, outputs and labels."""
 
 from __future__ import annotations
 
@@ -6,63 +6,47 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from smoothserve.export import Preprocessing
-from smoothserve.handlers.card import INTERPOLATIONS
-
-from .arguments import channels, given, numbers, positive, selector, size
+from .arguments import given, positive, selector, size
 from .labels import read_labels
 from .models import NamedModel, load_model
+from .models.photos import check_scale
+from .photo_options import changed_preprocessing
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     """Add them to the parser; None is the value of those that are left out."""
-    model = parser.add_argument_group("the model")
-    photo = parser.add_argument_group(
-        "the way from a photo to the input (default: the model's own, else ImageNet's)"
-    )
+    group = parser.add_argument_group("the model")
     return [
-        model.add_argument(
-            "--weights", type=Path, metavar="FILE", help="state dict: .safetensors, .pth or .pt"
+        group.add_argument(
+            "--weights", type=Path, metavar="FILE",
+            help="state dict or checkpoint: .safetensors, .pth or .pt; for torchvision and timm also "
+            "'pretrained', which downloads the library's",
         ),
-        model.add_argument(
+        group.add_argument(
             "--classes", type=positive, metavar="K",
-            help="number of classes of a fine-tuned torchvision model",
+            help="number of classes of a fine-tuned torchvision or timm model",
         ),
-        model.add_argument(
+        group.add_argument(
             "--size", type=size, metavar="PX|HxW",
             help="height and width of the input, such as 192 or 192x256 (default: the model's, else 224)",
         ),
-        model.add_argument(
+        group.add_argument(
             "--logits", type=selector, metavar="NAME|N",
             help="which output holds the logits, if the model has several",
         ),
-        model.add_argument(
+        group.add_argument(
             "--activation", choices=("softmax", "sigmoid", "none"),
             help="what makes probabilities of the outputs: softmax (exclusive classes), sigmoid (independent "
             "labels, or the positive class of one output), none (they are probabilities already, or values). "
             "Default: the network's last operation, else softmax",
         ),
-        model.add_argument(
+        group.add_argument(
             "--keep", action="store_true", default=None,
             help="explain the probability that a final softmax or sigmoid gives, not the logit before it",
         ),
-        model.add_argument(
-            "--labels", type=Path, metavar="FILE", help="class names: one a line, or a JSON list"
-        ),
-        photo.add_argument(
-            "--resize", type=int, metavar="PX", help="resize the shorter side to this before the crop"
-        ),
-        photo.add_argument(
-            "--mean", type=numbers, metavar="R,G,B", help="subtracted from values in [0, 1]"
-        ),
-        photo.add_argument(
-            "--std", type=numbers, metavar="R,G,B", dest="pixel_std", help="divided by, after the mean"
-        ),
-        photo.add_argument("--interpolation", choices=INTERPOLATIONS),
-        photo.add_argument(
-            "--channels", type=channels, metavar="RGB|BGR|L|N",
-            help="order of the colours, L for grey; or N channels, which come as .npy arrays [N, H, W] of "
-            "any scale",
+        group.add_argument(
+            "--labels", type=Path, metavar="FILE",
+            help="class names: one a line, or JSON (default: the model's own)"
         ),
     ]  # fmt: skip
 
@@ -71,26 +55,15 @@ def named_model(arguments: argparse.Namespace) -> NamedModel:
     """The model that the options name, with preprocessing and labels as they say.
 
     Raises:
-        UsageError: the name, the weights or the labels cannot be used.
+        UsageError: the name, the weights, the labels or the numbers of the preprocessing cannot be used.
         CardError: the preprocessing contradicts itself.
     """
+    if not isinstance(arguments.channels, int):
+        check_scale(arguments.mean, arguments.pixel_std)
+    labels = None if arguments.labels is None else read_labels(arguments.labels)
     model = load_model(arguments.model, **given(arguments, ("weights", "size", "classes")))
     return dataclasses.replace(
         model,
-        preprocessing=_preprocessing(arguments, model.preprocessing),
-        labels=model.labels if arguments.labels is None else read_labels(arguments.labels),
+        preprocessing=changed_preprocessing(arguments, model.preprocessing),
+        labels=model.labels if labels is None else labels,
     )
-
-
-def _preprocessing(arguments: argparse.Namespace, own: Preprocessing) -> Preprocessing:
-    """The model's own, with what the options change."""
-    changes = given(arguments, ("resize", "mean", "interpolation", "channels"))
-    if arguments.pixel_std is not None:
-        changes["std"] = arguments.pixel_std
-    if arguments.channels == "L":
-        changes = {"mean": (0.5,), "std": (0.5,), **changes}
-    if isinstance(arguments.channels, int):
-        own = Preprocessing.of_planes(arguments.channels, own.crop)
-        del changes["channels"]
-    changed: Preprocessing = dataclasses.replace(own, **changes)
-    return changed

@@ -1,60 +1,80 @@
-"""Weights files, read without running code from them."""
+"""Weights files, read without running code from them, into a classifier."""
 
 from __future__ import annotations
 
+import argparse
 import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from .checkpoint import best_fit, mismatch, state_dicts
 from .errors import UsageError
 
 
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict in a .safetensors, .pth or .pt file.
+def fit_weights(classifier: nn.Module, path: Path, head: str = "") -> tuple[str, ...]:
+    """Load the weights file into the classifier.
 
-    Checkpoints that wrap it under ``state_dict`` or ``model`` are unwrapped; the ``module.`` that
-    DataParallel puts before each name is removed.
+    Args:
+        classifier: its weights are replaced.
+        path: a .safetensors, .pth or .pt file; a checkpoint may wrap its state dict, and names may have
+            prefixes that the classifier's have not.
+        head: the flag, or the function, that changes the number of classes, for errors.
+
+    Returns:
+        A line for the person at the terminal, where something was unwrapped, renamed or left out.
 
     Raises:
-        UsageError: no such file, not a state dict, or one that only pickle's code execution loads.
+        UsageError: no such file, not a state dict, or one that doesn't fit.
     """
-    if not path.is_file():
-        raise UsageError(f"The weights file {path} does not exist.")
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            state = dict(load_file(path))
-        except (SafetensorError, OSError) as error:
-            raise UsageError(f"{path} is no valid safetensors file: {error}") from error
-    else:
-        state = _torch_file(path)
-    for wrapper in ("state_dict", "model"):
-        if isinstance(state.get(wrapper), dict):
-            state = state[wrapper]  # type: ignore[assignment]
-    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+    found = state_dicts(_content(path))
+    if not found:
         raise UsageError(
             f"{path} holds no state dict (names -> tensors). "
             "Save it with torch.save(model.state_dict(), ...)."
         )
-    if all(name.startswith("module.") for name in state):
-        state = {name.removeprefix("module."): value for name, value in state.items()}
-    return state
+    wanted = classifier.state_dict()
+    fit = best_fit(found, wanted)
+    problem = mismatch(fit.tensors, wanted, head)
+    if problem:
+        raise UsageError(f"{path} does not fit the model: {problem}")
+    classifier.load_state_dict(fit.tensors)
+    return (f"note: {path}: {'; '.join(fit.done)}.",) if fit.done else ()
 
 
-def _torch_file(path: Path) -> dict[str, Tensor]:
+def _content(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UsageError(f"The weights file {path} does not exist.")
+    if path.suffix != ".safetensors":
+        return _torch_file(path)
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        return dict(load_file(path))
+    except (SafetensorError, OSError) as error:
+        raise UsageError(f"{path} is no valid safetensors file: {error}") from error
+
+
+def _torch_file(path: Path) -> dict[str, Any]:
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):  # training scripts save their options
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UsageError(
-            f"{path} cannot be loaded without running code from it, which is refused. Save only the weights: "
-            "torch.save(model.state_dict(), ...) or safetensors."
+            f"{path} cannot be loaded without running code from it, which is refused: it holds a whole "
+            "model, or other objects. Save only the weights, torch.save(model.state_dict(), ...) or "
+            "safetensors; or let a function of yours load and return the model: path/to/file.py:factory."
         ) from error
     except Exception as error:
+        if "TorchScript" in str(error):
+            raise UsageError(
+                f"{path} is a TorchScript file; give a state dict: "
+                f"torch.save(torch.jit.load({str(path)!r}).state_dict(), 'weights.pth')."
+            ) from error
         raise UsageError(f"{path} is no readable weights file: {error}") from error
-    if not isinstance(state, dict):
+    if isinstance(state, Tensor) or not isinstance(state, dict):
         raise UsageError(f"{path} holds {type(state).__name__}, expected a state dict (names -> tensors).")
     return state

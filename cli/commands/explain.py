@@ -116,6 +116,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     services = {file: ExplanationService([file]) for file in files}
     _check_colormap(arguments.colormap, services)
+    for line in dict.fromkeys(str(service.offer.card.preprocessing) for service in services.values()):
+        note(f"photo -> input: {line}")
     if arguments.csv:
         _row(["photo", "model", "class", "label", "score"])
     failed = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import UsageError
 from ..exporting import add_export_options, export_files
 from ..method_options import MethodOptions
 from ..models import HELP as MODEL_HELP
@@ -20,6 +21,8 @@ EXAMPLES = """\
 examples:
   smoothserve export efficientnet-lite0 -o model.onnx
   smoothserve export torchvision:resnet50 --weights resnet50.safetensors -o model.onnx
+  smoothserve export timm:vit_tiny_patch16_224 --weights vit.safetensors -o model.onnx
+  smoothserve export hf:my-vit -o model.onnx
   smoothserve export efficientnet-lite0 --objective contrast --top-k 3 -o model.onnx
   smoothserve export nets/mine.py:build --size 192 --labels names.txt -o model.onnx
   smoothserve export efficientnet-lite0 --method smoothgrad --samples 16 --noise 0.3 -o model.onnx
@@ -36,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    path = arguments.output
+    if path.suffix.lower() != ".onnx" or path.is_dir():
+        raise UsageError(f"-o {path} would be an ONNX file; give it a name that ends in .onnx: {path}.onnx.")
     export_files(arguments, {arguments.output: MethodOptions.from_arguments(arguments)})
     print(arguments.output)
     return 0

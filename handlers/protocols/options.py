@@ -13,6 +13,7 @@ from ..card import Card
 from ..errors import RequestError
 from ..images import colormaps
 from ..limits import Limits
+from ..suggestion import did_you_mean
 
 OUTPUTS = ("json", "heatmap", "overlay", "array")
 TRUE, FALSE = ("true", "1", "yes"), ("false", "0", "no")
@@ -145,7 +146,9 @@ def _target(value: str, offer: Offer) -> int | None:
         if same:
             return same[0]
         known = "a number or one of its labels" if card.labels else "a number (this model has no labels)"
-        raise RequestError(f"target={value[:80]!r} is no class: expected {known}.")
+        meant = did_you_mean(value, card.labels or ())
+        hint = f"{meant} Expected" if meant else ": expected"
+        raise RequestError(f"target={value[:80]!r} is no class{hint} {known}.")
     if number >= card.classes:
         raise RequestError(
             f"target={number} is out of range: the model has classes 0 to {card.classes - 1} "

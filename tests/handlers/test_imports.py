@@ -16,7 +16,7 @@ NAME = "smoothserve.handlers"
 # A part imports from rows above its own only. So images, card, errors and limits know nothing of protocols,
 # protocols nothing of the service, and the service nothing of TorchServe.
 ROWS = [
-    {"errors", "metrics"},
+    {"errors", "metrics", "suggestion"},
     {"card", "limits"},
     {"answer", "images"},
     {"graph", "panels", "protocols", "scores"},

@@ -1,0 +1,39 @@
+"""Mistakes in names and flags: two lines, and what was probably meant."""
+
+from __future__ import annotations
+
+import pytest
+from smoothserve.cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["exprot"], "smoothserve: error: argument COMMAND: 'exprot' is not known; did you mean 'export'"),
+        (["export", "m", "-o", "m.onnx", "--method", "smoothgard"], "did you mean 'SmoothGrad'"),
+        (["export", "m", "-o", "m.onnx", "--base", "gradeint"], "did you mean 'Gradient'"),
+        (["export", "m", "-o", "m.onnx", "--sampels", "3"], "--sampels 3; did you mean '--samples'"),
+        (["export", "m", "-o", "m.onnx", "--interpolation", "cubic"], "did you mean 'bicubic'"),
+        (["export", "m", "-o", "m.onnx", "--activation", "relu"], "There are: softmax, sigmoid, none."),
+        (["export", "m", "-o", "m.onnx", "--size", "224,224"], "expected a size such as 192 or 192x256"),
+        (["export", "m"], "the following arguments are required: -o/--output"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_two_lines(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert words in lines[0]
+    assert lines[1].endswith(" --help'")
+
+
+@pytest.mark.parametrize("path", ["out/x", "x.pth", "."])
+def test_the_file_to_write_is_looked_at_first(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "torchvision:resnet18", "-o", path]) == 1
+    said = capsys.readouterr().err
+    assert "a name that ends in .onnx" in said
+    assert "loading" not in said
