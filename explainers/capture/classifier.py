@@ -26,7 +26,8 @@ class OneOutput(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         chosen = select_output(self.classifier(image), self.output)
-        return chosen.unsqueeze(1) if chosen.ndim == 1 else chosen  # one number for each image
+        one_for_each = chosen.ndim == 1 and chosen.shape[0] == image.shape[0]
+        return chosen.unsqueeze(1) if one_for_each else chosen
 
 
 def select_output(result: Any, output: int | str | None) -> Tensor:
