@@ -22,7 +22,8 @@ import onnx
 import onnxruntime
 import torch
 import torch._inductor.config as inductor
-from smoothserve.explainers import SmoothDiff, capture, explain_program
+from smoothserve.explainers import SmoothDiff, explain_program
+from smoothserve.explainers.capture import capture
 from smoothserve.export import prediction_graph, to_onnx
 
 from .page import head, paragraph, table, text_of, write_page

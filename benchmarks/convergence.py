@@ -23,7 +23,8 @@ import numpy.typing as npt
 import onnxruntime
 import torch
 from skimage.metrics import structural_similarity
-from smoothserve.explainers import Gradient, Method, SmoothDiff, SmoothGrad, capture, explain, heatmap
+from smoothserve.explainers import Gradient, Method, SmoothDiff, SmoothGrad, explain, heatmap
+from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 

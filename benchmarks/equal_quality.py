@@ -24,7 +24,8 @@ import numpy as np
 import onnxruntime
 import torch
 from captum.attr import NoiseTunnel, Saliency
-from smoothserve.explainers import SmoothDiff, SmoothGrad, capture, explain_program
+from smoothserve.explainers import SmoothDiff, SmoothGrad, explain_program
+from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 

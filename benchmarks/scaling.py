@@ -20,7 +20,8 @@ from typing import Any
 
 import onnx
 import torch
-from smoothserve.explainers import Method, SmoothDiff, SmoothGrad, capture, explain_program
+from smoothserve.explainers import Method, SmoothDiff, SmoothGrad, explain_program
+from smoothserve.explainers.capture import capture
 from smoothserve.export import convert
 
 from .page import head, paragraph, table, text_of, write_page

@@ -26,7 +26,8 @@ import numpy as np
 import onnx
 import torch
 from captum.attr import NoiseTunnel, Saliency
-from smoothserve.explainers import Gradient, SmoothDiff, capture, explain_program
+from smoothserve.explainers import Gradient, SmoothDiff, explain_program
+from smoothserve.explainers.capture import capture
 from smoothserve.export import prediction_graph, to_onnx
 from torch import Tensor
 

@@ -15,7 +15,8 @@ from datetime import date
 from typing import Any
 
 import torch
-from smoothserve.explainers import Program, SmoothDiff, SmoothGrad, capture
+from smoothserve.explainers import Program, SmoothDiff, SmoothGrad
+from smoothserve.explainers.capture import capture
 from torch import Tensor
 
 from .digits_vit import digits, trained_vit

@@ -27,9 +27,9 @@ from smoothserve.explainers import (
     Program,
     SmoothDiff,
     SmoothGrad,
-    capture,
     explain_program,
 )
+from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 

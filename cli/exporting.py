@@ -35,7 +35,8 @@ def given_export_flags(arguments: argparse.Namespace) -> list[str]:
 
 def export_files(arguments: argparse.Namespace, methods: Mapping[Path, MethodOptions]) -> None:
     """Export the model that the options name, a file for each method; it is loaded and captured once."""
-    from smoothserve.explainers import capture, explain_program
+    from smoothserve.explainers import explain_program
+    from smoothserve.explainers.capture import capture
     from smoothserve.export import to_onnx
 
     with step(f"loading {arguments.model}"):

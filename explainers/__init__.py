@@ -1,6 +1,5 @@
 """Classifier -> explanation model: one graph, without autograd, that predicts and explains."""
 
-from .capture.capture import capture
 from .errors import (
     BatchError,
     CaptureError,
@@ -56,7 +55,6 @@ __all__ = [
     "SmoothGrad",
     "SmoothTaylor",
     "TrainingModeError",
-    "capture",
     "explain",
     "explain_program",
     "heatmap",

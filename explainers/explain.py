@@ -7,7 +7,7 @@ import time
 
 from torch import Tensor, nn
 
-from .capture.capture import capture
+from .capture import capture
 from .errors import MethodError
 from .graph.program import Program
 from .methods import METHODS, Method

@@ -52,8 +52,9 @@ class ExplanationModel(nn.Module):
         classes: K.
         scores: what the K columns of the logits are.
         classifier_name: of the class it was made from.
-        probe_images, probe_logits: a few images ``[P, C, H, W]`` and what the original classifier
-            said about them ``[P, K]``, so that files made of this model can be held against it.
+        probe_images: a few images ``[P, C, H, W]``.
+        probe_logits: what the original classifier said about them ``[P, K]``, so that files made of this
+            model can be held against it.
     """
 
     def __init__(

@@ -33,7 +33,8 @@ class Preprocessing:
     Attributes:
         resize: length of the shorter side, in pixels; None resizes the whole photo to ``crop``.
         crop: (height, width) of the network's input, in pixels.
-        mean, std: one number for each channel, in the order of ``channels``, for values in [0, 1].
+        mean: subtracted from values in [0, 1]; one number for each channel, in the order of ``channels``.
+        std: divided by afterwards; likewise.
         interpolation: one of ``INTERPOLATIONS``.
         channels: one of ``CHANNELS``.
     """

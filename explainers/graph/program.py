@@ -44,8 +44,9 @@ class Program:
         dtype: of the image.
         device: of image and weights.
         name: of the classifier's class.
-        probe_images, probe_logits: a few images ``[P, C, H, W]`` and what the classifier itself said
-            about them ``[P, K]``: the activation that is cut off is in it.
+        probe_images: a few images ``[P, C, H, W]``.
+        probe_logits: what the classifier itself said about them ``[P, K]``: the activation that is cut off is
+            in it.
         scores: what the K columns are.
         batch: for each node with a tensor value, where that holds the batch, or None.
             Filled by :func:`smoothserve.explainers.capture.batching.locate_batch`.

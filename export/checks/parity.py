@@ -95,7 +95,7 @@ def check_parity(
     """Compare a file in ONNX Runtime with the model it was made from, on fresh inputs.
 
     Two evaluations of a ReLU network in float32 differ by kinks: a pre-activation within
-    rounding of zero falls on the other side, and the gradient jumps by 1e-4 to 5e-3. They are no
+    rounding of zero falls on the other side, and the gradient jumps by 1e-4 to 2e-2. They are no
     mistake of the file, and the eager model has as many. So the median error over the images must
     stay below the tolerance for ``dtype``, or else below three times the distance of the eager float32
     model from itself in float64, measured image by image until that decides; and no image may exceed a

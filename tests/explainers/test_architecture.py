@@ -30,7 +30,6 @@ MAY_IMPORT = {
     "trace": {"errors", "graph", "heatmap", "methods", "objective", "passes", "reverse", "rules"},
     "explain": {"capture", "errors", "graph", "methods", "model", "objective", "trace", "tracing"},
     "__init__": {
-        "capture",
         "errors",
         "explain",
         "graph",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from smoothserve.explainers import SmoothDiff, SmoothGrad, explain
-from smoothserve.explainers.capture.capture import capture
+from smoothserve.explainers.capture import capture
 
 from benchmarks.digits_vit import digits, trained_vit
 from benchmarks.eager import attribution

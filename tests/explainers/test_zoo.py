@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from smoothserve.explainers import Program, SmoothDiff
-from smoothserve.explainers.capture.capture import capture
+from smoothserve.explainers.capture import capture
 from smoothserve.explainers.graph.arguments import arguments_by_name
 
 from benchmarks.eager import attribution

@@ -23,10 +23,10 @@ from smoothserve.explainers import (
     Method,
     SmoothDiff,
     SmoothGrad,
-    capture,
     explain,
     explain_program,
 )
+from smoothserve.explainers.capture import capture
 from smoothserve.export import convert, to_onnx
 from torch import nn
 

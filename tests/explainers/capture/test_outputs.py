@@ -10,15 +10,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from smoothserve.explainers import (
-    Gradient,
-    MethodError,
-    Objective,
-    OutputError,
-    SmoothDiff,
-    capture,
-    explain,
-)
+from smoothserve.explainers import Gradient, MethodError, Objective, OutputError, SmoothDiff, explain
+from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
 from smoothserve.handlers.protocols.question import Question
 from smoothserve.handlers.service import ExplanationService

@@ -17,7 +17,7 @@ from smoothserve.explainers import (
     Method,
     SmoothGrad,
 )
-from smoothserve.explainers.capture.capture import capture
+from smoothserve.explainers.capture import capture
 from smoothserve.explainers.graph.program import Program
 from torch import Tensor, nn
 

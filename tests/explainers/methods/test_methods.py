@@ -16,7 +16,7 @@ from smoothserve.explainers import (
     SmoothGrad,
     explain,
 )
-from smoothserve.explainers.capture.capture import capture
+from smoothserve.explainers.capture import capture
 from smoothserve.explainers.reverse.tape import Network
 from torch import Tensor
 

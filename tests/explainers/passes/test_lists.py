@@ -6,7 +6,7 @@ import logging
 
 import pytest
 import torch
-from smoothserve.explainers import capture
+from smoothserve.explainers.capture import capture
 from smoothserve.explainers.graph.program import Program
 from smoothserve.explainers.passes.step import Left, Step, at_each, run
 from torch import Tensor, fx, nn

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from smoothserve.explainers import Program, SmoothDiff, capture, explain_program
+from smoothserve.explainers import Program, SmoothDiff, explain_program
+from smoothserve.explainers.capture import capture
 from smoothserve.explainers.reverse.plan import Visit, plan
 from smoothserve.explainers.reverse.registry import Reads
 from smoothserve.explainers.reverse.resized import resized

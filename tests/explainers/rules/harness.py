@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from smoothserve.explainers import Program, capture
+from smoothserve.explainers import Program
+from smoothserve.explainers.capture import capture
 from smoothserve.explainers.reverse.tape import Network
 from torch import Tensor, nn
 

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 import torch
-from smoothserve.explainers import capture
 from smoothserve.explainers.averaging.expectation import FittedGaussian
+from smoothserve.explainers.capture import capture
 from smoothserve.explainers.reverse import registry
 from smoothserve.explainers.reverse.call import Call
 from smoothserve.explainers.reverse.plan import Visit, plan

@@ -1,4 +1,4 @@
-"""Classifier -> Program: export, check and simplify."""
+"""capture(): a classifier, exported by PyTorch, checked and simplified, becomes a Program."""
 
 from __future__ import annotations
 
