@@ -17,6 +17,7 @@ from .progress import Progress, silent
 from .session import load_session
 from .tolerance import TOLERANCES, Tolerance
 
+_COMPLETE = 0.05  # of the difference may be missing; more is worth a word
 _MANY = 16  # evaluations of the network for one image; with more, fewer images are asked
 _MORE_BATCHES = (3, 3, 3)  # where kinks leave it open
 
@@ -80,7 +81,17 @@ class Parity:
         return (
             f"ONNX Runtime against eager, relative L2, median over {len(self.errors['logits'])} images: "
             f"{', '.join(parts)}; logits against the classifier: {self.classifier_error:.1e}"
-            + (f"; completeness {np.median(self.completeness):.1e}" if self.completeness else "")
+            + self._completeness()
+        )
+
+    def _completeness(self) -> str:
+        """How much of the score's difference the attributions add up to, and whether that is enough."""
+        if not self.completeness:
+            return ""
+        missing = float(np.median(self.completeness))
+        verdict = "complete" if missing <= _COMPLETE else "more steps would bring the sum nearer"
+        return (
+            f"; completeness: {missing:.1%} of the difference to the baseline's score is missing, {verdict}"
         )
 
 

@@ -15,7 +15,8 @@ from smoothserve.explainers import (
     SmoothGrad,
     explain,
 )
-from smoothserve.export import VerificationError, check_contract, check_parity, to_onnx
+from smoothserve.export import Parity, VerificationError, check_contract, check_parity, to_onnx
+from smoothserve.export.checks.tolerance import TOLERANCES
 
 from tests import networks
 from tests.export.files import run
@@ -152,3 +153,10 @@ def test_rounding_is_measured_image_by_image_until_it_decides(tmp_path: Path) ->
     measured = check_parity(tmp_path / "m.onnx", model)
     assert len(measured.rounding["attribution"]) == 1
     assert len(measured.errors["attribution"]) == 4
+
+
+@pytest.mark.parametrize(("missing", "word"), [(0.01, "complete"), (0.3, "more steps")])
+def test_completeness_has_a_verdict(missing: float, word: str) -> None:
+    parity = Parity({"logits": (0.0,)}, {}, 0.0, (missing,), TOLERANCES["float32"], (1,))
+    assert f"{missing:.1%} of the difference" in str(parity)
+    assert word in str(parity)
