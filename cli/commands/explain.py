@@ -51,8 +51,8 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", nargs="+", metavar="PATH",
-        help="one or several files from 'smoothserve export', then photos that Pillow reads, folders of them, "
-        "or patterns",
+        help="one or several files from 'smoothserve export', then photos that Pillow reads, folders "
+        "of them, or patterns",
     )  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, metavar="PNG|DIR", help="the heatmap over the photo")
     parser.add_argument("--heatmap", type=Path, metavar="PNG|DIR", help="the heatmap alone, 8-bit grey")
