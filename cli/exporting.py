@@ -13,6 +13,7 @@ from .model_options import add_model_options, named_model
 from .models.answer import check_labels, first_answer
 from .objective_options import add_objective_options
 from .photo_options import add_photo_options, preprocessing_line
+from .plausible import doubt
 from .progress import note, step
 
 
@@ -50,6 +51,9 @@ def export_files(arguments: argparse.Namespace, methods: Mapping[Path, MethodOpt
     with step(f"capturing {model.name}"):
         program = capture(model.classifier, model.example(), answer.output, **outputs)
     note(f"outputs: {program.scores}")
+    doubts = doubt(model, program)
+    if doubts is not None:
+        note(doubts)
     for path, method in built.items():
         with step(f"rewriting {model.name} for {method}"):
             explained = explain_program(program, method, **given(arguments, ("objective", "top_k")))

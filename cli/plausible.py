@@ -1,0 +1,40 @@
+"""Do ordinary photos get confident predictions? Asked at export: a wrong preprocessing breaks nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from smoothserve.handlers.images.photo import crop, decode, to_input
+
+from .models.named import NamedModel
+
+if TYPE_CHECKING:
+    from smoothserve.explainers import Program
+
+# A cat, a cup of espresso and a rocket, from scikit-image (CC0, CC0, public domain).
+_PHOTOS = Path(__file__).parent / "photos_to_try"
+_MANY = 100  # classes; among fewer, an ordinary photo need not show one
+_CONFIDENT = 10  # times as probable as by chance, at least
+
+
+def doubt(model: NamedModel, program: Program) -> str | None:
+    """What to say where no photo is recognised with confidence; None where one is, or none can be."""
+    if model.preprocessing.channels == "planes" or program.classes < _MANY:
+        return None
+    photos = [decode(path.read_bytes()) for path in sorted(_PHOTOS.glob("*.jpg"))]
+    inputs = [to_input(crop(photo, model.preprocessing), model.preprocessing) for photo in photos]
+    images = torch.from_numpy(np.stack(inputs)).to(program.device, program.dtype)
+    with torch.no_grad():
+        probabilities = program.scores.probabilities(program.run(images)[program.logits])
+    if probabilities is None:
+        return None
+    best = float(probabilities.max())
+    if best >= _CONFIDENT / program.classes:
+        return None
+    return (
+        f"note: of {len(photos)} ordinary photos (a cat, a cup, a rocket) the most probable class has at "
+        f"most {best:.4f}. Are the weights loaded, and is the preprocessing right?"
+    )
