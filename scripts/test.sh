@@ -20,9 +20,11 @@ lint() {
 }
 if [ "${1:-}" = --quick ]; then
   lint
-  exec pytest -q -n 2 --dist loadgroup -m "not slow" tests/api tests/handlers tests/cli tests/docs \
-    tests/export/rewrites tests/explainers/test_architecture.py tests/explainers/test_mistakes.py \
-    tests/explainers/passes tests/explainers/averaging tests/explainers/reverse tests/explainers/rules/test_cases.py
+  exec pytest -q -n 2 --dist loadgroup -m "not slow" tests/api tests/handlers \
+    tests/cli/test_arrows.py tests/cli/test_main.py tests/cli/test_parser.py \
+    tests/docs/test_references.py tests/docs/test_adding_a_rule.py tests/export/rewrites \
+    tests/explainers/test_architecture.py tests/explainers/passes tests/explainers/reverse \
+    tests/explainers/rules/test_cases.py
 fi
 scripts/java.sh
 if [ $# -gt 0 ]; then
