@@ -67,8 +67,7 @@ class LoadedModel:
         (result,) = self._service.run([read_question(fields, {}, explain=True, offer=self._service.offer)])
         if not isinstance(result, Result):
             raise result
-        planes = self.card.preprocessing.channels == "planes"
-        return Explained(result, None if planes else decode(content))
+        return Explained(result, content)
 
     def __repr__(self) -> str:
         return f"LoadedModel({str(self.path)!r}: {self.card.name}, {self.card.method['name']})"
@@ -80,11 +79,17 @@ class Explained:
 
     Attributes:
         result: scores of all classes, and the heatmaps.
-        photo: the whole one, RGB; None for arrays of channels.
+        content: the photo's file.
     """
 
     result: Result
-    photo: Image.Image | None
+    content: bytes
+
+    @property
+    def photo(self) -> Image.Image | None:
+        """The whole photo, RGB; None for arrays of channels. Decoded each time: few pictures need it."""
+        planes = self.result.card.preprocessing.channels == "planes"
+        return None if planes else decode(self.content)
 
     @property
     def class_index(self) -> int:
@@ -122,7 +127,9 @@ class Explained:
             look: fields of :class:`smoothserve.handlers.panels.Look`, such as ``original=True``,
                 ``colour=True``, ``contours=0.5``, ``bare=True``.
         """
-        return panels(self.photo, [self.result], Look(**look))
+        chosen = Look(**look)
+        whole = self.photo if chosen.original or chosen.size is not None else None
+        return panels(whole, [self.result], chosen)
 
     def save(self, path: str | Path, **look: Any) -> None:
         """Write :meth:`overlay` as a picture, or the heatmap as an array where ``path`` ends in .npy."""

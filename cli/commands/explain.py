@@ -94,7 +94,13 @@ def _add_look(group: argparse._ArgumentGroup) -> None:
 
 @dataclass(frozen=True)
 class _Explained:
-    """What all files say about one photo."""
+    """What all files say about one photo.
+
+    Attributes:
+        photo: which one.
+        picture: the whole of it, where a panel needs more than what the network saw.
+        results: in the order of the files, and of the targets.
+    """
 
     photo: Photo
     picture: Image.Image | None
@@ -168,7 +174,8 @@ def _explain(
                 raise result
             results.append((file, result))
     planes = any(service.offer.card.preprocessing.channels == "planes" for service in services.values())
-    return _Explained(photo, None if planes else decode(content), tuple(results))
+    whole = arguments.output is not None and (arguments.original or arguments.size is not None)
+    return _Explained(photo, decode(content) if whole and not planes else None, tuple(results))
 
 
 def _check_colormap(name: str | None, services: dict[Path, ExplanationService]) -> None:

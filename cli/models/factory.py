@@ -105,7 +105,7 @@ def _module(path: Path) -> ModuleType:
 def _factory(module: ModuleType, function: str, path: Path) -> Callable[[], Any]:
     factory = getattr(module, function, None)
     if callable(factory):
-        return factory  # type: ignore[no-any-return]
+        return factory  # type: ignore[no-any-return]  # whatever the user's module has by that name
     own = [
         name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__
     ]

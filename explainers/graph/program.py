@@ -113,8 +113,7 @@ class Program:
         """Evaluate every node on ``image`` ``[N, C, H, W]`` for any N; returns node -> value."""
         values: Values = {self.image: image, **(self.weights if weights is None else weights)}
         for node in self.calls:
-            args, kwargs = fx.map_arg((node.args, node.kwargs), values.__getitem__)
-            values[node] = operation(node)(*args, **kwargs)
+            values[node] = evaluated(node, values)
             if observe is not None:
                 observe(node, values[node])
         return values
@@ -124,6 +123,12 @@ def operation(node: fx.Node) -> Callable[..., Any]:
     """The function that a call node calls."""
     assert callable(node.target)
     return node.target
+
+
+def evaluated(node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
+    """What a call gives for the values of its arguments."""
+    args, kwargs = fx.map_arg((node.args, node.kwargs), values.__getitem__)
+    return operation(node)(*args, **kwargs)
 
 
 def is_selection(node: fx.Node) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from ..graph.program import Program, operation
+from ..graph.program import Program, evaluated
 from ..graph.traits import Trait, has
 from .step import Left
 
@@ -30,8 +30,7 @@ def fold_constants(program: Program) -> list[Left]:
         if any(source in depends for source in sources):
             depends.add(node)
             continue
-        args, kwargs = fx.map_arg((node.args, node.kwargs), known.__getitem__)
-        values[node] = operation(node)(*args, **kwargs)
+        values[node] = evaluated(node, known)
         constant.append(node)
     left = []
     for node in constant:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor, fx
 
-from ..graph.program import BatchLayout, Program, Values, operation
+from ..graph.program import BatchLayout, Program, Values, evaluated
 
 
 def resized(program: Program, values: Values, varying: set[fx.Node], times: int) -> Values:
@@ -22,7 +20,7 @@ def resized(program: Program, values: Values, varying: set[fx.Node], times: int)
             if isinstance(value, Tensor) and layout is not None:  # others are read by selections alone
                 found[node] = _empty(value, layout, times)
         else:
-            found[node] = _computed(node, found)
+            found[node] = evaluated(node, found)
     return found
 
 
@@ -30,8 +28,3 @@ def _empty(value: Tensor, layout: BatchLayout, times: int) -> Tensor:
     shape = list(value.shape)
     shape[layout.axis] *= times
     return value.new_empty(shape)
-
-
-def _computed(node: fx.Node, values: Values) -> Any:
-    args, kwargs = fx.map_arg((node.args, node.kwargs), values.__getitem__)
-    return operation(node)(*args, **kwargs)
