@@ -75,7 +75,7 @@ class MethodOptions:
         if self.baseline is None:
             return self.kind(**self.parameters)
         given = self.baseline.read(preprocessing)
-        # Not every Method has a baseline, which is all that the checker knows; this one does, as checked above.
+        # Not every Method has a baseline, which is all that the checker knows; this one does (checked above).
         return self.kind(**self.parameters, baseline=given)  # type: ignore[call-arg]
 
 
