@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from smoothserve.explainers import Program
 
 # A cat, a cup of espresso and a rocket, from scikit-image (CC0, CC0, public domain).
-_PHOTOS = Path(__file__).parent / "photos_to_try"
+PHOTOS = Path(__file__).parent / "photos_to_try"
 _MANY = 100  # classes; among fewer, an ordinary photo need not show one
 _CONFIDENT = 10  # times as probable as by chance, at least
 
@@ -24,7 +24,7 @@ def doubt(model: NamedModel, program: Program) -> str | None:
     """What to say where no photo is recognised with confidence; None where one is, or none can be."""
     if model.preprocessing.channels == "planes" or program.classes < _MANY:
         return None
-    photos = [decode(path.read_bytes()) for path in sorted(_PHOTOS.glob("*.jpg"))]
+    photos = [decode(path.read_bytes()) for path in sorted(PHOTOS.glob("*.jpg"))]
     inputs = [to_input(crop(photo, model.preprocessing), model.preprocessing) for photo in photos]
     images = torch.from_numpy(np.stack(inputs)).to(program.device, program.dtype)
     with torch.no_grad():

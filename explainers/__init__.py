@@ -27,6 +27,7 @@ from .methods import (
 )
 from .model import Explanation, ExplanationModel
 from .objective import Objective
+from .propagation.images import dead_leaves
 from .reverse.tape import Network
 from .tracing import tracing_lock
 
@@ -55,6 +56,7 @@ __all__ = [
     "SmoothGrad",
     "SmoothTaylor",
     "TrainingModeError",
+    "dead_leaves",
     "explain",
     "explain_program",
     "heatmap",

@@ -15,6 +15,7 @@ from .graph.scores import Scores
 from .graph.traits import Trait, has
 from .methods import Method
 from .objective import Objective
+from .propagation.calibration import Calibration
 
 
 class Explanation(NamedTuple):
@@ -46,6 +47,7 @@ class ExplanationModel(nn.Module):
     Attributes:
         traced: the graph: ``(image, target)`` to the four parts of an :class:`Explanation`.
         method: the explanation method.
+        calibration: what the method measured on the network, if it does.
         objective: what of a class is explained.
         top_k: how many classes are explained in each image.
         image_shape: ``(C, H, W)`` of one image; the batch size is free.
@@ -61,6 +63,7 @@ class ExplanationModel(nn.Module):
         self,
         traced: fx.GraphModule,
         method: Method,
+        calibration: Calibration,
         objective: Objective,
         top_k: int,
         image_shape: tuple[int, ...],
@@ -74,6 +77,7 @@ class ExplanationModel(nn.Module):
         super().__init__()
         self.traced = traced
         self.method = method
+        self.calibration = calibration
         self.objective = objective
         self.top_k = top_k
         self.image_shape = image_shape

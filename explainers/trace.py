@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -27,8 +27,16 @@ from .reverse.tape import Network
 _TRACE_BATCH = 7  # any number that no layer is likely to have as a size of its own
 
 
-def trace(program: Program, method: Method, objective: Objective, top_k: int) -> fx.GraphModule:
+def trace(
+    program: Program,
+    method: Method,
+    objective: Objective,
+    top_k: int,
+    calibrated: Mapping[str, Tensor],
+) -> fx.GraphModule:
     """The graph ``(image, target) -> (logits, explained class, attribution, heatmap)``; weights are buffers.
+
+    ``calibrated`` is what the method measured on the network.
 
     Forward and reverse pass, method and heatmap are ordinary Python; they run once under ``make_fx`` with
     fake tensors in which only the batch is symbolic.
@@ -38,7 +46,8 @@ def trace(program: Program, method: Method, objective: Objective, top_k: int) ->
     """
     weights = list(program.weights)
     buffers = {
-        name: tensor.to(program.device) for name, tensor in method.buffers(program.image_shape).items()
+        name: tensor.to(program.device)
+        for name, tensor in {**method.buffers(program.image_shape), **calibrated}.items()
     }
 
     def explained(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import onnx
 from smoothserve.explainers import ExplanationModel
@@ -78,7 +79,7 @@ def to_onnx(
         name=name or model.classifier_name,
         image_shape=(channels, height, width),
         classes=model.classes,
-        method=model.method.describe(),
+        method=_method(model),
         signed=model.method.signed,
         objective=model.objective.describe(),
         top_k=model.top_k,
@@ -119,6 +120,14 @@ def _verified(draft: Path, model: ExplanationModel, card: Card, fast: bool, prog
     check_contract(draft, fast=fast, progress=progress)
     log.info("verified in ONNX Runtime in %.1f s", time.perf_counter() - start)
     return parity
+
+
+def _method(model: ExplanationModel) -> dict[str, Any]:
+    """Name and parameters, and on what it was calibrated, if it was."""
+    described = model.method.describe()
+    if not model.calibration.stored:
+        return described
+    return {**described, "calibration": model.calibration.describe()}
 
 
 def _put_in_place(draft: Path, weights: Path | None, path: Path) -> None:

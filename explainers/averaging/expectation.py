@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
 from . import moments
+from .gumbel import GumbelMaximum
 from .layout import Batches, Points, unrow
 from .samples import Joined, Samples, Scaled, Shifted, Widened
 from .slopes import Slope
@@ -17,7 +18,6 @@ from .windows import Windows
 
 _NO_VARIANCE = 1e-24
 _CONTRASTS = 2  # for variances averaged over neighbours; with all, SSIM is .01 better (16 samples: .02)
-_GUMBEL = math.pi / math.sqrt(6)  # one over the scale of Gumbel noise of deviation 1
 
 
 class SampleMean:
@@ -60,11 +60,63 @@ class SoftenedSteps(SampleMean):
         return self.batches.mean([slope.softened(chunk, self.beta) for chunk in z.points], z.layout)
 
 
-class FittedGaussian(SampleMean):
-    """As SampleMean, but slopes are those of z ~ N(mu, v), fitted to the samples of each element.
+class Gaussian(SampleMean, ABC):
+    """As SampleMean, but slopes are those of z ~ N(mu, v), whose moments subclasses know.
 
-    The moments are those of :func:`~.moments.mean_and_variance`; each value's are found once in a reverse
-    pass. Piecewise slopes and GELU's have a closed form; others use Gauss-Hermite quadrature.
+    Piecewise slopes and GELU's have a closed form; others use Gauss-Hermite quadrature.
+    """
+
+    @abstractmethod
+    def moments_of(self, z: Samples) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each element, of one sample's shape."""
+
+    @abstractmethod
+    def positive(self, variance: Tensor, finite: bool) -> Tensor:
+        """A variance to divide by; ``finite``: of finite values, as padding for a maximum is not."""
+
+    def slope(self, slope: Slope, z: Samples, y: Points) -> Tensor:
+        if not slope.everywhere:
+            return super().slope(slope, z, y)
+        mean, variance = self.moments_of(z)
+        return self.batches.repeat(slope.under_gaussian(mean, self.positive(variance, True)), z.layout)
+
+    def winners(
+        self, z: Samples, pooled: Points, pieces: Sequence[Samples], windows: Windows
+    ) -> list[Tensor]:
+        """As for a :class:`~.gumbel.GumbelMaximum`."""
+        if z.layout.axis != 0:
+            return super().winners(z, pooled, pieces, windows)
+        moments = [self.moments_of(piece) for piece in pieces]
+        mean, variance = (
+            torch.cat(parts, 1) if len(parts) > 1 else parts[0] for parts in zip(*moments, strict=True)
+        )
+        variance = self.positive(variance, all(piece.finite for piece in pieces))
+        found = GumbelMaximum.of(mean, variance, windows)
+        return [self.batches.repeat(odds / found.total, z.layout) for odds in found.odds]
+
+
+class Propagated(Gaussian):
+    """Moments that were carried through the network.
+
+    Args:
+        known: node -> mean and variance; see :func:`~smoothserve.explainers.propagation.propagate.propagate`.
+    """
+
+    def __init__(self, batches: Batches, known: Mapping[fx.Node, tuple[Tensor, Tensor]]) -> None:
+        super().__init__(batches)
+        self._known = known
+
+    def moments_of(self, z: Samples) -> tuple[Tensor, Tensor]:
+        return self._known[z.node]
+
+    def positive(self, variance: Tensor, finite: bool) -> Tensor:
+        return variance  # as propagation promises
+
+
+class FittedGaussian(Gaussian):
+    """Moments of the samples of each element, those of :func:`~.moments.mean_and_variance`.
+
+    Each value's are found once in a reverse pass.
 
     Args:
         antithetic: whether samples 2i and 2i + 1 are a pair.
@@ -77,39 +129,14 @@ class FittedGaussian(SampleMean):
         self.pool = pool
         self._known: dict[fx.Node, tuple[Tensor, Tensor]] = {}
 
-    def slope(self, slope: Slope, z: Samples, y: Points) -> Tensor:
-        if not slope.everywhere:
-            return super().slope(slope, z, y)
-        mean, variance = self._moments(z)
-        return self.batches.repeat(slope.under_gaussian(mean, _positive(variance)), z.layout)
+    def positive(self, variance: Tensor, finite: bool) -> Tensor:
+        if finite:
+            return variance.clamp(min=torch.finfo(variance.dtype).tiny)
+        # Infinities' variance is not a number: there the largest mean wins, as without noise.
+        return torch.where(variance > 0, variance, torch.full_like(variance, _NO_VARIANCE))
 
-    def winners(
-        self, z: Samples, pooled: Points, pieces: Sequence[Samples], windows: Windows
-    ) -> list[Tensor]:
-        """Softmax of the means over the window; its temperature is the largest deviation times sqrt(6) / pi.
-
-        If the elements of a window were their means plus independent Gumbel noise of scale b, their chances
-        of being the maximum would be softmax(mu / b) exactly (McFadden 1974); noise of deviation s has
-        b = sqrt(6) / pi * s. Single samples decide nothing, so few are enough.
-        """
-        if z.layout.axis != 0:
-            return super().winners(z, pooled, pieces, windows)
-        found = [self._moments(piece) for piece in pieces]
-        mean, variance = (
-            torch.cat(parts, 1) if len(parts) > 1 else parts[0] for parts in zip(*found, strict=True)
-        )
-        if all(piece.finite for piece in pieces):
-            variance = _positive(variance)
-        else:  # infinities' variance is not a number: there the largest mean wins, as without noise
-            variance = torch.where(variance > 0, variance, torch.full_like(variance, _NO_VARIANCE))
-        sharpness = windows.largest(variance).rsqrt() * _GUMBEL
-        top = windows.largest(mean)
-        odds = [((m - top) * sharpness).exp() for m in windows.by_offset(mean)]
-        total = torch.stack(odds).sum(0)
-        return [self.batches.repeat(each / total, z.layout) for each in odds]
-
-    def _moments(self, z: Samples) -> tuple[Tensor, Tensor]:
-        """Mean and variance; see :mod:`.samples` for where they come from."""
+    def moments_of(self, z: Samples) -> tuple[Tensor, Tensor]:
+        """See :mod:`.samples` for where they come from."""
         if z.node not in self._known:
             self._known[z.node] = self._find_moments(z)
         return self._known[z.node]
@@ -117,13 +144,13 @@ class FittedGaussian(SampleMean):
     def _find_moments(self, z: Samples) -> tuple[Tensor, Tensor]:
         match z.origin if self._pooled(z) else None:
             case Joined(parts):
-                means, variances = zip(*(self._moments(part) for part in parts), strict=True)
+                means, variances = zip(*(self.moments_of(part) for part in parts), strict=True)
                 return torch.cat(means, 1), torch.cat(variances, 1)
             case Scaled(source, scale):
-                mean, variance = self._moments(source)
+                mean, variance = self.moments_of(source)
                 return mean * scale, variance * (scale * scale)
             case Shifted(source, shift):
-                mean, variance = self._moments(source)
+                mean, variance = self.moments_of(source)
                 return mean + shift, variance
             case Widened(points, apply):
                 rows, shape = self.batches.rows(points, z.layout)
@@ -144,10 +171,6 @@ class FittedGaussian(SampleMean):
         """Whether the variance is averaged over neighbours."""
         is_map = z.layout.feature_map and z.layout.axis == 0
         return self.pool > 1 and is_map and min(z.points[0].shape[-2:]) > 1
-
-
-def _positive(variance: Tensor) -> Tensor:
-    return variance.clamp(min=torch.finfo(variance.dtype).tiny)
 
 
 def _by_rows(apply: Callable[[Tensor, bool], Tensor], shape: torch.Size) -> moments.Through:

@@ -25,6 +25,9 @@ class Trait(Enum):
     LINEAR_IN_FIRST = "linear in the first argument, if the others are constants"
     LINEAR_IN_ONE = "linear in any one of the tensor arguments, if the others are constants"
     LINEAR_IN_EACH = "linear in each of two tensor arguments, both of which may be activations"
+    COPIES = "each element of the result is an element of an argument, or one of its few own zeros"
+    SHIFTS = "adds a constant, or turns the sign"
+    SUMS = "each element of the result is a sum of elements of the first argument"
     SMOOTH = "a function of each element alone, whose derivative does not jump"
     OF_POSITIVE_NUMBERS = "such a function that does not exist for all numbers"
     KEEPS_ORDER = (
@@ -65,6 +68,21 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
     ),
     Trait.LINEAR_IN_ONE: (aten.mm.default, aten.mv.default, aten.linear.default),
     Trait.LINEAR_IN_EACH: (aten.mul.Tensor, aten.matmul.default, aten.bmm.default, aten.einsum.default),
+    Trait.COPIES: (
+        aten.cat.default, aten.stack.default,
+        aten.reshape.default, aten.permute.default, aten.transpose.int, aten.t.default,
+        aten.squeeze.dim, aten.squeeze.dims, aten.unsqueeze.default, aten.expand.default, aten.repeat.default,
+        aten.slice.Tensor, aten.select.int, aten.index_select.default, aten.index.Tensor,
+        aten.split.Tensor, aten.split_with_sizes.default, aten.unbind.int,
+        aten.clone.default, aten.contiguous.default, aten.alias.default,
+        aten.roll.default, aten.flip.default, aten.reflection_pad2d.default, aten.replication_pad2d.default,
+        aten.pixel_shuffle.default, aten.pixel_unshuffle.default, aten.channel_shuffle.default,
+        aten.im2col.default, aten.unfold.default, aten._to_copy.default,
+    ),
+    Trait.SHIFTS: (
+        aten.add.Scalar, aten.sub.Scalar, aten.rsub.Scalar, aten.neg.default,
+    ),
+    Trait.SUMS: (aten.sum.dim_IntList, aten.cumsum.default, aten.col2im.default),
     Trait.SMOOTH: (
         aten.celu.default, aten.silu.default, aten.mish.default, aten.softplus.default, aten.sigmoid.default,
         aten.log_sigmoid.default, aten.tanh.default, aten.exp.default, aten.log.default, aten.sqrt.default,

@@ -9,6 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ..graph.program import Program
+from ..propagation.calibration import Calibration
 from ..reverse.tape import Network
 
 
@@ -38,6 +40,18 @@ class Method(ABC):
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
         """Tensors to store with the model, by name; they come back in :meth:`attribute`."""
         return {}
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether the method measures something on the network before it is traced."""
+        return False
+
+    def calibrate(self, program: Program, images: Tensor | None) -> Calibration:
+        """What was measured; its tensors are stored, and come back in :meth:`attribute`, too.
+
+        ``images`` ``[P, C, H, W]`` are to be measured on; None leaves the choice to the method.
+        """
+        return Calibration()
 
     @property
     def evaluations(self) -> int:

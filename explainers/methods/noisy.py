@@ -61,6 +61,13 @@ class NoisyMethod(Method):
         shape = (-(-self._drawn // places(image_shape)), *image_shape)
         return {"noise": torch.randn(shape, generator=generator, dtype=torch.float32).half()}
 
+    def variance(self, image: Tensor) -> Tensor:
+        """Of the noise at an image ``[B, C, H, W]``: ``[B, 1, 1, 1]``."""
+        deviation = torch.full_like(image[:, :1, :1, :1], self.std)
+        if self.relative:
+            deviation = deviation * (image.amax((1, 2, 3)) - image.amin((1, 2, 3))).view(-1, 1, 1, 1)
+        return deviation * deviation
+
     @property
     def evaluations(self) -> int:
         return self.samples + 1  # the clean image, for the prediction

@@ -8,12 +8,18 @@ from functools import partial
 
 from torch import Tensor
 
-from ..averaging.expectation import Averaging, FittedGaussian, SampleMean
+from ..averaging.expectation import Averaging, FittedGaussian, Propagated, SampleMean
 from ..errors import MethodError
-from ..reverse.tape import Network
+from ..graph.program import Program
+from ..propagation.calibration import Calibration, calibrate
+from ..propagation.corrections import Calibrated
+from ..propagation.images import dead_leaves
+from ..propagation.propagate import propagate
+from ..reverse.tape import Network, Tape
 from .noisy import NoisyMethod
 
-ESTIMATORS = ("count", "gaussian")
+ESTIMATORS = ("count", "gaussian", "propagated")
+_IMAGES = 8  # to calibrate on, where none are given
 
 
 @dataclass(frozen=True)
@@ -56,12 +62,48 @@ class SmoothDiff(NoisyMethod):
     def signed(self) -> bool:
         return False
 
+    @property
+    def propagated(self) -> bool:
+        """Whether moments are carried through the network in place of samples."""
+        return self.estimator == "propagated"
+
+    def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
+        return {} if self.propagated else super().buffers(image_shape)
+
+    @property
+    def calibrates(self) -> bool:
+        return self.propagated
+
+    def calibrate(self, program: Program, images: Tensor | None) -> Calibration:
+        if not self.propagated:
+            return Calibration()
+        if images is None:
+            pictures = dead_leaves(_IMAGES, program.image_shape)
+            images = (pictures - pictures.mean()) / pictures.std()
+        return calibrate(program, images, self.variance)
+
+    @property
+    def evaluations(self) -> int:
+        return 3 if self.propagated else super().evaluations  # the image, means and variances
+
     def attribute(
         self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        averaging: Averaging = SampleMean
-        if self.estimator == "gaussian":
-            averaging = partial(FittedGaussian, antithetic=self.antithetic, pool=self.pool)
-        noisy = [network.at(points) for points in self.copies(image, buffers)]
-        result = network.at(image).smoothed_pullback(seeds, noisy, self.chunks, averaging)
+        if self.propagated:
+            noisy, chunks, averaging = self._without_samples(network, image, buffers)
+        else:
+            noisy, chunks = [network.at(points) for points in self.copies(image, buffers)], self.chunks
+            averaging = SampleMean
+            if self.estimator == "gaussian":
+                averaging = partial(FittedGaussian, antithetic=self.antithetic, pool=self.pool)
+        result = network.at(image).smoothed_pullback(seeds, noisy, chunks, averaging)
         return result.square() if self.squared else result
+
+    def _without_samples(
+        self, network: Network, image: Tensor, buffers: Mapping[str, Tensor]
+    ) -> tuple[list[Tape], tuple[int, ...], Averaging]:
+        """One point, the means, and the moments of all values."""
+        values, moments = propagate(
+            network.program, network.weights, image, self.variance(image), Calibrated(buffers)
+        )
+        return [network.with_values(values)], (1,), partial(Propagated, known=moments)

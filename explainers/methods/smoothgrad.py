@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from ..errors import MethodError
+from ..graph.program import Program
+from ..propagation.calibration import Calibration
 from ..reverse.tape import Network
 from .base import Method
 from .gradient import Gradient
@@ -50,6 +52,14 @@ class SmoothGrad(NoisyMethod):
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
         inner = {f"base_{name}": value for name, value in self._inner().buffers(image_shape).items()}
         return {**super().buffers(image_shape), **inner}
+
+    @property
+    def calibrates(self) -> bool:
+        return self.base.calibrates
+
+    def calibrate(self, program: Program, images: Tensor | None) -> Calibration:
+        inner = self._inner().calibrate(program, images)
+        return replace(inner, stored={f"base_{name}": value for name, value in inner.stored.items()})
 
     def _inner(self) -> Method:
         """The base; if it is noisy, with noise that is independent of this method's."""

@@ -12,7 +12,7 @@ from ..graph.program import Program, Values, is_selection
 from ..graph.source import source_line
 from ..graph.traits import Trait, has
 from .call import Call
-from .registry import Reads, Rule, rule_for
+from .registry import REVERSE, Reads, Rule
 from .site import Site
 
 OWN_VJP = Rule(Call.own_vjp, lambda _: True, Reads.POINTS)  # of every site that no rule is for
@@ -56,7 +56,7 @@ def plan(program: Program, varying: set[fx.Node], values: Values, logits_read: b
             reached.update(node.all_input_nodes)
             continue
         site = Site.of(node, active, varying)
-        chosen = rule_for(site) or OWN_VJP
+        chosen = REVERSE.rule_for(site) or OWN_VJP
         visits.append(Visit(site, chosen, unread))
         reached.update(site.leaves[position] for position in site.active)
         unread = unread and chosen.reads is Reads.SIZES

@@ -1,11 +1,11 @@
-"""Which rule a call site has, and what that rule reads."""
+"""Which rule a call site has, and what a reverse rule reads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from torch import Tensor
 
@@ -27,18 +27,16 @@ class Reads(Enum):
 
 
 @dataclass(frozen=True)
-class Rule:
-    """How an operation turns the gradient of its result into those of its active inputs.
+class SiteRule:
+    """What is done at some call sites of an operation.
 
     Attributes:
-        function: ``(call, gradient) -> gradients``, one for each active input.
+        function: that does it.
         when: the call sites that it is for.
-        reads: what it reads; a call that was promised to read sizes refuses to give points.
     """
 
-    function: Function
+    function: Callable[..., Any]
     when: Condition
-    reads: Reads
 
     @property
     def name(self) -> str:
@@ -46,48 +44,80 @@ class Rule:
         return getattr(self.function, "__name__", repr(self.function))
 
 
-_RULES: dict[Any, list[Rule]] = {}
+@dataclass(frozen=True)
+class Rule(SiteRule):
+    """How an operation turns the gradient of its result into those of its active inputs.
+
+    Attributes:
+        function: ``(call, gradient) -> gradients``, one for each active input.
+        reads: what it reads; a call that was promised to read sizes refuses to give points.
+    """
+
+    reads: Reads
+
+
+R = TypeVar("R", bound=SiteRule)
+
+
+class Registry(Generic[R]):
+    """Rules of one kind by the ATen overloads (or functions) that they are for.
+
+    An overload may have several rules, if no site meets the conditions of two.
+    """
+
+    def __init__(self) -> None:
+        self._rules: dict[Any, list[R]] = {}
+
+    def add(self, target: Any, new: R) -> None:
+        """Register a rule.
+
+        Raises:
+            ValueError: the overload has a rule of that name.
+        """
+        known = self._rules.setdefault(target, [])
+        if new.name in (each.name for each in known):
+            raise ValueError(f"{target} has a rule called {new.name} already.")
+        known.append(new)
+
+    def remove(self, target: Any) -> None:
+        """Forget the rules of an overload, if there are any."""
+        self._rules.pop(target, None)
+
+    def all(self) -> dict[Any, tuple[R, ...]]:
+        """All rules by their overload."""
+        return {target: tuple(rules) for target, rules in self._rules.items()}
+
+    def rule_for(self, site: Site) -> R | None:
+        """The rule that is for this site, or None.
+
+        Raises:
+            RuntimeError: there are two, so their order would decide.
+        """
+        found = [each for each in self._rules.get(site.target, ()) if each.when(site)]
+        if len(found) > 1:
+            names = " and ".join(each.name for each in found)
+            raise RuntimeError(
+                f"{site.target} has two rules here, {names}: let their conditions exclude each other."
+            )
+        return found[0] if found else None
+
+
+REVERSE: Registry[Rule] = Registry()
 
 
 def rule(*targets: Any, when: Condition, reads: Reads) -> Callable[[Function], Function]:
-    """Register a rule for ATen overloads (or functions); it is used at the sites that meet ``when``.
-
-    An overload may have several rules, if no site meets the conditions of two.
+    """Register a reverse rule for ATen overloads; it is used at the sites that meet ``when``.
 
     Raises:
         ValueError: the overload has a rule of that name.
     """
 
     def register(function: Function) -> Function:
-        new = Rule(function, when, reads)
         for target in targets:
-            known = _RULES.setdefault(target, [])
-            if new.name in (each.name for each in known):
-                raise ValueError(f"{target} has a rule called {new.name} already.")
-            known.append(new)
+            REVERSE.add(target, Rule(function, when, reads))
         return function
 
     return register
-
-
-def registered() -> dict[Any, tuple[Rule, ...]]:
-    """All rules by their overload."""
-    return {target: tuple(rules) for target, rules in _RULES.items()}
-
-
-def rule_for(site: Site) -> Rule | None:
-    """The registered rule that is for this site, or None.
-
-    Raises:
-        RuntimeError: there are two, so their order would decide.
-    """
-    found = [each for each in _RULES.get(site.target, ()) if each.when(site)]
-    if len(found) > 1:
-        names = " and ".join(each.name for each in found)
-        raise RuntimeError(
-            f"{site.target} has two rules here, {names}: let their conditions exclude each other."
-        )
-    return found[0] if found else None
 
 
 def first_input_only(site: Site) -> bool:

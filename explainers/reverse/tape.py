@@ -37,23 +37,25 @@ class Network:
         for seen, tape in self._tapes:
             if seen is points:
                 return tape
-        tape = Tape(self.program, self.weights, self.objective, points)
+        tape = self.with_values(self.program.run(points, self.weights))
         self._tapes.append((points, tape))
         return tape
 
+    def with_values(self, values: Values) -> Tape:
+        """A tape of values that were found in another way than by evaluating the network at points."""
+        return Tape(self.program, self.objective, values)
+
 
 class Tape:
-    """All values of one forward pass.
+    """All values of one forward pass, or what stands for them.
 
     It does not know the Network that keeps it, so both are freed with their last user.
     """
 
-    def __init__(
-        self, program: Program, weights: Mapping[fx.Node, Tensor], objective: Objective, points: Tensor
-    ) -> None:
+    def __init__(self, program: Program, objective: Objective, values: Values) -> None:
         self._program = program
         self._objective = objective
-        self.values: Values = program.run(points, weights)
+        self.values = values
 
     @property
     def logits(self) -> Tensor:

@@ -1,5 +1,5 @@
-"""Reverse rules: how each kind of operation turns the gradient of its result into that of its inputs."""
+"""What each kind of operation does to gradients on the way back, and to moments on the way forth."""
 
-from . import convolution, gates, linear, max_pool, resampling
+from . import convolution, gates, linear, max_pool, resampling, sums
 
-__all__ = ["convolution", "gates", "linear", "max_pool", "resampling"]
+__all__ = ["convolution", "gates", "linear", "max_pool", "resampling", "sums"]

@@ -1,15 +1,19 @@
-"""Max pooling: each element of a window gets the window's gradient times its chance of being the maximum."""
+"""Max pooling: gradients and moments pass by the chance of each element to be the window's maximum."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 
+from ..averaging.gumbel import GumbelMaximum
 from ..averaging.windows import Windows
 from ..graph.arguments import per_axis
 from ..graph.traits import Trait, has
+from ..propagation.operands import Operands
+from ..propagation.registry import Moments, moment_rule
 from ..reverse.call import Call
 from ..reverse.registry import Gradients, Reads, first_input_only, rule
 
@@ -26,21 +30,41 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
     """For each offset in the window, E[it wins] * g, added where the offset points."""
     if isinstance(gradient, dict):
         gradient = gradient[0]
-    a = call.arguments()
+    windows = _windows(call.arguments(), gradient)
+    shares = call.winners(windows, _pieces(call))
+    return [windows.add_up([gradient * share for share in shares])]
+
+
+@moment_rule(
+    aten.max_pool2d.default, aten.max_pool2d_with_indices.default,
+    when=first_input_only, corrected=True,
+)  # fmt: skip
+def maximum(operands: Operands) -> Moments:
+    """The mean of a :class:`GumbelMaximum`, and the largest variance of each window."""
+    pooled = operands.at_mean()
+    result = pooled if isinstance(pooled, Tensor) else pooled[0]
+    windows = _windows(operands.arguments(), result)
+    mean, variance = operands.of(0)
+    moments = GumbelMaximum.of(mean, variance, windows).mean, windows.largest(variance)
+    if isinstance(pooled, Tensor):
+        return Moments(*moments)
+    return Moments((moments[0], pooled[1]), (moments[1], None))
+
+
+def _windows(a: Mapping[str, Any], result: Tensor) -> Windows:
+    """Those of a pooling with these arguments and a result of this size."""
     kernel, padding, dilation = (per_axis(a[name], 2) for name in ("kernel_size", "padding", "dilation"))
     stride = per_axis(a["stride"], 2) if a["stride"] else kernel
-    z, pooled = call.points(call.inputs[0]), call.points(call.node)
-    windows = Windows(
+    size = a["self"].shape[-2:]
+    return Windows(
         (kernel[0], kernel[1]),
         (stride[0], stride[1]),
         (padding[0], padding[1]),
         (dilation[0], dilation[1]),
         ceil=bool(a["ceil_mode"]),
-        size=(z[0].shape[-2], z[0].shape[-1]),
-        out=(pooled[0].shape[-2], pooled[0].shape[-1]),
+        size=(size[0], size[1]),
+        out=(result.shape[-2], result.shape[-1]),
     )
-    shares = call.winners(windows, _pieces(call))
-    return [windows.add_up([gradient * share for share in shares])]
 
 
 def _pieces(call: Call) -> list[fx.Node]:

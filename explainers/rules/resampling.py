@@ -1,24 +1,22 @@
-"""Average pooling, interpolation, sliding windows: linear maps along axes, transposed as small matrices."""
+"""Average pooling, interpolation, sliding windows: linear maps along axes, as small matrices."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..graph.arguments import per_axis
+from ..propagation.operands import Operands
+from ..propagation.registry import Moments, moment_rule
 from ..reverse.call import Call
 from ..reverse.registry import Gradients, Reads, first_input_only, rule
 
 aten = torch.ops.aten
-
-
-def _transpose(gradient: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Y = R X C^T, so X receives R^T G C; R is ``[out_h, in_h]``, C is ``[out_w, in_w]``."""
-    return rows.T.to(gradient) @ gradient @ columns.to(gradient)
 
 
 def _matrix(size: int, along_rows: Callable[[Tensor], Tensor]) -> Tensor:
@@ -28,29 +26,68 @@ def _matrix(size: int, along_rows: Callable[[Tensor], Tensor]) -> Tensor:
         return along_rows(unit).reshape(size, -1).T.contiguous()
 
 
-def _sizes(call: Call, gradient: Tensor) -> tuple[int, int, int, int]:
-    height, width = call.arguments()["self" if "self" in call.arguments() else "input"].shape[-2:]
-    return int(height), int(width), int(gradient.shape[-2]), int(gradient.shape[-1])
+class Axes(NamedTuple):
+    """A linear map of feature maps, Y = f R X C^T.
+
+    Attributes:
+        rows: R, ``[out_h, in_h]``, float64.
+        columns: C, ``[out_w, in_w]``, float64.
+        factor: f.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    factor: float = 1.0
 
 
-@rule(aten.adaptive_avg_pool2d.default, when=first_input_only, reads=Reads.SIZES)
-def adaptive_average_pool(call: Call, gradient: Tensor) -> Gradients:
+Find = Callable[[Any, Mapping[str, Any], Sequence[int]], Axes]  # (overload, arguments, shape of the result)
+
+
+def resampling(*targets: Any) -> Callable[[Find], Find]:
+    """Register both rules of operations that act along rows and columns, as a function says."""
+
+    def register(axes_of: Find) -> Find:
+        @rule(*targets, when=first_input_only, reads=Reads.SIZES)
+        @wraps(axes_of)
+        def pull(call: Call, gradient: Tensor) -> Gradients:
+            """X receives f R^T G C."""
+            rows, columns, factor = axes_of(call.target, call.arguments(), gradient.shape)
+            result = rows.T.to(gradient) @ gradient @ columns.to(gradient)
+            return [result if factor == 1 else result * factor]
+
+        @moment_rule(*targets, when=first_input_only, corrected=True)
+        @wraps(axes_of)
+        def push(operands: Operands) -> Moments:
+            """The variance of Y is f^2 (R * R) V (C * C)^T."""
+            mean, variance = operands.at_mean(), operands.of(0).variance
+            rows, columns, factor = axes_of(operands.target, operands.arguments(), mean.shape)
+            spread = (rows * rows * factor**2).to(mean) @ variance @ (columns * columns).T.to(mean)
+            return Moments(mean, spread)
+
+        return axes_of
+
+    return register
+
+
+@resampling(aten.adaptive_avg_pool2d.default)
+def adaptive_average_pool(target: Any, a: Mapping[str, Any], shape: Sequence[int]) -> Axes:
     """Output cell (i, j) is the mean of its window; each pixel of it receives g / window size."""
-    height, width, out_h, out_w = _sizes(call, gradient)
-    rows = _matrix(height, lambda x: F.adaptive_avg_pool2d(x, (out_h, 1)))
-    columns = _matrix(width, lambda x: F.adaptive_avg_pool2d(x, (out_w, 1)))
-    return [_transpose(gradient, rows, columns)]
+    height, width = _size(a)
+    out_h, out_w = shape[-2:]
+    return Axes(
+        _matrix(height, lambda x: F.adaptive_avg_pool2d(x, (out_h, 1))),
+        _matrix(width, lambda x: F.adaptive_avg_pool2d(x, (out_w, 1))),
+    )
 
 
-@rule(aten.avg_pool2d.default, when=first_input_only, reads=Reads.SIZES)
-def average_pool(call: Call, gradient: Tensor) -> Gradients:
+@resampling(aten.avg_pool2d.default)
+def average_pool(target: Any, a: Mapping[str, Any], shape: Sequence[int]) -> Axes:
     """As above; windows may overlap, be cut by the border (ceil mode) or count their padding.
 
     Means over rows and over columns are taken one after the other. A ``divisor_override`` is no
     product of two counts, so it replaces them: sums by rows and columns, divided once.
     """
-    a = call.arguments()
-    height, width, _, _ = _sizes(call, gradient)
+    height, width = _size(a)
     kernel, stride, padding = (per_axis(a[name], 2) for name in ("kernel_size", "stride", "padding"))
     stride = stride or kernel
     override = a["divisor_override"]
@@ -66,21 +103,18 @@ def average_pool(call: Call, gradient: Tensor) -> Gradients:
             1 if override else None,
         )
 
-    result = _transpose(gradient, _matrix(height, along(0)), _matrix(width, along(1)))
-    return [result / override if override else result]
+    return Axes(_matrix(height, along(0)), _matrix(width, along(1)), 1 / override if override else 1.0)
 
 
-@rule(
+@resampling(
     aten.upsample_nearest2d.vec, aten.upsample_nearest2d.default, aten.upsample_bilinear2d.vec,
     aten.upsample_bicubic2d.vec, aten._upsample_nearest_exact2d.vec,
     aten._upsample_bilinear2d_aa.default, aten._upsample_bilinear2d_aa.vec,
     aten._upsample_bicubic2d_aa.default, aten._upsample_bicubic2d_aa.vec,
-    when=first_input_only, reads=Reads.SIZES,
 )  # fmt: skip
-def upsample(call: Call, gradient: Tensor) -> Gradients:
+def upsample(target: Any, a: Mapping[str, Any], shape: Sequence[int]) -> Axes:
     """Interpolation weighs input pixels; each receives the gradients of what it fed, so weighed."""
-    a = call.arguments()
-    height, width, out_h, out_w = _sizes(call, gradient)
+    height, width = _size(a)
     scales = a.get("scale_factors") or [a.get("scales_h"), a.get("scales_w")]
 
     def along(axis: int, size: int) -> Callable[[Tensor], Tensor]:
@@ -97,13 +131,18 @@ def upsample(call: Call, gradient: Tensor) -> Gradients:
             }
             if "scale_factors" in a and a["scale_factors"] is not None:
                 by_name["output_size"], by_name["scale_factors"] = None, [scales[axis], 1.0]
-            names = [argument.name for argument in call.target._schema.arguments]
-            result: Tensor = call.target(*(by_name[name] for name in names))
+            names = [argument.name for argument in target._schema.arguments]
+            result: Tensor = target(*(by_name[name] for name in names))
             return result[..., :1]
 
         return interpolate
 
-    return [_transpose(gradient, _matrix(height, along(0, out_h)), _matrix(width, along(1, out_w)))]
+    return Axes(_matrix(height, along(0, int(shape[-2]))), _matrix(width, along(1, int(shape[-1]))))
+
+
+def _size(a: Mapping[str, Any]) -> tuple[int, int]:
+    height, width = a["self" if "self" in a else "input"].shape[-2:]
+    return int(height), int(width)
 
 
 @rule(aten.unfold.default, when=first_input_only, reads=Reads.SIZES)

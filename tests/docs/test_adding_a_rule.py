@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from smoothserve.explainers import DifferentiationError, Gradient, SmoothDiff, explain
-from smoothserve.explainers.reverse import registry
+from smoothserve.explainers.reverse.registry import REVERSE
 from torch import Tensor, nn
 
 from .blocks import DOCS, blocks
@@ -46,4 +46,4 @@ def test_the_example_adds_a_rule() -> None:
             alike = torch.cosine_similarity(got.flatten(), same.flatten(), 0)
             assert alike > (0.99 if isinstance(method, SmoothDiff) else 1 - 1e-12)
     finally:
-        del registry._RULES[operation.default]
+        REVERSE.remove(operation.default)

@@ -16,7 +16,8 @@ from smoothserve.explainers import (
     SmoothDiff,
     explain,
 )
-from smoothserve.explainers.averaging.slopes import Bend, GeluSlope, SlopeSum, SmoothSlope, Step, Steps
+from smoothserve.explainers.averaging.slopes import GeluSlope, SlopeSum, SmoothSlope
+from smoothserve.explainers.averaging.steps import Bend, Step, Steps
 from torch import Tensor, nn
 
 from tests import networks, reference

@@ -8,10 +8,9 @@ import pytest
 import torch
 from smoothserve.explainers.averaging.expectation import FittedGaussian
 from smoothserve.explainers.capture import capture
-from smoothserve.explainers.reverse import registry
 from smoothserve.explainers.reverse.call import Call
 from smoothserve.explainers.reverse.plan import Visit, plan
-from smoothserve.explainers.reverse.registry import Reads, first_input_only, registered, rule
+from smoothserve.explainers.reverse.registry import REVERSE, Reads, first_input_only, rule
 from smoothserve.explainers.reverse.tape import Network
 from torch import Tensor
 
@@ -29,7 +28,7 @@ def name(case: Case) -> str:
 
 def test_every_rule_has_a_row() -> None:
     """A rule that is registered for an overload, and is not named by a row for it, is not proved."""
-    wanted = [(str(target), each.name) for target, rules in registered().items() for each in rules]
+    wanted = [(str(target), each.name) for target, rules in REVERSE.all().items() for each in rules]
     rows = [(str(case.overload), case.rule) for case in CASES]
     assert sorted(set(wanted) - set(rows)) == [], "rules without a row in cases.py"
     assert sorted(set(rows) - set(wanted)) == [], "rows without a rule"
@@ -78,7 +77,7 @@ ERFINV = torch.ops.aten.erfinv.default  # has no rule of its own
 @pytest.fixture
 def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rules that a test registers are gone afterwards."""
-    monkeypatch.setattr(registry, "_RULES", {target: [*rules] for target, rules in registry._RULES.items()})
+    monkeypatch.setattr(REVERSE, "_rules", {target: [*rules] for target, rules in REVERSE.all().items()})
 
 
 def pull_through_erfinv(classes: int = 1) -> Tensor:

@@ -1,0 +1,100 @@
+"""The operands of one operation, as the author of a moment rule sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from ..graph.program import Values
+from ..reverse.site import Site
+from ..reverse.vjp import vjp
+from .registry import Moments
+
+
+class Operands:
+    """What a moment rule is given.
+
+    Args:
+        site: the operation and its arguments.
+        values: of every node that does not depend on the pixels.
+        moments: of every node that does.
+    """
+
+    def __init__(self, site: Site, values: Values, moments: Mapping[fx.Node, Moments]) -> None:
+        self.site = site
+        self._values = values
+        self._moments = moments
+
+    @property
+    def target(self) -> Any:
+        """The ATen overload, or the function, that is called."""
+        return self.site.target
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments by their schema names with defaults filled in; the mean of those that vary."""
+        return self.site.arguments(self._means())
+
+    def of(self, position: int) -> Moments:
+        """The moments of the flattened argument at ``position``, which varies."""
+        return self._moments[self.site.leaves[position]]
+
+    def at_mean(self, **replaced: Any) -> Any:
+        """The operation's result at the means of its inputs; arguments may be replaced, by name."""
+        return self._run(self._means(), replaced)
+
+    def at_variance(self, constants: float | None = None, **replaced: Any) -> Any:
+        """The operation's result for variances in place of the inputs that vary.
+
+        ``constants``: this variance in the place of other tensors of floating point numbers, too.
+        """
+        values: Values = {leaf: self._moments[leaf].variance for leaf in self._varying()}
+        for leaf, value in self._constants().items():
+            values[leaf] = value
+            if constants is not None and isinstance(value, Tensor) and value.is_floating_point():
+                values[leaf] = torch.full_like(value, constants)
+        return self._run(values, replaced)
+
+    def with_squares(self, **replaced: Any) -> Any:
+        """As :meth:`at_variance`, with the square of every constant tensor of floating point numbers.
+
+        sum_i w_i z_i of independent z_i has variance sum_i w_i^2 var(z_i).
+        """
+        values: Values = {leaf: self._moments[leaf].variance for leaf in self._varying()}
+        for leaf, value in self._constants().items():
+            is_number = isinstance(value, Tensor) and value.is_floating_point()
+            values[leaf] = value * value if is_number else value
+        return self._run(values, replaced)
+
+    def apply(self, z: Tensor) -> Tensor:
+        """s(z) of an element-wise function at any z, in place of the first input."""
+        result: Tensor = self._run({**self._means(), self.site.leaves[0]: z}, {})
+        return result
+
+    def derivative(self, z: Tensor) -> Tensor:
+        """s'(z) of an element-wise function at any z: the operation's own VJP of ones."""
+        (result,) = vjp(self.site, {**self._means(), self.site.leaves[0]: z}, torch.ones_like(z))
+        assert result is not None
+        return result
+
+    def _varying(self) -> list[fx.Node]:
+        return [self.site.leaves[position] for position in sorted(self.site.varying)]
+
+    def _constants(self) -> Values:
+        varying = set(self._varying())
+        nodes = [leaf for leaf in self.site.leaves if isinstance(leaf, fx.Node) and leaf not in varying]
+        return {node: self._values[node] for node in nodes}
+
+    def _means(self) -> Values:
+        return {**self._values, **{leaf: self._moments[leaf].mean for leaf in self._varying()}}
+
+    def _run(self, values: Values, replaced: Mapping[str, Any]) -> Any:
+        if not replaced:
+            return self.site.run(self.site.with_values(values))
+        given = {**self.site.arguments(values), **replaced}
+        schema = self.target._schema.arguments
+        positional = [given[argument.name] for argument in schema if not argument.kwarg_only]
+        named = {argument.name: given[argument.name] for argument in schema if argument.kwarg_only}
+        return self.target(*positional, **named)
