@@ -40,6 +40,7 @@ def describe(service: ExplanationService) -> dict[str, Any]:
         "classes": card.classes,
         "labels": list(card.labels) if card.labels else None,
         "preprocessing": asdict(card.preprocessing),
+        "photo_to_input": str(card.preprocessing),
         "outputs": card.outputs,
         "methods": methods,
         **elsewhere,

@@ -115,19 +115,27 @@ def test_in_words(method: Method, preprocessing: Preprocessing, words: str | Non
 
 
 def test_every_command_says_it(factory: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """So does the server's description."""
+    """How much noise, and how a photo becomes the input, in a line each; so does the server's description."""
     path, plain, photo = tmp_path / "m.onnx", tmp_path / "plain.onnx", tmp_path / "photo.png"
     Image.new("RGB", (30, 30), "red").save(photo)
-    export = ["export", factory, "--size", "24", "--mean", "0.5", "--std", "0.5", "--fast"]
+    export = ["export", factory, "--size", "24", "--mean", "0.5", "--std", "0.5", "--resize", "24", "--fast"]
+    export += ["--interpolation", "bicubic"]
+    way = "RGB, shorter side to 24, its middle 24 x 24, bicubic; values in [0, 1], mean 0.5, std 0.5"
     said = "std 0.14 in the model's input, 7 % of the range from black to white"
     assert main([*export, "-o", str(path), "--samples", "2", "--noise", "7%"]) == 0
-    assert f"noise: {said}\n" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert f"noise: {said}\n" in err
+    assert f": {way}" in err
     assert main([*export, "-o", str(plain), "--method", "gradient"]) == 0
     assert "noise: " not in capsys.readouterr().err
     assert main(["verify", str(path)]) == 0
-    assert f"noise   {said}\n" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"noise   {said}\n" in out
+    assert f"photo   {way}\n" in out
     assert main(["explain", str(path), str(photo)]) == 0
-    assert f"noise: {said}\n" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"photo -> input: {way}\nnoise: {said}\n"
+    assert main(["archive", str(path), "tiny", "--store", str(tmp_path)]) == 0
+    assert f"photo -> input: {way}\n" in capsys.readouterr().err
     assert main(["explain", str(path), str(plain), str(photo)]) == 0
     assert [line for line in capsys.readouterr().err.splitlines() if line.startswith("noise")] == [
         f"noise in m.onnx: {said}"
@@ -135,3 +143,4 @@ def test_every_command_says_it(factory: str, tmp_path: Path, capsys: pytest.Capt
     about = describe(ExplanationService([path, plain]))
     assert about["methods"]["smoothdiff"]["noise"] == said
     assert about["methods"]["gradient"]["noise"] is None
+    assert about["photo_to_input"] == way
