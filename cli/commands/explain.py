@@ -206,7 +206,9 @@ def _write(explained: _Explained, arguments: argparse.Namespace, several: bool) 
             arguments.original, arguments.size, arguments.colour, arguments.colormap, arguments.opacity,
             arguments.contours, arguments.bare,
         )  # fmt: skip
-        picture = panels(explained.picture, results, look)
+        several_files = len({file for file, _ in explained.results}) > 1
+        sources = [f"{result.card.method['name']}, {file.name}" for file, result in explained.results]
+        picture = panels(explained.picture, results, look, sources if several_files else None)
         write(destination(arguments.output, name, ".png", several), to_png(picture))
     if arguments.heatmap:
         write(destination(arguments.heatmap, name, ".png", several), grey_png(np.hstack(heatmaps)))

@@ -89,11 +89,13 @@ def test_three_commands(library: str, folder: Path, monkeypatch: pytest.MonkeyPa
     assert "photo -> input: RGB" in done.stderr
     assert "note: nothing says" not in done.stderr
     assert done.stdout.count("ok  ") == 7  # verify's
-    assert Image.open(f"{library}.png").size[0] > 100
+    with Image.open(f"{library}.png") as picture:
+        assert min(picture.size) > 100
 
     answer = smoothserve.load(f"{library}.onnx").explain("photo.jpg")
     network, way = LIBRARIES[library]()
-    photo = Image.open("photo.jpg").convert("RGB")
+    with Image.open("photo.jpg") as file:
+        photo = file.convert("RGB")
     preprocessing = answer.result.card.preprocessing
     with torch.no_grad():
         same = network(torch.from_numpy(to_input(crop(photo, preprocessing), preprocessing))[None])
