@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
+from smoothserve.handlers.noise import noise_in_words
+
 from .arguments import given
 from .file_options import add_file_options
 from .method_options import MethodOptions, add_method_options
@@ -55,6 +57,9 @@ def export_files(arguments: argparse.Namespace, methods: Mapping[Path, MethodOpt
     if doubts is not None:
         note(doubts)
     for path, method in built.items():
+        noise = noise_in_words(method.describe(), model.preprocessing)
+        if noise is not None:
+            note(f"noise: {noise}")
         with step(f"rewriting {model.name} for {method}"):
             explained = explain_program(program, method, **given(arguments, ("objective", "top_k")))
         with step(f"writing and verifying {path}") as progress:

@@ -83,6 +83,11 @@ class Preprocessing:
         """Of arrays ``[channels, *size]`` that are taken as they come."""
         return cls(None, size, mean=(0.0,) * channels, std=(1.0,) * channels, channels="planes")
 
+    @property
+    def span(self) -> float | None:
+        """How far black and white are apart in the network's input, mean of the channels; None for planes."""
+        return None if self.channels == "planes" else sum(1 / std for std in self.std) / len(self.std)
+
     def scaled(self, factor: float) -> Preprocessing:
         """The same part of the photo at another resolution, for pictures."""
         height, width = (max(round(side * factor), 1) for side in self.crop)

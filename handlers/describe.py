@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from .noise import noise_in_words
 from .protocols.options import OPTIONS
 from .service import ExplanationService
 
@@ -16,6 +17,7 @@ def describe(service: ExplanationService) -> dict[str, Any]:
     methods = {
         name: {
             **offer.cards[name].method,
+            "noise": noise_in_words(offer.cards[name].method, card.preprocessing),
             "signed": offer.cards[name].signed,
             "objective": offer.cards[name].objective,
             "classes_explained": offer.cards[name].top_k,
@@ -38,6 +40,7 @@ def describe(service: ExplanationService) -> dict[str, Any]:
         "classes": card.classes,
         "labels": list(card.labels) if card.labels else None,
         "preprocessing": asdict(card.preprocessing),
+        "photo_to_input": str(card.preprocessing),
         "outputs": card.outputs,
         "methods": methods,
         **elsewhere,

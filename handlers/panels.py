@@ -15,7 +15,7 @@ from .images.caption import captioned
 from .images.photo import crop, crop_box
 from .images.picture import enlarge, overlay
 
-_GAP = 8  # pixels between panels
+_GAP = 1 / 100  # of a panel's width, between two; 8 pixels at least
 _LARGEST = 4096  # pixels, of an original's longer side: enough for a screen, and for a minute
 
 
@@ -41,25 +41,43 @@ class Look:
     bare: bool = False
 
 
-def panels(photo: Image.Image | None, results: Sequence[Result], look: Look) -> Image.Image:
-    """One panel for each class of each result, from left to right."""
+def panels(
+    photo: Image.Image | None,
+    results: Sequence[Result],
+    look: Look,
+    sources: Sequence[str] | None = None,
+) -> Image.Image:
+    """One panel for each class of each result, from left to right.
+
+    Args:
+        photo: the whole of it, for looks that need more than what the network saw.
+        results: of one photo.
+        look: of every panel.
+        sources: whose each result is, for the captions; None: not said.
+    """
     pictures = [
-        _panel(photo, result, index, heat, look)
-        for result in results
+        _panel(photo, result, index, heat, look, sources[number] if sources else None)
+        for number, result in enumerate(results)
         for index, heat in result.heatmaps.items()
     ]
+    gap = max(round(pictures[0].width * _GAP), 8)
     height = max(picture.height for picture in pictures)
-    width = sum(picture.width for picture in pictures) + _GAP * (len(pictures) - 1)
+    width = sum(picture.width for picture in pictures) + gap * (len(pictures) - 1)
     row = Image.new("RGB", (width, height), "white")
     left = 0
     for picture in pictures:
         row.paste(picture, (left, 0))
-        left += picture.width + _GAP
+        left += picture.width + gap
     return row
 
 
 def _panel(
-    photo: Image.Image | None, result: Result, index: int, heat: npt.NDArray[np.float32], look: Look
+    photo: Image.Image | None,
+    result: Result,
+    index: int,
+    heat: npt.NDArray[np.float32],
+    look: Look,
+    source: str | None,
 ) -> Image.Image:
     signed = result.card.signed
     shown, heatmap = (
@@ -73,7 +91,7 @@ def _panel(
     entry = result.describe_class(index)
     value = entry[result.card.reports]
     text = f"{value:.1%}" if result.card.reports == "probability" else f"{value:.4g}"
-    return captioned(picture, entry["label"], text, signed, look.colormap)
+    return captioned(picture, entry["label"], text, signed, look.colormap, source)
 
 
 def _seen(

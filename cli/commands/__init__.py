@@ -1,5 +1,5 @@
 """The subcommands, in the order in which a newcomer needs them."""
 
-from . import archive, explain, export, verify
+from . import archive, completion, explain, export, verify
 
-COMMANDS = (export, explain, archive, verify)
+COMMANDS = (export, explain, archive, verify, completion)

@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..exporting import add_export_options, export_files, given_export_flags
 from ..method_options import MethodOptions
 from ..models import HELP as MODEL_HELP
-from ..progress import step
+from ..progress import note, step
 
 NAME = "archive"
 HELP = "build a TorchServe archive (.mar) from a model or an exported .onnx"
@@ -126,7 +126,8 @@ def _given_files(arguments: argparse.Namespace) -> list[Path]:
             raise UsageError(f"{path} does not exist (next to an .onnx file, --also takes .onnx files).")
     for path in paths:
         with step(f"verifying {path}"):
-            check_contract(path)
+            contract = check_contract(path)
+        note(f"photo -> input: {contract.card.preprocessing}")
     return paths
 
 

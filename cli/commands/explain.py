@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,12 @@ import numpy as np
 from PIL import Image
 from smoothserve.export import require
 from smoothserve.handlers.answer import Result
+from smoothserve.handlers.card import Card
 from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.images import colormaps
 from smoothserve.handlers.images.photo import decode
 from smoothserve.handlers.images.picture import grey_png, to_png
+from smoothserve.handlers.noise import noise_in_words
 from smoothserve.handlers.panels import Look, panels
 from smoothserve.handlers.protocols.question import read_question
 
@@ -123,8 +125,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     services = {file: ExplanationService([file]) for file in files}
     _check_colormap(arguments.colormap, services)
-    for line in dict.fromkeys(str(service.offer.card.preprocessing) for service in services.values()):
-        note(f"photo -> input: {line}")
+    for line in _about({file: service.offer.card for file, service in services.items()}):
+        note(line)
     if arguments.csv:
         _row(["photo", "model", "class", "label", "score"])
     failed = 0
@@ -137,6 +139,16 @@ def run(arguments: argparse.Namespace) -> int:
     if failed and len(photos) > 1:
         note(f"{failed} of {len(photos)} photos could not be explained")
     return 1 if failed else 0
+
+
+def _about(cards: Mapping[Path, Card]) -> Iterator[str]:
+    """How a photo becomes the input, and how much noise is added to it, for the files one after the other."""
+    for preprocessing in dict.fromkeys(str(card.preprocessing) for card in cards.values()):
+        yield f"photo -> input: {preprocessing}"
+    for file, card in cards.items():
+        noise = noise_in_words(card.method, card.preprocessing)
+        if noise is not None:
+            yield f"noise{f' in {file.name}' if len(cards) > 1 else ''}: {noise}"
 
 
 def _explained(
@@ -194,7 +206,9 @@ def _write(explained: _Explained, arguments: argparse.Namespace, several: bool) 
             arguments.original, arguments.size, arguments.colour, arguments.colormap, arguments.opacity,
             arguments.contours, arguments.bare,
         )  # fmt: skip
-        picture = panels(explained.picture, results, look)
+        several_files = len({file for file, _ in explained.results}) > 1
+        sources = [f"{result.card.method['name']}, {file.name}" for file, result in explained.results]
+        picture = panels(explained.picture, results, look, sources if several_files else None)
         write(destination(arguments.output, name, ".png", several), to_png(picture))
     if arguments.heatmap:
         write(destination(arguments.heatmap, name, ".png", several), grey_png(np.hstack(heatmaps)))

@@ -25,7 +25,7 @@ examples:
   smoothserve export hf:my-vit -o model.onnx
   smoothserve export efficientnet-lite0 --objective contrast --top-k 3 -o model.onnx
   smoothserve export nets/mine.py:build --size 192 --labels names.txt -o model.onnx
-  smoothserve export efficientnet-lite0 --method smoothgrad --samples 16 --noise 0.3 -o model.onnx
+  smoothserve export efficientnet-lite0 --method smoothgrad --samples 16 --noise 10% -o model.onnx
   smoothserve export efficientnet-lite0 --method integratedgradients --baseline blurred.png -o model.onnx
 """
 

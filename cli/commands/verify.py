@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from smoothserve.handlers.card import Card
+from smoothserve.handlers.noise import noise_in_words
 
 from ..progress import step
 
@@ -51,6 +52,9 @@ def _print_description(card: Card) -> None:
     method = dict(card.method)
     name = method.pop("name")
     print(f"method  {name} {', '.join(f'{key}={value}' for key, value in method.items())}")
+    noise = noise_in_words(card.method, card.preprocessing)
+    if noise is not None:
+        print(f"noise   {noise}")
     objective = dict(card.objective)
     kind = objective.pop("kind")
     details = ", ".join(f"{key}={value}" for key, value in objective.items() if value is not None)

@@ -21,7 +21,7 @@ class NoisyMethod(Method):
 
     Args:
         samples: n, the number of copies, >= 1.
-        std: standard deviation of the noise, in units of the model's (normalised) input.
+        std: standard deviation of the noise, >= 0, in units of the model's (normalised) input.
         seed: of the noise, which is drawn once and stored; None draws new noise at every call.
         antithetic: draw pairs (+e, -e), which converges faster; ``samples`` must be even.
         relative: ``std`` is a fraction of each image's own range (max - min), such as 0.15.

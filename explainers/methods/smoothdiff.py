@@ -30,15 +30,25 @@ class SmoothDiff(NoisyMethod):
     far fewer samples for the same quality (SmoothDiff, NeurIPS 2025). The factorisation treats
     the Jacobians of different operations as uncorrelated.
 
+    docs/measurements/convergence.md shows that the defaults are best at few samples. The gaussian slopes are
+    smooth in z, so results do not depend on how a runtime rounds; counts have kinks.
+
     Args:
+        samples: n, the number of noisy copies of the image, >= 2 for ``gaussian``, else >= 1.
+        std: standard deviation of the noise, >= 0, in units of the model's (normalised) input. 0.3 is 6.8 %
+            of the range from black to white under ImageNet's normalisation, 15 % where inputs are in [-1, 1].
+            A share s of that range is ``s * span`` (see :class:`smoothserve.export.Preprocessing`).
+        seed: of the noise, which is drawn once and stored; None draws new noise at every call.
+        antithetic: draw pairs (+e, -e), which converges faster; ``samples`` must be even.
+        relative: ``std`` is a fraction of each image's own range (max - min), such as 0.15.
         estimator: of E[s'(z)] at a gate s: ``gaussian``, the slope under a normal distribution
             fitted to the samples of each element; or ``count``, the mean over samples, as published.
         pool: for ``gaussian``: the variance of feature maps is averaged over pool x pool neighbours
             (odd; 1: not at all).
-        squared: return the squares, as SmoothGrad's squared moment does. Others: see NoisyMethod.
+        squared: return the squares, as SmoothGrad's squared moment does.
 
-    docs/measurements/convergence.md shows that the defaults are best at few samples. The gaussian slopes are
-    smooth in z, so results do not depend on how a runtime rounds; counts have kinks.
+    Raises:
+        MethodError: a parameter is out of its range.
     """
 
     samples: int = 8

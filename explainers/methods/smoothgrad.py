@@ -26,9 +26,19 @@ class SmoothGrad(NoisyMethod):
     mean_i A^2 - (mean_i A)^2 (Adebayo et al., arXiv 1810.03307).
 
     Args:
+        samples: n, the number of noisy copies of the image, >= 1.
+        std: standard deviation of the noise, >= 0, in units of the model's (normalised) input. 0.3 is 6.8 %
+            of the range from black to white under ImageNet's normalisation, 15 % where inputs are in [-1, 1].
+            A share s of that range is ``s * span`` (see :class:`smoothserve.export.Preprocessing`).
+        seed: of the noise, which is drawn once and stored; None draws new noise at every call.
+        antithetic: draw pairs (+e, -e), which converges faster; ``samples`` must be even.
+        relative: ``std`` is a fraction of each image's own range (max - min), such as 0.15.
         moment: mean, squared or variance.
         base: the method A that is smoothed; it may be noisy itself, with noise of its own (drawn with the sum
-            of both seeds and 1). Others: see NoisyMethod.
+            of both seeds and 1).
+
+    Raises:
+        MethodError: a parameter is out of its range.
     """
 
     moment: str = "mean"

@@ -18,7 +18,19 @@ class SmoothTaylor(NoisyMethod):
     """mean_i (x - z_i) * J(z_i)^T v at roots z_i = x + e_i, e_i ~ N(0, std^2).
 
     Goh et al. 2021, arXiv 2004.10484, DOI 10.1109/ICPR48806.2021.9413242; the defaults are the
-    paper's: 150 roots, noise scale 0.5. Args: see NoisyMethod.
+    paper's: 150 roots, noise scale 0.5.
+
+    Args:
+        samples: n, the number of roots, >= 1.
+        std: standard deviation of the noise, >= 0, in units of the model's (normalised) input. 0.5 is 11 %
+            of the range from black to white under ImageNet's normalisation, 25 % where inputs are in [-1, 1].
+            A share s of that range is ``s * span`` (see :class:`smoothserve.export.Preprocessing`).
+        seed: of the noise, which is drawn once and stored; None draws new noise at every call.
+        antithetic: draw pairs (+e, -e), which converges faster; ``samples`` must be even.
+        relative: ``std`` is a fraction of each image's own range (max - min), such as 0.15.
+
+    Raises:
+        MethodError: a parameter is out of its range.
     """
 
     samples: int = 150

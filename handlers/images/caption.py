@@ -9,12 +9,18 @@ from . import colormaps
 
 _BACK, _INK, _QUIET = (24, 24, 27), (250, 250, 250), (170, 170, 178)
 _MARGIN = 0.5  # of the text's height
+_NARROWEST = 160  # pixels of a bar: below, neither name nor scale would be readable
 
 
 def captioned(
-    picture: Image.Image, title: str, value: str, signed: bool, colormap: str | None = None
+    picture: Image.Image,
+    title: str,
+    value: str,
+    signed: bool,
+    colormap: str | None = None,
+    source: str | None = None,
 ) -> Image.Image:
-    """The picture with a bar below it.
+    """The picture with a bar below it; one that is narrower than a readable bar stands in its middle.
 
     Args:
         picture: RGB.
@@ -22,25 +28,30 @@ def captioned(
         value: its probability or value.
         signed: whether the scale goes from against to for, else from nothing to much.
         colormap: of the picture.
+        source: whose heatmap it is, for a line of its own above the title; None: no line.
     """
-    size = max(round(picture.width / 22), 11)
+    width = max(picture.width, _NARROWEST)
+    size = max(round(width / 22), 11)
     font = ImageFont.load_default(size)
     margin = round(size * _MARGIN)
-    height = 2 * size + 3 * margin
-    result = Image.new("RGB", (picture.width, picture.height + height), _BACK)
-    result.paste(picture, (0, 0))
-    pen = ImageDraw.Draw(result)
-    top = picture.height + margin
-    room = picture.width - 3 * margin - pen.textlength(value, font=font)
-    pen.text((margin, top), _cut(pen, title, font, room), fill=_INK, font=font)
-    pen.text((picture.width - margin, top), value, fill=_INK, font=font, anchor="ra")
-    low, high = ("against", "for") if signed else ("little", "much")
     small = ImageFont.load_default(max(round(size * 0.8), 10))
+    above = 0 if source is None else size + margin // 2
+    height = 2 * size + 3 * margin + above
+    result = Image.new("RGB", (width, picture.height + height), _BACK)
+    result.paste(picture, ((width - picture.width) // 2, 0))
+    pen = ImageDraw.Draw(result)
+    top = picture.height + margin + above
+    if source is not None:
+        pen.text((margin, top - above), _cut(pen, source, small, width - 2 * margin), fill=_QUIET, font=small)
+    room = width - 3 * margin - pen.textlength(value, font=font)
+    pen.text((margin, top), _cut(pen, title, font, room), fill=_INK, font=font)
+    pen.text((width - margin, top), value, fill=_INK, font=font, anchor="ra")
+    low, high = ("against", "for") if signed else ("little", "much")
     line = top + size + margin
     left = margin + pen.textlength(low, font=small) + margin
-    right = picture.width - margin - pen.textlength(high, font=small) - margin
+    right = width - margin - pen.textlength(high, font=small) - margin
     pen.text((margin, line), low, fill=_QUIET, font=small)
-    pen.text((picture.width - margin, line), high, fill=_QUIET, font=small, anchor="ra")
+    pen.text((width - margin, line), high, fill=_QUIET, font=small, anchor="ra")
     if right - left > size:
         result.paste(
             _scale(round(right - left), max(size // 2, 4), signed, colormap), (round(left), line + size // 4)

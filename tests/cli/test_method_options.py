@@ -19,6 +19,7 @@ from smoothserve.export import Preprocessing
 NO_NOISE = "Gradient has no parameter --noise; it has: none."
 NO_BASELINE = "SmoothDiff has no parameter --baseline; it has: --samples, --noise"
 FROM_FILE = ["--method", "integratedgradients", "--baseline", "start.npy"]
+IMAGENET = Preprocessing(None, (4, 4))  # its normalisation, for which defaults of noise are meant
 PRE = Preprocessing(None, (4, 4), mean=(0.5,) * 3, std=(0.25,) * 3)
 
 
@@ -29,9 +30,9 @@ def parsed(*flags: str) -> argparse.Namespace:
 
 
 def test_what_is_left_out_is_the_methods_own() -> None:
-    assert MethodOptions.from_arguments(parsed()).build(PRE) == SmoothDiff()
+    assert MethodOptions.from_arguments(parsed()).build(IMAGENET) == SmoothDiff()
     given = parsed("--method", "smoothgrad", "--samples", "4", "--seed", "random", "--no-antithetic")
-    assert MethodOptions.from_arguments(given).build(PRE) == SmoothGrad(4, seed=None, antithetic=False)
+    assert MethodOptions.from_arguments(given).build(IMAGENET) == SmoothGrad(4, seed=None, antithetic=False)
 
 
 def test_given_flags_are_seen_whatever_their_value() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from jsonschema import Draft202012Validator
@@ -125,6 +126,25 @@ def test_a_files_signature(path: Path) -> None:
         "heatmap": [*each, *shape[1:]],
     }
     assert card["labels"] is None or len(card["labels"]) == classes
+
+
+@pytest.mark.parametrize("path", list(CASES), indirect=True)
+@pytest.mark.filterwarnings("ignore")
+def test_a_target_of_another_length(path: Path) -> None:
+    """As the page says: one entry counts for all images, two for three images are refused."""
+    session = onnxruntime.InferenceSession(path)
+    shape = card_of(path)["image_shape"]
+    images = np.random.default_rng(0).standard_normal((3, *shape)).astype(np.float32)
+
+    def explained(*target: int) -> Any:
+        return session.run(["explained_class"], {"image": images, "target": np.array(target)})[0]
+
+    assert explained(2).tolist() == explained(2, 2, 2).tolist()
+    for target in ([1, 2], [1, 2, 1, 2]):
+        with pytest.raises(Exception, match="ONNXRuntimeError"):
+            explained(*target)
+    with pytest.raises(Exception, match="ONNXRuntimeError"):
+        session.run(["heatmap"], {"image": images[:1], "target": np.array([1, 2])})
 
 
 def described(schema: dict[str, Any]) -> set[str]:

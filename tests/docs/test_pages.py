@@ -36,6 +36,7 @@ def folder(
     "page",
     [
         "tutorial/photo-to-server.md",
+        "how-to/choose-a-method.md",
         "how-to/explain-photos.md",
         "how-to/run-without-python.md",
         "reference/card.md",

@@ -18,7 +18,7 @@ NAME = "smoothserve.handlers"
 ROWS = [
     {"errors", "metrics", "suggestion"},
     {"card", "limits"},
-    {"answer", "images"},
+    {"answer", "images", "noise"},
     {"graph", "panels", "protocols", "scores"},
     {"service"},
     {"describe", "selfcheck"},

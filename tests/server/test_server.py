@@ -178,6 +178,7 @@ def test_describe(server: TorchServe) -> None:
     assert list(about["methods"]) == ["smoothdiff", "gradient"]
     assert about["methods"]["smoothdiff"]["samples"] == 4
     assert about["labels"][285] == "Egyptian cat"
+    assert about["photo_to_input"].startswith("RGB, shorter side to 256, its middle 224 x 224, bicubic; ")
     assert about["options"]["output"]["values"] == ["json", "heatmap", "overlay", "array"]
     assert about["limits"]["instances"] == 16
 

@@ -73,7 +73,11 @@ def test_the_crop_box_is_what_the_network_sees(size: tuple[int, int], resize: in
 def test_captions_leave_the_picture_and_cut_long_names(width: int, signed: bool) -> None:
     picture = Image.new("RGB", (width, 100), (10, 200, 30))
     result = captioned(picture, "a very long name of a class " * 9, "12.3%", signed)
-    assert result.width == width
-    assert np.array_equal(np.asarray(result)[:100], np.asarray(picture))
+    assert result.width == max(width, 160)  # a narrower bar would have no room for a name
+    left = (result.width - width) // 2
+    assert np.array_equal(np.asarray(result)[:100, left : left + width], np.asarray(picture))
+    named = captioned(picture, "a name", "12.3%", signed, source="SmoothDiff, model")
+    assert named.height > result.height
     bar = np.asarray(result)[100:]
+    assert (bar[len(bar) // 2 :, result.width // 2].max(1) > 100).any()  # the scale's middle
     assert len(np.unique(bar.reshape(-1, 3), axis=0)) > 5  # text, and a scale where there is room
