@@ -30,6 +30,11 @@ class SampleMean:
     def __init__(self, batches: Batches) -> None:
         self.batches = batches
 
+    @property
+    def exact(self) -> bool:
+        """Whether every point keeps its own Jacobian, so that nothing is averaged or bent."""
+        return self.batches == Batches()
+
     def slope(self, slope: Slope, z: Samples, y: Points) -> Tensor:
         """E[s'(z)] of an element-wise function y = s(z), points -> gradients."""
         values = [slope.at(chunk) for chunk in (y if slope.from_output else z.points)]
@@ -52,6 +57,8 @@ Averaging = Callable[[Batches], SampleMean]  # makes one for each reverse pass
 class SoftenedSteps(SampleMean):
     """As SampleMean, but every jump of a slope is a sigmoid of sharpness ``beta``."""
 
+    exact = False
+
     def __init__(self, batches: Batches, beta: float) -> None:
         super().__init__(batches)
         self.beta = beta
@@ -70,6 +77,8 @@ class FittedGaussian(SampleMean):
         antithetic: whether samples 2i and 2i + 1 are a pair.
         pool: v of feature maps is averaged over ``pool x pool`` neighbours; 1 leaves it alone.
     """
+
+    exact = False
 
     def __init__(self, batches: Batches, antithetic: bool, pool: int) -> None:
         super().__init__(batches)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..averaging.slopes import Bend, GeluSlope, Slope, SlopeSum, SmoothSlope, Step, Steps
+from ..fused.gates import gated
 from ..graph.traits import Trait, has, having
 from ..reverse.call import Call
 from ..reverse.registry import Gradients, Reads, first_input_only, rule
@@ -111,4 +112,7 @@ def elementwise(call: Call, gradient: Tensor) -> Gradients:
 
 
 def _gate(call: Call, gradient: Tensor, slope: Slope) -> Gradients:
+    if call.exact:
+        (z,) = call.points(call.node if slope.from_output else call.inputs[0])
+        return [gated(gradient, slope, z)]
     return [gradient * call.slope(slope)]

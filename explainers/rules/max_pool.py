@@ -8,7 +8,7 @@ import torch
 from torch import fx
 
 from ..averaging.windows import Windows
-from ..graph.arguments import per_axis
+from ..fused.max_pool import to_the_winners
 from ..graph.traits import Trait, has
 from ..reverse.call import Call
 from ..reverse.registry import Gradients, Reads, first_input_only, rule
@@ -27,18 +27,11 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
     if isinstance(gradient, dict):
         gradient = gradient[0]
     a = call.arguments()
-    kernel, padding, dilation = (per_axis(a[name], 2) for name in ("kernel_size", "padding", "dilation"))
-    stride = per_axis(a["stride"], 2) if a["stride"] else kernel
-    z, pooled = call.points(call.inputs[0]), call.points(call.node)
-    windows = Windows(
-        (kernel[0], kernel[1]),
-        (stride[0], stride[1]),
-        (padding[0], padding[1]),
-        (dilation[0], dilation[1]),
-        ceil=bool(a["ceil_mode"]),
-        size=(z[0].shape[-2], z[0].shape[-1]),
-        out=(pooled[0].shape[-2], pooled[0].shape[-1]),
-    )
+    geometry = (a[name] for name in ("kernel_size", "stride", "padding", "dilation", "ceil_mode"))
+    z, pooled = call.points(call.inputs[0])[0], call.points(call.node)[0]
+    windows = Windows.of(z, pooled, *geometry)
+    if call.exact:
+        return [to_the_winners(gradient, z, windows)]
     shares = call.winners(windows, _pieces(call))
     return [windows.add_up([gradient * share for share in shares])]
 
