@@ -28,7 +28,7 @@ from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 
-from .eager import attribution
+from .untraced import attribution
 from .networks import NETWORKS, PHOTOS, network, photo
 from .page import head, paragraph, table, text_of, write_page
 from .record import Help, Record, add_networks_option, add_out_options

@@ -20,7 +20,7 @@ from smoothserve.explainers.capture import capture
 from torch import Tensor
 
 from .digits_vit import digits, trained_vit
-from .eager import attribution
+from .untraced import attribution
 from .page import head, paragraph, table, text_of, write_page
 from .record import Help, Record, add_out_options
 

@@ -7,7 +7,7 @@ from smoothserve.explainers import SmoothDiff, SmoothGrad, explain
 from smoothserve.explainers.capture import capture
 
 from benchmarks.digits_vit import digits, trained_vit
-from benchmarks.eager import attribution
+from benchmarks.untraced import attribution
 from benchmarks.transformers import converged, cosine
 
 

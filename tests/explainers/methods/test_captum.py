@@ -21,7 +21,7 @@ from smoothserve.explainers.capture import capture
 from smoothserve.explainers.graph.program import Program
 from torch import Tensor, nn
 
-from benchmarks.eager import attribution
+from benchmarks.untraced import attribution
 from benchmarks.networks import network, photo
 from tests import networks, reference
 
