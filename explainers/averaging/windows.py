@@ -43,9 +43,15 @@ class Windows:
         ceil: bool,
     ) -> Windows:
         """Those of ``value`` ``[N, C, *size]``, pooled to ``[N, C, *out]``, by arguments as ATen has them."""
-        kernel, padding, dilation = (per_axis(given, 2) for given in (kernel, padding, dilation))
-        pairs = (kernel, per_axis(stride, 2) or kernel, padding, dilation)
-        return cls(*((pair[0], pair[1]) for pair in pairs), ceil, _size(value), _size(pooled))
+        return cls(
+            _pair(kernel),
+            _pair(stride or kernel),
+            _pair(padding),
+            _pair(dilation),
+            ceil,
+            size=(value.shape[-2], value.shape[-1]),
+            out=(pooled.shape[-2], pooled.shape[-1]),
+        )
 
     def largest(self, value: Tensor) -> Tensor:
         """``[N, C, *size] -> [N, C, *out]``: the maximum of every window."""
@@ -124,8 +130,9 @@ class Windows:
         return self.padding[1], right, self.padding[0], bottom
 
 
-def _size(value: Tensor) -> tuple[int, int]:
-    return value.shape[-2], value.shape[-1]
+def _pair(given: int | Sequence[int]) -> tuple[int, int]:
+    rows, columns = per_axis(given, 2)
+    return rows, columns
 
 
 def _rows(value: Tensor, start: int, count: int, stride: int) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch.utils import _pytree as pytree
 from ..graph.arguments import arguments_by_name
 from ..graph.source import copy_source
 from ..graph.trace import Trace
-from ..passes.step import Pass, at_each
+from ..passes.step import Left, Pass
 from ..passes.writing import replace_first_result
 
 Words = Callable[..., Tensor | str]  # the operation's arguments by name -> its first result, or why not
@@ -24,39 +25,63 @@ def written_as(target: Any) -> Callable[[Words], Pass[Trace]]:
     """A pass out of a function that computes what ``target`` does, or returns why it does not."""
 
     def decorate(words: Words) -> Pass[Trace]:
-        @at_each(target)
-        def write(_: Trace, node: fx.Node) -> str | None:
-            return _put(node, words)
+        @functools.wraps(words)
+        def write(trace: Trace) -> Sequence[Left]:
+            recorded: dict[str, fx.Graph | str] = {}  # recording takes time, and calls are often alike
+            left = []
+            for node in trace.graph.find_nodes(op="call_function", target=target):
+                call = _Call(node, words)
+                if call.key not in recorded:
+                    recorded[call.key] = call.recorded()
+                found = recorded[call.key]
+                reason = found if isinstance(found, str) else call.replace_by(found)
+                left += [] if reason is None else [Left(node, reason)]
+            return left
 
-        write.__name__, write.__doc__ = words.__name__, words.__doc__
         return write
 
     return decorate
 
 
-def _put(node: fx.Node, words: Words) -> str | None:
-    given = arguments_by_name(node.target, node.args, node.kwargs)
-    leaves, form = pytree.tree_flatten(given)
-    sources = [leaf for leaf in leaves if isinstance(leaf, fx.Node)]
-    reasons: list[str] = []
+class _Call:
+    """A node with its arguments, flattened."""
 
-    def function(*tensors: Tensor) -> Tensor:
-        values = iter(tensors)
-        filled = [next(values) if isinstance(leaf, fx.Node) else leaf for leaf in leaves]
-        result = words(**pytree.tree_unflatten(filled, form))
-        if isinstance(result, str):
-            reasons.append(result)
-            return tensors[0]
-        return result
+    def __init__(self, node: fx.Node, words: Words) -> None:
+        self.node, self.words = node, words
+        given = arguments_by_name(node.target, node.args, node.kwargs)
+        self.leaves, self.form = pytree.tree_flatten(given)
+        self.sources = [leaf for leaf in self.leaves if isinstance(leaf, fx.Node)]
+        self.values = [source.meta["val"] for source in self.sources]
 
-    tensors = [source.meta["val"] for source in sources]
-    with tensors[0].fake_mode, enable_python_dispatcher(), torch.no_grad():
-        recorded = make_fx(function)(*tensors).graph
-    if reasons:
-        return reasons[0]
-    copies = dict(zip(recorded.find_nodes(op="placeholder"), sources, strict=True))
-    with node.graph.inserting_before(node):
-        for inner in [each for each in recorded.nodes if each.op == "call_function"]:
-            copies[inner] = node.graph.node_copy(inner, copies.__getitem__)
-            copy_source(copies[inner], node)
-    return replace_first_result(node, copies[recorded.output_node().args[0]])
+    @property
+    def key(self) -> str:
+        """The same for calls that differ in nothing but values."""
+        tensors = [(value.dtype, value.device, value.shape, value.stride()) for value in self.values]
+        return str((["value" if leaf in self.sources else leaf for leaf in self.leaves], tensors))
+
+    def recorded(self) -> fx.Graph | str:
+        """A graph from the sources to the result, or why there is none."""
+        reasons: list[str] = []
+
+        def function(*tensors: Tensor) -> Tensor:
+            values = iter(tensors)
+            filled = [next(values) if isinstance(leaf, fx.Node) else leaf for leaf in self.leaves]
+            result = self.words(**pytree.tree_unflatten(filled, self.form))
+            if isinstance(result, str):
+                reasons.append(result)
+                return tensors[0]
+            return result
+
+        with self.values[0].fake_mode, enable_python_dispatcher(), torch.no_grad():
+            graph: fx.Graph = make_fx(function)(*self.values).graph
+        return reasons[0] if reasons else graph
+
+    def replace_by(self, recorded: fx.Graph) -> str | None:
+        """Put what was recorded in the node's place; returns why that cannot be."""
+        copies = dict(zip(recorded.find_nodes(op="placeholder"), self.sources, strict=True))
+        with self.node.graph.inserting_before(self.node):
+            for inner in [each for each in recorded.nodes if each.op == "call_function"]:
+                copies[inner] = self.node.graph.node_copy(inner, copies.__getitem__)
+                copy_source(copies[inner], self.node)
+        (result,) = recorded.output_node().all_input_nodes
+        return replace_first_result(self.node, copies[result])
