@@ -28,10 +28,10 @@ from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx
 from torch import Tensor, nn
 
-from .eager import attribution
 from .networks import NETWORKS, PHOTOS, network, photo
 from .page import head, paragraph, table, text_of, write_page
 from .record import Help, Record, add_networks_option, add_out_options
+from .untraced import attribution
 
 SAMPLES = (2, 4, 8, 16, 32)
 STD = {"efficientnet-lite0": 0.3, "squeezenet1_1": 0.5}

@@ -20,9 +20,9 @@ from smoothserve.explainers.capture import capture
 from torch import Tensor
 
 from .digits_vit import digits, trained_vit
-from .eager import attribution
 from .page import head, paragraph, table, text_of, write_page
 from .record import Help, Record, add_out_options
+from .untraced import attribution
 
 DEPTHS = (1, 2, 4, 8)
 STDS = (0.1, 0.3, 0.6)

@@ -27,6 +27,7 @@ from .methods import (
 )
 from .model import Explanation, ExplanationModel
 from .objective import Objective
+from .portable import portable
 from .propagation.images import dead_leaves
 from .reverse.tape import Network
 from .tracing import tracing_lock
@@ -60,5 +61,6 @@ __all__ = [
     "explain",
     "explain_program",
     "heatmap",
+    "portable",
     "tracing_lock",
 ]

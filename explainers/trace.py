@@ -18,6 +18,7 @@ from . import rules  # noqa: F401 - fills the registry of reverse rules
 from .errors import BatchError
 from .graph.program import Program
 from .graph.trace import Trace
+from .graph.traits import Trait, has
 from .heatmap import heatmap
 from .methods import Method
 from .objective import Objective
@@ -100,11 +101,16 @@ def _recorded(
 
 
 def _backward_decompositions() -> dict[Any, Callable[..., Any]]:
-    """PyTorch's own decompositions of every ``*_backward`` operation that has one: ONNX lacks those."""
+    """PyTorch's own decompositions of ``*_backward`` operations: ONNX lacks those.
+
+    Some stay for :mod:`.portable`, since they are faster in one piece.
+    """
     return {
         operation: decomposition
         for operation, decomposition in decomposition_table.items()
-        if isinstance(operation, torch._ops.OpOverload) and "backward" in str(operation)
+        if isinstance(operation, torch._ops.OpOverload)
+        and "backward" in str(operation)
+        and not has(operation, Trait.FUSED_DERIVATIVE)
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from smoothserve.explainers import ExplanationModel
+from smoothserve.explainers import ExplanationModel, portable
 from torch import fx
 from torch.export import ExportedProgram
 from torch.export.exported_program import ModuleCallEntry, ModuleCallSignature
@@ -28,22 +28,22 @@ class FlatProgram(ExportedProgram):
     unless it holds an operation that ``decomp_table`` wants apart or one that writes to its inputs.
     """
 
-    model: ExplanationModel
+    portable: fx.GraphModule
 
     def run_decompositions(self, decomp_table: Any = None, *args: Any, **kwargs: Any) -> ExportedProgram:
         for node in self.graph.nodes:
             left = decomp_table is None or node.target in decomp_table
             mutates = isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
             if node.op == "call_function" and (left or mutates):
-                traced = _trace(self.model)
+                traced = _trace(self.portable, self.example_inputs[0])
                 decomposed: ExportedProgram = traced.run_decompositions(decomp_table, *args, **kwargs)
                 return decomposed
         return self
 
 
-def _trace(model: ExplanationModel) -> ExportedProgram:
+def _trace(graph: fx.GraphModule, inputs: Any) -> ExportedProgram:
     batch = torch.export.Dim.DYNAMIC
-    return torch.export.export(model.traced, example_inputs(model), dynamic_shapes=({0: batch}, {0: batch}))
+    return torch.export.export(graph, inputs, dynamic_shapes=({0: batch}, {0: batch}))
 
 
 def lift(model: ExplanationModel) -> ExportedProgram:
@@ -53,17 +53,18 @@ def lift(model: ExplanationModel) -> ExportedProgram:
     for EfficientNet-B0). It is flat, functional and annotated with symbolic shapes already, so nothing is
     left to find out.
     """
+    written = portable(model.traced)
     graph = fx.Graph()
     stored: dict[str, fx.Node] = {}
     inputs: list[InputSpec] = []
-    for node in model.traced.graph.find_nodes(op="get_attr"):
+    for node in written.graph.find_nodes(op="get_attr"):
         name = str(node.target)
         if name not in stored:
             stored[name] = graph.placeholder(name)
             stored[name].meta.update(node.meta)
             inputs.append(_input(stored[name], InputKind.BUFFER, name))
     copies: dict[fx.Node, fx.Node] = {}
-    for node in model.traced.graph.nodes:
+    for node in written.graph.nodes:
         if node.op == "get_attr":
             copies[node] = stored[str(node.target)]
             continue
@@ -90,12 +91,12 @@ def lift(model: ExplanationModel) -> ExportedProgram:
         root=fx.GraphModule(torch.nn.Module(), graph),
         graph=graph,
         graph_signature=ExportGraphSignature(inputs, outputs),
-        state_dict=dict(model.traced.named_buffers()),
+        state_dict=dict(written.named_buffers()),
         range_constraints={},
         module_call_graph=[ModuleCallEntry(fqn="", signature=call)],
         example_inputs=((image, target), {}),
     )
-    program.model = model
+    program.portable = written
     return program
 
 

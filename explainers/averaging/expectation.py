@@ -30,6 +30,11 @@ class SampleMean:
     def __init__(self, batches: Batches) -> None:
         self.batches = batches
 
+    @property
+    def exact(self) -> bool:
+        """Whether every point keeps its own Jacobian, so that nothing is averaged or bent."""
+        return self.batches == Batches()
+
     def slope(self, slope: Slope, z: Samples, y: Points) -> Tensor:
         """E[s'(z)] of an element-wise function y = s(z), points -> gradients."""
         values = [slope.at(chunk) for chunk in (y if slope.from_output else z.points)]
@@ -52,6 +57,8 @@ Averaging = Callable[[Batches], SampleMean]  # makes one for each reverse pass
 class SoftenedSteps(SampleMean):
     """As SampleMean, but every jump of a slope is a sigmoid of sharpness ``beta``."""
 
+    exact = False
+
     def __init__(self, batches: Batches, beta: float) -> None:
         super().__init__(batches)
         self.beta = beta
@@ -65,6 +72,8 @@ class Gaussian(SampleMean, ABC):
 
     Piecewise slopes and GELU's have a closed form; others use Gauss-Hermite quadrature.
     """
+
+    exact = False
 
     @abstractmethod
     def moments_of(self, z: Samples) -> tuple[Tensor, Tensor]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from ..graph.arguments import per_axis
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,28 @@ class Windows:
     ceil: bool
     size: tuple[int, int]
     out: tuple[int, int]
+
+    @classmethod
+    def of(
+        cls,
+        value: Tensor,
+        pooled: Tensor,
+        kernel: int | Sequence[int],
+        stride: int | Sequence[int],
+        padding: int | Sequence[int],
+        dilation: int | Sequence[int],
+        ceil: bool,
+    ) -> Windows:
+        """Those of ``value`` ``[N, C, *size]``, pooled to ``[N, C, *out]``, by arguments as ATen has them."""
+        return cls(
+            _pair(kernel),
+            _pair(stride or kernel),
+            _pair(padding),
+            _pair(dilation),
+            ceil,
+            size=(value.shape[-2], value.shape[-1]),
+            out=(pooled.shape[-2], pooled.shape[-1]),
+        )
 
     def largest(self, value: Tensor) -> Tensor:
         """``[N, C, *size] -> [N, C, *out]``: the maximum of every window."""
@@ -104,6 +128,11 @@ class Windows:
         ]
         bottom, right = (max(c - n - p, 0) for c, n, p in zip(cover, self.size, self.padding, strict=True))
         return self.padding[1], right, self.padding[0], bottom
+
+
+def _pair(given: int | Sequence[int]) -> tuple[int, int]:
+    rows, columns = per_axis(given, 2)
+    return rows, columns
 
 
 def _rows(value: Tensor, start: int, count: int, stride: int) -> Tensor:

@@ -43,6 +43,7 @@ class Trait(Enum):
     MOVES_AXES = "may move the axes of its arguments, or mix them"
     SHAPE_ONLY = "reads no value of its first argument, only its type, device or sizes"
     OF_DEFAULT_TYPE = "creates a tensor of PyTorch's default type, unless told another"
+    FUSED_DERIVATIVE = "is the derivative of another in one piece, and written out for other runtimes"
     SIZE_ARITHMETIC = "a Python function of sizes, which graphs of a free batch call"
 
 
@@ -127,6 +128,10 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
     Trait.OF_DEFAULT_TYPE: (
         aten.zeros.default, aten.ones.default, aten.eye.default, aten.eye.m,
         aten.empty.memory_format, aten.linspace.default,
+    ),
+    Trait.FUSED_DERIVATIVE: (
+        aten.convolution_backward.default, aten.threshold_backward.default,
+        aten.hardtanh_backward.default, aten.max_pool2d_with_indices_backward.default,
     ),
     Trait.SIZE_ARITHMETIC: (
         operator.getitem, operator.mul, operator.add, operator.sub, operator.floordiv, operator.mod,

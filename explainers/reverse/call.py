@@ -81,6 +81,11 @@ class Call:
         source = self.inputs[position]
         return self._forward.batches.mean(self.points(source), self._forward.layout(source))
 
+    @property
+    def exact(self) -> bool:
+        """Whether there is one point for each gradient, whose own Jacobian is wanted."""
+        return self._forward.expectation.exact
+
     def slope(self, slope: Slope) -> Tensor:
         """E[s'(z)] for the first input z of an element-wise function s: points -> gradients."""
         z, y = self.samples(self.inputs[0]), self.points(self._site.node)

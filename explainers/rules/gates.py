@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..averaging.slopes import GeluSlope, Slope, SlopeSum, SmoothSlope
 from ..averaging.steps import Bend, Step, Steps
+from ..fused.gates import gated
 from ..graph.traits import Trait, has, having
 from ..propagation.corrections import FLOOR
 from ..propagation.operands import Operands
@@ -44,7 +45,11 @@ def gate(*targets: Any) -> Callable[[Callable[[Gate], Slope]], Callable[[Gate], 
         @rule(*targets, when=first_input_only, reads=Reads.POINTS)
         @wraps(slope_of)
         def pull(call: Call, gradient: Tensor) -> Gradients:
-            return [gradient * call.slope(slope_of(call))]
+            slope = slope_of(call)
+            if call.exact:
+                (z,) = call.points(call.node if slope.from_output else call.inputs[0])
+                return [gated(gradient, slope, z)]
+            return [gradient * call.slope(slope)]
 
         @moment_rule(*targets, when=first_input_only, corrected=False)
         @wraps(slope_of)

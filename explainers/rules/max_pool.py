@@ -10,7 +10,7 @@ from torch import Tensor, fx
 
 from ..averaging.gumbel import GumbelMaximum
 from ..averaging.windows import Windows
-from ..graph.arguments import per_axis
+from ..fused.max_pool import to_the_winners
 from ..graph.traits import Trait, has
 from ..propagation.operands import Operands
 from ..propagation.registry import Moments, moment_rule
@@ -30,7 +30,10 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
     """For each offset in the window, E[it wins] * g, added where the offset points."""
     if isinstance(gradient, dict):
         gradient = gradient[0]
-    windows = _windows(call.arguments(), gradient)
+    z = call.points(call.inputs[0])[0]
+    windows = _windows(call.arguments(), z, call.points(call.node)[0])
+    if call.exact:
+        return [to_the_winners(gradient, z, windows)]
     shares = call.winners(windows, _pieces(call))
     return [windows.add_up([gradient * share for share in shares])]
 
@@ -43,28 +46,17 @@ def maximum(operands: Operands) -> Moments:
     """The mean of a :class:`GumbelMaximum`, and the largest variance of each window."""
     pooled = operands.at_mean()
     result = pooled if isinstance(pooled, Tensor) else pooled[0]
-    windows = _windows(operands.arguments(), result)
     mean, variance = operands.of(0)
+    windows = _windows(operands.arguments(), mean, result)
     moments = GumbelMaximum.of(mean, variance, windows).mean, windows.largest(variance)
     if isinstance(pooled, Tensor):
         return Moments(*moments)
     return Moments((moments[0], pooled[1]), (moments[1], None))
 
 
-def _windows(a: Mapping[str, Any], result: Tensor) -> Windows:
-    """Those of a pooling with these arguments and a result of this size."""
-    kernel, padding, dilation = (per_axis(a[name], 2) for name in ("kernel_size", "padding", "dilation"))
-    stride = per_axis(a["stride"], 2) if a["stride"] else kernel
-    size = a["self"].shape[-2:]
-    return Windows(
-        (kernel[0], kernel[1]),
-        (stride[0], stride[1]),
-        (padding[0], padding[1]),
-        (dilation[0], dilation[1]),
-        ceil=bool(a["ceil_mode"]),
-        size=(size[0], size[1]),
-        out=(result.shape[-2], result.shape[-1]),
-    )
+def _windows(a: Mapping[str, Any], z: Tensor, pooled: Tensor) -> Windows:
+    geometry = (a[name] for name in ("kernel_size", "stride", "padding", "dilation", "ceil_mode"))
+    return Windows.of(z, pooled, *geometry)
 
 
 def _pieces(call: Call) -> list[fx.Node]:

@@ -15,6 +15,7 @@ import pytest
 from benchmarks import (
     backends,
     convergence,
+    eager,
     equal_quality,
     scaling,
     serving_report,
@@ -31,6 +32,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 REPORTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "backends": backends.report,
     "convergence": convergence.report,
+    "eager": eager.report,
     "equal-quality": equal_quality.report,
     "performance": speed.report,
     "scaling": scaling.report,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import smoothserve.explainers as package
+from smoothserve.explainers.fused import WRITTEN_OUT
+from smoothserve.explainers.graph.traits import Trait, having
 from smoothserve.explainers.passes import CAPTURED, TRACED
 
 ROOT = Path(package.__file__).parent
@@ -22,6 +24,8 @@ MAY_IMPORT = {
     "passes": {"graph"},
     "capture": {"errors", "graph", "passes", "tracing"},
     "averaging": {"graph"},
+    "fused": {"averaging", "graph", "passes"},
+    "portable": {"fused", "graph", "passes"},
     "objective": {"averaging", "errors", "graph"},
     "reverse": {"averaging", "errors", "graph", "objective"},
     "propagation": {"graph", "reverse"},
@@ -39,6 +43,7 @@ MAY_IMPORT = {
         "model",
         "objective",
         "propagation",
+        "portable",
         "reverse",
         "tracing",
     },
@@ -146,3 +151,11 @@ def test_every_pass_states_its_identity_first() -> None:
     for file in (ROOT / "passes").glob("*.py"):
         summary = (ast.get_docstring(ast.parse(file.read_text())) or "").splitlines()[0]
         assert summary.endswith((".", ":", "]")), file.name
+
+
+def test_every_fused_derivative_is_written_out() -> None:
+    """Those that a trace keeps are those that have other words."""
+    assert all(step.because for step in WRITTEN_OUT)
+    homes = {getattr(step.apply, "__module__", "").rpartition(".")[2] for step in WRITTEN_OUT}
+    assert {file.stem for file in (ROOT / "fused").glob("*.py")} == homes | {"__init__", "writing"}
+    assert len(WRITTEN_OUT) == len(having(Trait.FUSED_DERIVATIVE))

@@ -7,8 +7,8 @@ from smoothserve.explainers import SmoothDiff, SmoothGrad, explain
 from smoothserve.explainers.capture import capture
 
 from benchmarks.digits_vit import digits, trained_vit
-from benchmarks.eager import attribution
 from benchmarks.transformers import converged, cosine
+from benchmarks.untraced import attribution
 
 
 def test_smoothdiff_converges_near_smoothgrad_on_a_trained_vit() -> None:

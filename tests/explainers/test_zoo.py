@@ -11,7 +11,7 @@ from smoothserve.explainers import Program, SmoothDiff
 from smoothserve.explainers.capture import capture
 from smoothserve.explainers.graph.arguments import arguments_by_name
 
-from benchmarks.eager import attribution
+from benchmarks.untraced import attribution
 from benchmarks.zoo_one import LIMIT, METHODS, autograd, build, measure, randomise
 
 CASES = {

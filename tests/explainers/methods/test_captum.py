@@ -21,8 +21,8 @@ from smoothserve.explainers.capture import capture
 from smoothserve.explainers.graph.program import Program
 from torch import Tensor, nn
 
-from benchmarks.eager import attribution
 from benchmarks.networks import network, photo
+from benchmarks.untraced import attribution
 from tests import networks, reference
 
 # Captum asks for gradients of a copy of the input and says so, or warns about its own use of PyTorch.
