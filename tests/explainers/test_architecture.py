@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "objective": {"averaging", "errors", "graph"},
     "reverse": {"averaging", "errors", "graph", "objective"},
     "propagation": {"graph", "reverse"},
-    "rules": {"averaging", "graph", "propagation", "reverse"},
+    "rules": {"averaging", "fused", "graph", "propagation", "reverse"},
     "methods": {"averaging", "chunks", "errors", "graph", "propagation", "reverse"},
     "model": {"errors", "graph", "methods", "objective", "propagation"},
     "trace": {"errors", "graph", "heatmap", "methods", "objective", "passes", "reverse", "rules"},
