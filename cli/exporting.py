@@ -9,6 +9,7 @@ from pathlib import Path
 from smoothserve.handlers.noise import noise_in_words
 
 from .arguments import given
+from .calibration import calibration_images
 from .file_options import add_file_options
 from .method_options import MethodOptions, add_method_options
 from .model_options import add_model_options, named_model
@@ -56,12 +57,19 @@ def export_files(arguments: argparse.Namespace, methods: Mapping[Path, MethodOpt
     doubts = doubt(model, program)
     if doubts is not None:
         note(doubts)
+    images = None
+    if any(method.calibrates for method in built.values()):
+        images = calibration_images(arguments.calibrate, model)
     for path, method in built.items():
         noise = noise_in_words(method.describe(), model.preprocessing)
         if noise is not None:
             note(f"noise: {noise}")
         with step(f"rewriting {model.name} for {method}"):
-            explained = explain_program(program, method, **given(arguments, ("objective", "top_k")))
+            explained = explain_program(
+                program, method, calibration=images, **given(arguments, ("objective", "top_k"))
+            )
+        if method.calibrates:
+            note(f"calibration: {explained.calibration}")
         with step(f"writing and verifying {path}") as progress:
             parity = to_onnx(
                 explained,

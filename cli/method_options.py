@@ -58,7 +58,13 @@ class MethodOptions:
             parameters["seed"] = None
         files = parameters.pop("baseline") if isinstance(arguments.baseline, BaselineFiles) else None
         share = parameters.pop("std") if isinstance(arguments.std, Share) else None
-        return cls(_BY_NAME[arguments.method or _DEFAULT], parameters, files, share)
+        chosen = cls(_BY_NAME[arguments.method or _DEFAULT], parameters, files, share)
+        if arguments.calibrate is not None and not chosen.kind(**parameters).calibrates:
+            raise UsageError(
+                "--calibrate is for methods that measure something on the network: expected SmoothDiff with "
+                "--estimator propagated."
+            )
+        return chosen
 
     @classmethod
     def with_defaults(cls, name: str) -> MethodOptions:
@@ -98,6 +104,13 @@ def add_method_options(parser: argparse.ArgumentParser) -> list[argparse.Action]
         if kind is bool:
             settings = {"action": argparse.BooleanOptionalAction}
         options.append(group.add_argument(flag, dest=parameter, default=None, help=text, **settings))
+    options.append(
+        group.add_argument(
+            "--calibrate", metavar="FOLDER",
+            help="of 5 to 50 ordinary photos to measure corrections on, for --estimator propagated (default: "
+            "photos and pictures that come along); not those that are to be explained",
+        )
+    )  # fmt: skip
     return options
 
 
@@ -122,7 +135,8 @@ _PARAMETERS: tuple[tuple[str, str, str | None, Callable[[str], Any], str], ...] 
     ("relative", "--relative", None, bool, "--noise is a share of each image's own range, such as 15%%"),
     ("seed", "--seed", "N|random", seed, "of the noise (default 0: same image, same heatmap)"),
     ("antithetic", "--antithetic", None, bool, "draw the noise in pairs +e, -e"),
-    ("estimator", "--estimator", "NAME", str, "SmoothDiff: count or gaussian"),
+    ("estimator", "--estimator", "NAME", str,
+     "SmoothDiff: gaussian, count, or propagated (no samples; corrections measured at export)"),
     ("pool", "--pool", "PX", int, "SmoothDiff, gaussian: average the variance over PX x PX neighbours"),
     ("squared", "--squared", None, bool, "SmoothDiff: return the squares"),
     ("moment", "--moment", "NAME", str, "SmoothGrad: mean, squared or variance"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,10 @@ class Calibration:
     stored: dict[str, Tensor] = field(default_factory=dict)
     images: int = 0
     spread: float = 0.0
+
+    def __str__(self) -> str:
+        spread = f", which differ by a factor of {math.exp(self.spread):.2f}" if self.images > 1 else ""
+        return f"on {self.images} images{spread}"
 
     def describe(self) -> dict[str, Any]:
         """For the card."""
