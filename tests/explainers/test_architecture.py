@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "reverse": {"averaging", "errors", "graph", "objective"},
     "rules": {"averaging", "fused", "graph", "reverse"},
     "methods": {"averaging", "chunks", "errors", "reverse"},
-    "model": {"errors", "graph", "methods", "objective"},
+    "model": {"chunks", "errors", "graph", "methods", "objective"},
     "trace": {"errors", "graph", "heatmap", "methods", "objective", "passes", "reverse", "rules"},
     "explain": {"capture", "errors", "graph", "methods", "model", "objective", "trace", "tracing"},
     "__init__": {
