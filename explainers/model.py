@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils._pytree import _register_namedtuple
 
+from .chunks import LARGEST
 from .errors import InputError
 from .graph.scores import Scores
 from .graph.traits import Trait, has
@@ -90,7 +91,7 @@ class ExplanationModel(nn.Module):
         self.eval()
 
     def forward(self, image: Tensor, target: Tensor | None = None) -> Explanation:
-        """Predict and explain a batch.
+        """Predict and explain a batch; on processors a large one in parts.
 
         Args:
             image: ``[B, C, H, W]``, preprocessed as for the classifier, B >= 1.
@@ -104,8 +105,19 @@ class ExplanationModel(nn.Module):
             target = torch.full((image.shape[0],), -1, dtype=torch.int64, device=image.device)
         if not torch.compiler.is_compiling():
             self._check(image, target)
+            if image.device.type == "cpu" and image.shape[0] > self._at_once:
+                pairs = zip(image.split(self._at_once), target.split(self._at_once), strict=True)
+                parts = zip(*(self(*pair) for pair in pairs), strict=True)
+                return Explanation(*(torch.cat(part) for part in parts))
         with torch.no_grad():
             return Explanation(*self.traced(image, target))
+
+    @property
+    def _at_once(self) -> int:
+        """How many images a processor explains together; they do not influence each other."""
+        _, height, width = self.image_shape
+        pixels = height * width * min(self.method.evaluations, LARGEST)
+        return max(1, _PIXELS_AT_ONCE // pixels)
 
     @property
     def device(self) -> torch.device:
@@ -163,6 +175,10 @@ class ExplanationModel(nn.Module):
             f"image_shape={self.image_shape}, classes={self.classes}"
         )
 
+
+# Four photos of 224 pixels. With more, activations are so large that memory for each is asked of the operating
+# system and given back, which takes as long as computing it (docs/measurements/eager.md).
+_PIXELS_AT_ONCE = 4 * 224 * 224
 
 _EXPECTED = {
     "image": "preprocessed, float, [batch, C, H, W]; torch.from_numpy makes one of an array",

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "propagation": {"graph", "reverse"},
     "rules": {"averaging", "fused", "graph", "propagation", "reverse"},
     "methods": {"averaging", "chunks", "errors", "graph", "propagation", "reverse"},
-    "model": {"errors", "graph", "methods", "objective", "propagation"},
+    "model": {"chunks", "errors", "graph", "methods", "objective", "propagation"},
     "trace": {"errors", "graph", "heatmap", "methods", "objective", "passes", "reverse", "rules"},
     "explain": {"capture", "errors", "graph", "methods", "model", "objective", "trace", "tracing"},
     "__init__": {

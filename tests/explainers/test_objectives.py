@@ -40,6 +40,7 @@ METHODS: list[Method] = [
     SmoothDiff(4, estimator="count"),
     SmoothDiff(4),
     SmoothDiff(4, squared=True),
+    SmoothDiff(estimator="propagated"),
 ]
 SCORES: dict[str, reference.Score] = {
     "logit": reference.logit,
