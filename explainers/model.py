@@ -176,8 +176,8 @@ class ExplanationModel(nn.Module):
         )
 
 
-# Four photos of 224 pixels. With more, activations are so large that memory for each is asked of the operating
-# system and given back, which takes as long as computing it (docs/measurements/eager.md).
+# Four photos of 224 pixels. With more, activations are so large that memory for each is asked of the
+# operating system and given back, which takes as long as computing it (docs/measurements/eager.md).
 _PIXELS_AT_ONCE = 4 * 224 * 224
 
 _EXPECTED = {

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from smoothserve.explainers import DifferentiationError, Gradient, SmoothDiff, explain
+from smoothserve.explainers.propagation.registry import PROPAGATION
 from smoothserve.explainers.reverse.registry import REVERSE
 from torch import Tensor, nn
 
@@ -29,7 +30,7 @@ class Net(nn.Module):
 
 
 def test_the_example_adds_a_rule() -> None:
-    (source,) = blocks(PAGE, "python")
+    source, _ = blocks(PAGE, "python")
     setting, rule = source.split("@rule(")
     defined: dict[str, object] = {}
     exec(setting, defined)
@@ -47,3 +48,24 @@ def test_the_example_adds_a_rule() -> None:
             assert alike > (0.99 if isinstance(method, SmoothDiff) else 1 - 1e-12)
     finally:
         REVERSE.remove(operation.default)
+
+
+def test_the_second_example_adds_both_rules_of_a_gate() -> None:
+    """As with the network that composes the operation of two that have rules."""
+    source, gate = blocks(PAGE, "python")
+    defined: dict[str, object] = {}
+    exec(source.split("@torch.library")[0], defined)
+    library = torch.library.Library("mylib2", "DEF")
+    library.define("squared_relu(Tensor z) -> Tensor")
+    library.impl("squared_relu", lambda z: z.clamp(min=0) ** 2, "CompositeExplicitAutograd")
+    operation = torch.ops.mylib2.squared_relu
+    exec(gate.replace("mylib.", "mylib2."), defined)
+    try:
+        method = SmoothDiff(estimator="propagated", std=0.5)
+        got = explain(Net(operation).double().eval(), IMAGES, method)(IMAGES).attribution
+        same = explain(Net(lambda z: z.relu().square()).double().eval(), IMAGES, SmoothDiff(512, 0.5, pool=1))
+        wanted = same(IMAGES).attribution
+        assert torch.cosine_similarity(got.flatten(), wanted.flatten(), 0) > 0.99
+    finally:
+        REVERSE.remove(operation.default)
+        PROPAGATION.remove(operation.default)
