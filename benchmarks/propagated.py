@@ -52,7 +52,7 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         images = {picture: photo(picture, preprocessing) for picture in PHOTOS}
         session = gradient_session(classifier, images[PHOTOS[0]])
         program = capture(classifier, images[PHOTOS[0]])
-        for std in NOISE:
+        for std in arguments.noise:
             models = {
                 label: explain_program(program, method, calibration=pictures(preprocessing))
                 for label, method in methods(std).items()
@@ -93,19 +93,25 @@ def report(result: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add_networks_option(parser, NETWORKS)
+    parser.add_argument(
+        "--noise", type=float, nargs="+", default=list(NOISE), help="deviations to measure at"
+    )
     add_reference_option(parser)
     add_out_options(parser)
     arguments = parser.parse_args()
     record = Record.named("propagated", arguments)
     if not arguments.report:
-        record.write(
-            {
-                "date": str(date.today()),
-                "versions": {"torch": torch.__version__},
-                "reference_samples": arguments.reference,
-                "rows": [*record.rows(arguments.networks), *rows(arguments)],
-            }
-        )
+        found = [*record.rows(arguments.networks)]
+        for row in rows(arguments):  # each is kept as soon as it is there
+            found.append(row)
+            record.write(
+                {
+                    "date": str(date.today()),
+                    "versions": {"torch": torch.__version__},
+                    "reference_samples": arguments.reference,
+                    "rows": found,
+                }
+            )
     write_page(record.page, report(record.read()))
 
 
