@@ -101,7 +101,8 @@ def main() -> None:
     arguments = parser.parse_args()
     record = Record.named("propagated", arguments)
     if not arguments.report:
-        found = [*record.rows(arguments.networks)]
+        again = {(name, std) for name in arguments.networks for std in arguments.noise}
+        found = [row for row in record.rows([]) if (row["network"], row["std"]) not in again]
         for row in rows(arguments):  # each is kept as soon as it is there
             found.append(row)
             record.write(
