@@ -176,13 +176,8 @@ class ExplanationModel(nn.Module):
         )
 
 
-<<<<<<< HEAD
-# Four photos of 224 pixels. With more, activations are so large that memory for each is asked of the
-# operating system and given back, which takes as long as computing it (docs/measurements/eager.md).
-=======
 # Four photos of 224 pixels. With more, activations are so large that the operating system is asked for memory
 # for each, and gets it back, which takes as long as the arithmetic (docs/measurements/eager.md).
->>>>>>> speed
 _PIXELS_AT_ONCE = 4 * 224 * 224
 
 _EXPECTED = {
