@@ -21,15 +21,22 @@ _CONFIDENT = 10  # times as probable as by chance, at least
 
 
 def doubt(model: NamedModel, program: Program) -> str | None:
-    """What to say where no photo is recognised with confidence; None where one is, or none can be."""
-    if model.preprocessing.channels == "planes" or program.classes < _MANY:
+    """What to say if outputs look like probabilities, or no photo is recognised with confidence."""
+    if model.preprocessing.channels == "planes":
         return None
     photos = [decode(path.read_bytes()) for path in sorted(PHOTOS.glob("*.jpg"))]
     inputs = [to_input(crop(photo, model.preprocessing), model.preprocessing) for photo in photos]
     images = torch.from_numpy(np.stack(inputs)).to(program.device, program.dtype)
     with torch.no_grad():
-        probabilities = program.scores.probabilities(program.run(images)[program.logits])
-    if probabilities is None:
+        outputs = program.run(images)[program.logits]
+        probabilities = program.scores.probabilities(outputs)
+    if program.scores.assumed and _are_shares(outputs):
+        return (
+            f"note: the outputs of {len(photos)} photos lie in [0, 1] and add up to 1, as probabilities do. "
+            "If they are, let the classifier return the logits, or say --activation none; else a softmax of "
+            "them is shown."
+        )
+    if probabilities is None or program.classes < _MANY:
         return None
     best = float(probabilities.max())
     if best >= _CONFIDENT / program.classes:
@@ -38,3 +45,9 @@ def doubt(model: NamedModel, program: Program) -> str | None:
         f"note: of {len(photos)} ordinary photos (a cat, a cup, a rocket) the most probable class has at "
         f"most {best:.4f}. Are the weights loaded, and is the preprocessing right?"
     )
+
+
+def _are_shares(outputs: torch.Tensor) -> bool:
+    """Whether each row ``[K]`` holds numbers in [0, 1] that add up to 1."""
+    whole = torch.ones_like(outputs[:, 0])
+    return bool((outputs >= 0).all()) and torch.allclose(outputs.sum(1), whole, atol=1e-3)

@@ -45,11 +45,7 @@ def gate(*targets: Any) -> Callable[[Callable[[Gate], Slope]], Callable[[Gate], 
         @rule(*targets, when=first_input_only, reads=Reads.POINTS)
         @wraps(slope_of)
         def pull(call: Call, gradient: Tensor) -> Gradients:
-            slope = slope_of(call)
-            if call.exact:
-                (z,) = call.points(call.node if slope.from_output else call.inputs[0])
-                return [gated(gradient, slope, z)]
-            return [gradient * call.slope(slope)]
+            return _back(call, gradient, slope_of(call))
 
         @moment_rule(*targets, when=first_input_only, corrected=False)
         @wraps(slope_of)
@@ -59,6 +55,14 @@ def gate(*targets: Any) -> Callable[[Callable[[Gate], Slope]], Callable[[Gate], 
         return slope_of
 
     return register
+
+
+def _back(call: Call, gradient: Tensor, slope: Slope) -> Gradients:
+    """g E[s'(z)]."""
+    if call.exact:
+        (z,) = call.points(call.node if slope.from_output else call.inputs[0])
+        return [gated(gradient, slope, z)]
+    return [gradient * call.slope(slope)]
 
 
 def _through(operands: Operands, slope: Slope) -> Moments:
@@ -104,7 +108,7 @@ def clamp(call: Gate) -> Slope:
 @rule(aten.threshold.default, when=first_input_only, reads=Reads.POINTS)
 def threshold(call: Call, gradient: Tensor) -> Gradients:
     """s(z) = z above the threshold, else a number: s' = [z > threshold]."""
-    return [gradient * call.slope(Steps((Step(float(call.arguments()["threshold"]), 1.0),)))]
+    return _back(call, gradient, Steps((Step(float(call.arguments()["threshold"]), 1.0),)))
 
 
 @moment_rule(aten.threshold.default, when=first_input_only, corrected=False)

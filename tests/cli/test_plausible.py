@@ -43,3 +43,17 @@ def test_networks_of_few_classes_are_not_asked(classes: int) -> None:
         nn.Conv2d(3, 4, 8, 8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes)
     ).eval()
     assert said(NamedModel(net, "few", Preprocessing(36, (32, 32)), None)) is None
+
+
+class Shares(nn.Module):
+    """Probabilities by hand, which no softmax at the end gives away."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        odds = x.mean((2, 3)).exp()
+        return odds / odds.sum(1, keepdim=True)
+
+
+def test_outputs_that_look_like_probabilities_are_noticed() -> None:
+    words = said(NamedModel(Shares().eval(), "shares", Preprocessing(36, (32, 32)), None))
+    assert words is not None
+    assert "--activation none" in words
