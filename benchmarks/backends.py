@@ -9,7 +9,6 @@ Rows of other networks in the file are kept. Writes backends.json and backends.m
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -27,15 +26,7 @@ from smoothserve.explainers.capture import capture
 from smoothserve.export import prediction_graph, to_onnx
 
 from .page import head, paragraph, table, text_of, write_page
-from .record import (
-    Help,
-    Record,
-    add_networks_option,
-    add_out_options,
-    add_timing_options,
-    conditions,
-    open_session,
-)
+from .record import conditions, open_session, timing_arguments
 from .speed import NETWORKS, SAMPLES
 from .timing import interleaved
 from .zoo_one import bundled_or_random
@@ -109,12 +100,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
-    add_networks_option(parser, NETWORKS)
-    add_timing_options(parser, 8)
-    add_out_options(parser)
-    arguments = parser.parse_args()
-    record = Record.named("backends", arguments)
+    arguments, record = timing_arguments(__doc__, "backends", NETWORKS, 8)
     if not arguments.report:
         torch.set_num_threads(arguments.threads)
         inductor.freezing = True

@@ -11,7 +11,6 @@ eager.md.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import statistics
 import sys
@@ -28,7 +27,7 @@ from smoothserve.explainers.capture import capture
 from torch import Tensor, nn
 
 from .page import head, paragraph, table, text_of, write_page
-from .record import Help, Record, add_networks_option, add_out_options, add_timing_options, conditions
+from .record import conditions, timing_arguments
 from .timing import interleaved
 from .zoo_one import bundled_or_random
 
@@ -149,12 +148,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
-    add_networks_option(parser, NETWORKS)
-    add_timing_options(parser, 8)
-    add_out_options(parser)
-    arguments = parser.parse_args()
-    record = Record.named("eager", arguments)
+    arguments, record = timing_arguments(__doc__, "eager", NETWORKS, 8)
     if not arguments.report:
         torch.set_num_threads(arguments.threads)
         result = {

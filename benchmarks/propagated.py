@@ -14,14 +14,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
-from smoothserve.explainers import Method, SmoothDiff, dead_leaves, explain_program
+from smoothserve.cli.pictures import synthetic_pictures
+from smoothserve.explainers import Method, SmoothDiff, explain_program
 from smoothserve.explainers.capture import capture
-from smoothserve.handlers.card import Preprocessing
-from smoothserve.handlers.images.photo import to_input
-from torch import Tensor
 
 from .convergence import add_reference_option, converged, gradient_session, similarity
 from .networks import NETWORKS, PHOTOS, network, photo
@@ -38,13 +34,6 @@ def methods(std: float) -> dict[str, Method]:
     return {"propagated": SmoothDiff(std=std, estimator="propagated"), **sampled}
 
 
-def pictures(preprocessing: Preprocessing) -> Tensor:
-    """Dead leaves as the network's input ``[P, C, H, W]``."""
-    each = dead_leaves(PICTURES, (3, *preprocessing.crop)).permute(0, 2, 3, 1).numpy()
-    pixels = (each * 255).round().astype(np.uint8)
-    return torch.from_numpy(np.stack([to_input(Image.fromarray(p), preprocessing) for p in pixels]))
-
-
 def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """A row for each network, photo and noise."""
     for name in arguments.networks:
@@ -52,9 +41,10 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         images = {picture: photo(picture, preprocessing) for picture in PHOTOS}
         session = gradient_session(classifier, images[PHOTOS[0]])
         program = capture(classifier, images[PHOTOS[0]])
+        pictures = synthetic_pictures(PICTURES, preprocessing)
         for std in arguments.noise:
             models = {
-                label: explain_program(program, method, calibration=pictures(preprocessing))
+                label: explain_program(program, method, calibration=pictures)
                 for label, method in methods(std).items()
             }
             for picture, image in images.items():

@@ -101,6 +101,25 @@ class Record:
         return [row for row in kept if row["network"] not in networks]
 
 
+def timing_arguments(
+    description: str | None, name: str, networks: Collection[str], rounds: int
+) -> tuple[argparse.Namespace, Record]:
+    """The command line of a benchmark that times networks, and where its figures go.
+
+    Args:
+        description: the module's docstring.
+        name: of the figures and the page.
+        networks: those that can be measured.
+        rounds: by default.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=Help)
+    add_networks_option(parser, networks)
+    add_timing_options(parser, rounds)
+    add_out_options(parser)
+    arguments = parser.parse_args()
+    return arguments, Record.named(name, arguments)
+
+
 def conditions(threads: int, packages: tuple[str, ...]) -> dict[str, Any]:
     """Date, machine, threads and versions."""
     return {

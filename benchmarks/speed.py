@@ -11,7 +11,6 @@ the file are kept. Writes performance.json and the figures of performance.md.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import statistics
 import sys
@@ -32,15 +31,7 @@ from smoothserve.export import prediction_graph, to_onnx
 from torch import Tensor
 
 from .page import head, paragraph, table, text_of, write_page
-from .record import (
-    Help,
-    Record,
-    add_networks_option,
-    add_out_options,
-    add_timing_options,
-    conditions,
-    open_session,
-)
+from .record import conditions, open_session, timing_arguments
 from .timing import interleaved
 from .zoo_one import bundled_or_random
 
@@ -200,12 +191,7 @@ def _ratios(row: dict[str, Any]) -> tuple[object, ...]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
-    add_networks_option(parser, NETWORKS)
-    add_timing_options(parser, 12)
-    add_out_options(parser)
-    arguments = parser.parse_args()
-    record = Record.named("performance", arguments)
+    arguments, record = timing_arguments(__doc__, "performance", NETWORKS, 12)
     if not arguments.report:
         torch.set_num_threads(arguments.threads)
         result = {

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from smoothserve.handlers.card import Preprocessing
 from smoothserve.handlers.errors import RequestError
-from smoothserve.handlers.images.photo import crop, decode, to_input
 
 from .errors import UsageError
+from .pictures import photo_input
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,6 @@ def _read(path: Path, preprocessing: Preprocessing) -> list[npt.NDArray[np.float
                     "expected preprocessed floating-point values [C, H, W] or [N, C, H, W]."
                 )
             return list(values.astype(np.float32).reshape(-1, *values.shape[-3:]))
-        return [to_input(crop(decode(path.read_bytes()), preprocessing), preprocessing)]
+        return [photo_input(path, preprocessing)]
     except (OSError, ValueError, RequestError) as error:
         raise UsageError(f"The baseline {path} cannot be read: {error}") from error

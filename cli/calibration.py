@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from PIL import Image
-from smoothserve.explainers import dead_leaves
 from smoothserve.handlers.card import Preprocessing
 from smoothserve.handlers.errors import RequestError
-from smoothserve.handlers.images.photo import crop, decode, to_input
 from torch import Tensor
 
 from .errors import UsageError
 from .models.named import NamedModel
 from .photos import find_photos
-from .plausible import PHOTOS
+from .pictures import ordinary_photos, photo_input, synthetic_pictures
 from .progress import note
 
 _MOST = 50  # photos; more add nothing
@@ -39,12 +37,7 @@ def calibration_images(folder: str | None, model: NamedModel) -> Tensor | None:
             raise UsageError("--calibrate takes photos, but this model takes arrays; leave it out.")
         return None
     if folder is None:
-        inputs = [_input(decode(path.read_bytes()), preprocessing) for path in sorted(PHOTOS.glob("*.jpg"))]
-        size = preprocessing.crop
-        for picture in dead_leaves(_SYNTHETIC, (3, *size)):
-            pixels = (picture.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-            inputs.append(to_input(Image.fromarray(pixels).convert("RGB"), preprocessing))
-        return torch.from_numpy(np.stack(inputs))
+        return torch.cat([ordinary_photos(preprocessing), synthetic_pictures(_SYNTHETIC, preprocessing)])
     photos = find_photos([folder])
     photos = photos[:: max(len(photos) // _MOST, 1)][:_MOST]
     inputs = [found for photo in photos if (found := _read(photo.path, preprocessing)) is not None]
@@ -53,13 +46,9 @@ def calibration_images(folder: str | None, model: NamedModel) -> Tensor | None:
     return torch.from_numpy(np.stack(inputs))
 
 
-def _read(path: Path, preprocessing: Preprocessing) -> np.ndarray | None:
+def _read(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.float32] | None:
     try:
-        return _input(decode(path.read_bytes()), preprocessing)
+        return photo_input(path, preprocessing)
     except (OSError, RequestError) as error:
         note(f"note: {path} cannot be read and is passed over: {error}")
         return None
-
-
-def _input(photo: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
-    return to_input(crop(photo, preprocessing), preprocessing)

@@ -84,8 +84,8 @@ class MethodOptions:
             UsageError: a file cannot be read, or the noise is a share of a range that there is not.
         """
         files = {} if self.baseline is None else {"baseline": self.baseline.read(preprocessing)}
-        noise = self.share or self.parameters.get("std")
-        return with_noise(self.kind(**self.parameters, **files), noise, preprocessing)
+        given = self.share or self.parameters.get("std")
+        return with_noise(self.kind(**self.parameters, **files), given, preprocessing)
 
 
 def add_method_options(parser: argparse.ArgumentParser) -> list[argparse.Action]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from smoothserve.handlers.images.photo import crop, decode, to_input
 
 from .models.named import NamedModel
+from .pictures import ordinary_photos
 
 if TYPE_CHECKING:
     from smoothserve.explainers import Program
 
-# A cat, a cup of espresso and a rocket, from scikit-image (CC0, CC0, public domain).
-PHOTOS = Path(__file__).parent / "photos_to_try"
 _MANY = 100  # classes; among fewer, an ordinary photo need not show one
 _CONFIDENT = 10  # times as probable as by chance, at least
 
@@ -24,15 +20,13 @@ def doubt(model: NamedModel, program: Program) -> str | None:
     """What to say if outputs look like probabilities, or no photo is recognised with confidence."""
     if model.preprocessing.channels == "planes":
         return None
-    photos = [decode(path.read_bytes()) for path in sorted(PHOTOS.glob("*.jpg"))]
-    inputs = [to_input(crop(photo, model.preprocessing), model.preprocessing) for photo in photos]
-    images = torch.from_numpy(np.stack(inputs)).to(program.device, program.dtype)
+    images = ordinary_photos(model.preprocessing).to(program.device, program.dtype)
     with torch.no_grad():
         outputs = program.run(images)[program.logits]
         probabilities = program.scores.probabilities(outputs)
     if program.scores.assumed and _are_shares(outputs):
         return (
-            f"note: the outputs of {len(photos)} photos lie in [0, 1] and add up to 1, as probabilities do. "
+            f"note: the outputs of {len(images)} photos lie in [0, 1] and add up to 1, as probabilities do. "
             "If they are, let the classifier return the logits, or say --activation none; else a softmax of "
             "them is shown."
         )
@@ -42,7 +36,7 @@ def doubt(model: NamedModel, program: Program) -> str | None:
     if best >= _CONFIDENT / program.classes:
         return None
     return (
-        f"note: of {len(photos)} ordinary photos (a cat, a cup, a rocket) the most probable class has at "
+        f"note: of {len(images)} ordinary photos (a cat, a cup, a rocket) the most probable class has at "
         f"most {best:.4f}. Are the weights loaded, and is the preprocessing right?"
     )
 

@@ -5,7 +5,8 @@
 # usage: scripts/benchmark.sh [NAME ...]
 #
 # NAME: speed eager backends equal_quality scaling convergence propagated transformers serving
-# (default: all, some five hours on 2 cores). Nothing else should run meanwhile. Options of one of them: python -m benchmarks.NAME --help
+# (default: all, some five hours on 2 cores). Nothing else should run meanwhile. Options of one of them:
+# python -m benchmarks.NAME --help
 set -euo pipefail
 cd "$(dirname "$0")/.."
 known="speed eager backends equal_quality scaling convergence propagated transformers serving"

@@ -3,13 +3,14 @@
 #
 # usage: scripts/test.sh                      everything
 #        scripts/test.sh --quick              lint, types and the fast tests: under two minutes
+#        scripts/test.sh --full               everything, with ten times the samples where tests draw some
 #        scripts/test.sh PYTEST-ARGUMENTS     only pytest, with those
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case ${1:-} in
   -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;; # before anything is set up
-  --quick) [ $# -eq 1 ] || { echo "test: --quick takes no arguments" >&2; exit 2; } ;;
+  --quick | --full) [ $# -eq 1 ] || { echo "test: $1 takes no arguments" >&2; exit 2; } ;;
 esac
 scripts/setup.sh cpu,serve,demo,dev
 export PATH="$PWD/.venv/bin:$PATH"
@@ -27,6 +28,10 @@ if [ "${1:-}" = --quick ]; then
     tests/explainers/rules/test_cases.py
 fi
 scripts/java.sh
+if [ "${1:-}" = --full ]; then
+  export SMOOTHSERVE_FULL=1
+  shift
+fi
 if [ $# -gt 0 ]; then
   exec pytest "$@"
 fi

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -41,32 +41,26 @@ class Operands:
         """The moments of the flattened argument at ``position``, which varies."""
         return self._moments[self.site.leaves[position]]
 
-    def at_mean(self, **replaced: Any) -> Any:
-        """The operation's result at the means of its inputs; arguments may be replaced, by name."""
-        return self._run(self._means(), replaced)
+    def at_mean(self) -> Any:
+        """The operation's result at the means of its inputs."""
+        return self._run(self._means(), {})
 
     def at_variance(self, constants: float | None = None, **replaced: Any) -> Any:
         """The operation's result for variances in place of the inputs that vary.
 
-        ``constants``: this variance in the place of other tensors of floating point numbers, too.
+        ``constants``: this variance in the place of other tensors of floating point numbers, too. Arguments
+        may be replaced, by name.
         """
-        values: Values = {leaf: self._moments[leaf].variance for leaf in self._varying()}
-        for leaf, value in self._constants().items():
-            values[leaf] = value
-            if constants is not None and isinstance(value, Tensor) and value.is_floating_point():
-                values[leaf] = torch.full_like(value, constants)
-        return self._run(values, replaced)
+        if constants is None:
+            return self._run(self._variances(lambda value: value), replaced)
+        return self._run(self._variances(lambda value: torch.full_like(value, constants)), replaced)
 
     def with_squares(self, **replaced: Any) -> Any:
         """As :meth:`at_variance`, with the square of every constant tensor of floating point numbers.
 
         sum_i w_i z_i of independent z_i has variance sum_i w_i^2 var(z_i).
         """
-        values: Values = {leaf: self._moments[leaf].variance for leaf in self._varying()}
-        for leaf, value in self._constants().items():
-            is_number = isinstance(value, Tensor) and value.is_floating_point()
-            values[leaf] = value * value if is_number else value
-        return self._run(values, replaced)
+        return self._run(self._variances(lambda value: value * value), replaced)
 
     def apply(self, z: Tensor) -> Tensor:
         """s(z) of an element-wise function at any z, in place of the first input."""
@@ -82,10 +76,15 @@ class Operands:
     def _varying(self) -> list[fx.Node]:
         return [self.site.leaves[position] for position in sorted(self.site.varying)]
 
-    def _constants(self) -> Values:
-        varying = set(self._varying())
-        nodes = [leaf for leaf in self.site.leaves if isinstance(leaf, fx.Node) and leaf not in varying]
-        return {node: self._values[node] for node in nodes}
+    def _variances(self, of_constant: Callable[[Tensor], Tensor]) -> Values:
+        """Of the inputs that vary; of other tensors of floating point numbers, what the function makes."""
+        values: Values = {leaf: self._moments[leaf].variance for leaf in self._varying()}
+        for leaf in self.site.leaves:
+            if isinstance(leaf, fx.Node) and leaf not in values:
+                value = self._values[leaf]
+                number = isinstance(value, Tensor) and value.is_floating_point()
+                values[leaf] = of_constant(value) if number else value
+        return values
 
     def _means(self) -> Values:
         return {**self._values, **{leaf: self._moments[leaf].mean for leaf in self._varying()}}

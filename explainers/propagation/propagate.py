@@ -66,7 +66,7 @@ def _through(site: Site, values: Values, moments: Mapping[fx.Node, Moments]) -> 
     """The moments behind one operation, and whether they are to be corrected."""
     operands = Operands(site, values, moments)
     if any(operands.of(position).variance is None for position in site.varying):
-        return _certain(operands), False
+        return _at_mean(operands, FLOOR), False  # of counts, indices or comparisons: as if it were constant
     rule = PROPAGATION.rule_for(site) or OTHERWISE
     found = rule.function(operands)
     floating = [leaf for leaf in pytree.tree_leaves(found.variance) if leaf is not None]
@@ -75,20 +75,18 @@ def _through(site: Site, values: Values, moments: Mapping[fx.Node, Moments]) -> 
 
 def otherwise(operands: Operands) -> Moments:
     """The operation at the means; variance 1, so that calibration supplies all of it."""
+    return _at_mean(operands, 1.0)
+
+
+def _at_mean(operands: Operands, variance: float) -> Moments:
+    """The operation at the means, with this variance where results are floating point numbers."""
     mean = operands.at_mean()
-    return Moments(mean, pytree.tree_map(_ones, mean))
 
+    def filled(value: Any) -> Tensor | None:
+        floating = isinstance(value, Tensor) and value.is_floating_point()
+        return torch.full_like(value, variance) if floating else None
 
-def _certain(operands: Operands) -> Moments:
-    """Of what is computed from counts, indices or comparisons: as if they were constants."""
-    mean = operands.at_mean()
-    return Moments(mean, pytree.tree_map(lambda value: _ones(value, FLOOR), mean))
-
-
-def _ones(value: Any, filled: float = 1.0) -> Tensor | None:
-    if isinstance(value, Tensor) and value.is_floating_point():
-        return torch.full_like(value, filled)
-    return None
+    return Moments(mean, pytree.tree_map(filled, mean))
 
 
 OTHERWISE = MomentRule(otherwise, lambda site: True, corrected=True)  # of every site that no rule is for

@@ -49,10 +49,4 @@ def moment_rule(*targets: Any, when: Condition, corrected: bool) -> Callable[[Fu
     Raises:
         ValueError: the overload has a rule of that name.
     """
-
-    def register(function: Function) -> Function:
-        for target in targets:
-            PROPAGATION.add(target, MomentRule(function, when, corrected))
-        return function
-
-    return register
+    return PROPAGATION.registering(targets, lambda function: MomentRule(function, when, corrected))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -57,6 +57,7 @@ class Rule(SiteRule):
 
 
 R = TypeVar("R", bound=SiteRule)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Registry(Generic[R]):
@@ -68,16 +69,23 @@ class Registry(Generic[R]):
     def __init__(self) -> None:
         self._rules: dict[Any, list[R]] = {}
 
-    def add(self, target: Any, new: R) -> None:
-        """Register a rule.
+    def registering(self, targets: Iterable[Any], make: Callable[[F], R]) -> Callable[[F], F]:
+        """A decorator that makes a function a rule for overloads.
 
         Raises:
-            ValueError: the overload has a rule of that name.
+            ValueError: an overload has a rule of that name.
         """
-        known = self._rules.setdefault(target, [])
-        if new.name in (each.name for each in known):
-            raise ValueError(f"{target} has a rule called {new.name} already.")
-        known.append(new)
+
+        def register(function: F) -> F:
+            new = make(function)
+            for target in targets:
+                known = self._rules.setdefault(target, [])
+                if new.name in (each.name for each in known):
+                    raise ValueError(f"{target} has a rule called {new.name} already.")
+                known.append(new)
+            return function
+
+        return register
 
     def remove(self, target: Any) -> None:
         """Forget the rules of an overload, if there are any."""
@@ -111,13 +119,7 @@ def rule(*targets: Any, when: Condition, reads: Reads) -> Callable[[Function], F
     Raises:
         ValueError: the overload has a rule of that name.
     """
-
-    def register(function: Function) -> Function:
-        for target in targets:
-            REVERSE.add(target, Rule(function, when, reads))
-        return function
-
-    return register
+    return REVERSE.registering(targets, lambda function: Rule(function, when, reads))
 
 
 def first_input_only(site: Site) -> bool:
