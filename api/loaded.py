@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 from smoothserve.handlers.answer import Result
 from smoothserve.handlers.card import Card
+from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.images.photo import decode
 from smoothserve.handlers.images.picture import to_png
 from smoothserve.handlers.panels import Look, panels
@@ -49,20 +50,22 @@ class LoadedModel:
 
     def explain(
         self,
-        photo: str | Path | bytes | Image.Image | npt.NDArray[np.uint8],
+        photo: str | Path | bytes | Image.Image | npt.NDArray[Any],
         target: int | str | None = None,
     ) -> Explained:
         """Predict the class of a photo, and show why.
 
         Args:
-            photo: a file, its bytes, a Pillow image, or an array ``[H, W, 3]`` (or ``[H, W]``) of uint8.
+            photo: a file, its bytes, a Pillow image, or an array ``[H, W, 3]`` (or ``[H, W]``) of uint8;
+                for models that take arrays of channels, an array ``[C, H, W]`` of numbers.
             target: number or label of the class to explain; None: the predicted one.
 
         Raises:
             RequestError: it is no photo, or there is no such class.
             OSError: the file cannot be read.
         """
-        content = _encoded(photo)
+        planes = self.card.preprocessing.channels == "planes"
+        content = _encoded(_npy(photo) if planes and isinstance(photo, np.ndarray) else photo)
         fields = {"data": content, "target": target}
         (result,) = self._service.run([read_question(fields, {}, explain=True, offer=self._service.offer)])
         if not isinstance(result, Result):
@@ -126,6 +129,9 @@ class Explained:
         Args:
             look: fields of :class:`smoothserve.handlers.panels.Look`, such as ``original=True``,
                 ``colour=True``, ``contours=0.5``, ``bare=True``.
+
+        Raises:
+            RequestError: a value of the look is out of its range, or the colour map does not fit the heatmap.
         """
         chosen = Look(**look)
         whole = self.photo if chosen.original or chosen.size is not None else None
@@ -152,13 +158,32 @@ class Explained:
         return f'<img src="{source}" alt="{html.escape(self.label)}"><table>{rows}</table>'
 
 
-def _encoded(photo: str | Path | bytes | Image.Image | npt.NDArray[np.uint8]) -> bytes:
+def _npy(array: npt.NDArray[Any]) -> bytes:
+    """A .npy file of the array."""
+    buffer = BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _picture(array: npt.NDArray[Any]) -> Image.Image:
+    """The photo that an array holds, or RequestError."""
+    fits = array.ndim in (2, 3) and array.shape[2:] in ((), (3,), (4,))  # grey, RGB, RGBA
+    if array.dtype != np.uint8 or array.size == 0 or not fits:
+        raise RequestError(
+            f"The array is {array.dtype} of shape {list(array.shape)}, expected the photo as it is, uint8 in "
+            "0..255 of shape [H, W, 3] or [H, W]; the file knows how to resize and normalise it. Of floats in "
+            "[0, 1]: (array * 255).round().astype('uint8'). Of [3, H, W]: array.transpose(1, 2, 0)."
+        )
+    return Image.fromarray(array)
+
+
+def _encoded(photo: str | Path | bytes | Image.Image | npt.NDArray[Any]) -> bytes:
     if isinstance(photo, bytes):
         return photo
     if isinstance(photo, (str, Path)):
         return Path(photo).read_bytes()
     if isinstance(photo, np.ndarray):
-        photo = Image.fromarray(photo)
+        photo = _picture(photo)
     if not isinstance(photo, Image.Image):
         raise TypeError(
             f"The photo is of type {type(photo).__name__}, expected a path, bytes, a Pillow image or a uint8 "

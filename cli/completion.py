@@ -10,7 +10,7 @@ from smoothserve.explainers import METHODS
 from smoothserve.handlers.images import colormaps
 
 SHELLS = ("bash", "zsh")
-_METHODS = [name.lower() for name in METHODS]
+_METHODS = [*(name.lower() for name in METHODS), *METHODS]  # shells tell smo from Smo; the parser does not
 _NAMES = {
     "method": _METHODS,
     "base": _METHODS,

@@ -14,6 +14,7 @@ from .file_options import add_file_options
 from .method_options import MethodOptions, add_method_options
 from .model_options import add_model_options, named_model
 from .models.answer import check_labels, first_answer
+from .noise import noise_doubt
 from .objective_options import add_objective_options
 from .photo_options import add_photo_options, preprocessing_line
 from .plausible import doubt
@@ -64,9 +65,15 @@ def export_files(arguments: argparse.Namespace, methods: Mapping[Path, MethodOpt
         noise = noise_in_words(method.describe(), model.preprocessing)
         if noise is not None:
             note(f"noise: {noise}")
+        much = noise_doubt(method, model.preprocessing)
+        if much is not None:
+            note(much)
         with step(f"rewriting {model.name} for {method}"):
             explained = explain_program(
-                program, method, calibration=images, **given(arguments, ("objective", "top_k"))
+                program,
+                method,
+                calibration=images if method.calibrates else None,
+                **given(arguments, ("objective", "top_k")),
             )
         if method.calibrates:
             note(f"calibration: {explained.calibration}")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 
-from smoothserve.explainers import Method, SmoothGrad
+from smoothserve.explainers import Gradient, Method, SmoothGrad, SmoothTaylor
 from smoothserve.export import Preprocessing, default_preprocessing
 
 from .errors import UsageError
 
 _IMAGENET = default_preprocessing((3, 224, 224))  # the defaults of Python's methods are units of its input
+
+
+_DROWNS = 0.5  # of the range; at half of that, heatmaps are others already (docs/how-to/choose-a-method.md)
+_USUAL = "5 to 15 % is usual: --noise 7%."
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,31 @@ def with_noise(method: Method, given: float | Share | None, preprocessing: Prepr
     # Not every Method has noise, which is all that the checker knows; this one does.
     noisy: Method = replace(method, std=std)  # type: ignore[call-arg]
     return noisy
+
+
+def noise_doubt(method: Method, preprocessing: Preprocessing) -> str | None:
+    """What to say of a method that has no noise, or so much that it drowns the photo; None of others."""
+    std = vars(method).get("std")
+    if std is None:
+        return None
+    name = type(method).__name__
+    if std == 0:
+        if isinstance(method, SmoothTaylor) or vars(method).get("moment") == "variance":
+            return f"note: without noise the heatmap of {name} is zero everywhere. {_USUAL}"
+        plain = type(vars(method).get("base", Gradient())).__name__
+        return (
+            f"note: without noise there is nothing to average: {name} is {plain}, which --method "
+            f"{plain.lower()} gives for less. {_USUAL}"
+        )
+    range_, whole = "the range from black to white", preprocessing.span
+    if vars(method)["relative"]:
+        range_, whole = "each image's own range", 1.0
+    if whole is None or std <= _DROWNS * whole:
+        return None
+    return (
+        f"note: noise of {100 * std / whole:.3g} % of {range_} drowns the photo: the heatmap explains the "
+        f"noise. {_USUAL}"
+    )
 
 
 def _std(default: float, relative: bool, given: float | Share | None, span: float | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,11 @@ from smoothserve.handlers.suggestion import did_you_mean
 
 class Parser(argparse.ArgumentParser):
     """argparse's parser, without the forty lines of usage before an error."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        # What begins with a minus is no flag where this fits: -7% is a value, which its option can refuse.
+        self._negative_number_matcher = re.compile(r"-(\d+(\.\d*)?|\.\d+)%?$")
 
     def error(self, message: str) -> Any:
         self.exit(2, f"{self.prog}: error: {message}\nsee '{self.prog} --help'\n")

@@ -10,9 +10,10 @@ from .models.named import NamedModel
 from .pictures import ordinary_photos
 
 if TYPE_CHECKING:
-    from smoothserve.explainers import Program
+    from smoothserve.explainers import Program, Scores
 
 _MANY = 100  # classes; among fewer, an ordinary photo need not show one
+_SEVERAL = 3  # classes; among fewer, logits of an untrained network lie in [0, 1] too often
 _CONFIDENT = 10  # times as probable as by chance, at least
 
 
@@ -30,6 +31,15 @@ def doubt(model: NamedModel, program: Program) -> str | None:
             "If they are, let the classifier return the logits, or say --activation none; else a softmax of "
             "them is shown."
         )
+    taken = _taken_for_logits(program.scores)
+    if taken is not None and program.classes >= _SEVERAL and _lie_inside(outputs):
+        return (
+            f"note: the outputs of {len(images)} photos lie in [0, 1] and do not add up to 1. Are they "
+            "probabilities of independent labels, of a sigmoid written by hand? Then let the classifier "
+            "return the logits, and say --activation sigmoid; or say --activation none, which shows them as "
+            "values. "
+            f"Else a {taken} of them is shown."
+        )
     if probabilities is None or program.classes < _MANY:
         return None
     best = float(probabilities.max())
@@ -41,7 +51,22 @@ def doubt(model: NamedModel, program: Program) -> str | None:
     )
 
 
+def _taken_for_logits(scores: Scores) -> str | None:
+    """What is shown of outputs that may be no logits; None where the graph or the user says what they are.
+
+    ``--activation sigmoid`` is asked about, too: for outputs of a sigmoid it is said by mistake.
+    """
+    if scores.assumed:
+        return "softmax"
+    return "sigmoid" if scores.kind == "independent" and scores.cut is None else None
+
+
 def _are_shares(outputs: torch.Tensor) -> bool:
     """Whether each row ``[K]`` holds numbers in [0, 1] that add up to 1."""
     whole = torch.ones_like(outputs[:, 0])
-    return bool((outputs >= 0).all()) and torch.allclose(outputs.sum(1), whole, atol=1e-3)
+    return _lie_inside(outputs) and torch.allclose(outputs.sum(1), whole, atol=1e-3)
+
+
+def _lie_inside(outputs: torch.Tensor) -> bool:
+    """Whether all numbers ``[B, K]`` are in [0, 1]."""
+    return bool(((outputs >= 0) & (outputs <= 1)).all())

@@ -49,7 +49,8 @@ def explain(
             one, else softmax. A final softmax or sigmoid is cut off, and the logit before it explained.
         keep: explain what the classifier returns, its final activation included.
         calibration: images ``[P, C, H, W]``, preprocessed, on which ``SmoothDiff(estimator="propagated")``
-            measures its corrections; 5 to 20 ordinary ones are enough. None: synthetic ones.
+            measures its corrections; 5 to 20 ordinary ones are enough. None: synthetic ones. Other methods
+            take none.
 
     Raises:
         ExplainerError: one of its subclasses, naming cause and remedy.
@@ -77,6 +78,12 @@ def explain_program(
     objective.check(program.classes, program.scores)
     if not 1 <= top_k <= program.classes:
         raise MethodError(f"top_k={top_k}, expected from 1 to the number of classes, {program.classes}.")
+    if calibration is not None and not method.calibrates:
+        raise MethodError(
+            f"calibration= was given, but {type(method).__name__} measures nothing on the network, expected "
+            "SmoothDiff(estimator='propagated'), or SmoothGrad with that as its base. Leave it out, or take "
+            "such a method."
+        )
     if calibration is not None and tuple(calibration.shape[1:]) != program.image_shape:
         raise InputError(
             f"calibration has shape {list(calibration.shape)}, expected [images, "

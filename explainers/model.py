@@ -24,7 +24,7 @@ class Explanation(NamedTuple):
 
     Attributes:
         logits: ``[B, K]``, those of the clean image, equal to the classifier's.
-        explained_class: int64 ``[B]``: the target, or the predicted class where it was negative.
+        explained_class: int64 ``[B]``: the target, or the predicted class where it was -1.
         attribution: ``[B, C, H, W]``, in units of the objective (per input unit for sensitivities).
         heatmap: float32 ``[B, H, W]`` in [0, 1].
 
@@ -95,11 +95,11 @@ class ExplanationModel(nn.Module):
 
         Args:
             image: ``[B, C, H, W]``, preprocessed as for the classifier, B >= 1.
-            target: int64 ``[B]``, the class to explain in each image; a negative number means the
-                predicted class, as does leaving it out.
+            target: int64 ``[B]``, the class to explain in each image, 0 to K-1; -1 means the predicted
+                class, as does leaving it out.
 
         Raises:
-            InputError: a shape, type or class number does not fit.
+            InputError: a shape, type or class number does not fit, or an image is not finite.
         """
         if target is None and isinstance(image, Tensor):
             target = torch.full((image.shape[0],), -1, dtype=torch.int64, device=image.device)
@@ -141,15 +141,22 @@ class ExplanationModel(nn.Module):
             )
         if image.dtype != self.dtype:
             raise InputError(f"The image is {image.dtype}, expected {self.dtype}.")
+        broken = (~image.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
+        if broken:
+            raise InputError(
+                f"Image {broken[0]} of the batch holds NaN or infinity, expected finite values, preprocessed "
+                "as for the classifier. Look at where it was read or normalised."
+            )
         if target.dtype != torch.int64 or tuple(target.shape) != (image.shape[0],):
             raise InputError(
                 f"The target is {target.dtype} of shape {list(target.shape)}, "
                 f"expected int64 of shape [{image.shape[0]}], one class number for each image."
             )
-        if bool((target >= self.classes).any()):
+        wrong = target[(target < -1) | (target >= self.classes)]
+        if len(wrong):
             raise InputError(
-                f"The target holds class {int(target.max())}, expected a number below {self.classes} "
-                "(negative: the predicted class)."
+                f"The target holds class {int(wrong[0])}, expected 0 to {self.classes - 1}, or -1 for the "
+                "predicted class."
             )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ExplanationModel:

@@ -22,10 +22,14 @@ INPUTS = ("image", "target")
 
 
 def _first_line(error: BaseException) -> str:
-    """Of the error that began it: the exporter wraps it in pages of advice."""
+    """Of the error that began it, in whole sentences: the exporter wraps it in pages of advice."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return next((line for line in str(error).splitlines() if line.strip()), repr(error))
+    first, *more = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
+    if not first.endswith(":"):
+        return first
+    whole, stop, _ = first.rpartition(". ")  # what announces a list is no use without it
+    return f"{whole}." if stop else " ".join((first, *more[:1]))
 
 
 def convert(model: ExplanationModel, *, for_processors: bool = True) -> onnx.ModelProto:

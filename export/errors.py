@@ -8,7 +8,7 @@ class ExportError(Exception):
 
 
 class ConversionError(ExportError):
-    """The explanation graph has an operation that cannot be written to ONNX."""
+    """What is given cannot be written to ONNX: an operation of the graph, a type, or under this name."""
 
 
 class VerificationError(ExportError):

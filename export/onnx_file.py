@@ -49,8 +49,8 @@ def to_onnx(
 
     Args:
         model: from :func:`smoothserve.explainers.explain`.
-        path: of the file; it is replaced only by a file that passed both checks. Weights of more than 2 GB
-            are in a second file beside it, ``path.*.data``, which must travel with it.
+        path: of the file, ``NAME.onnx``; it is replaced only by a file that passed both checks. Weights of
+            more than 2 GB are in a second file beside it, ``path.*.data``, which must travel with it.
         preprocessing: how a photo becomes the input; by default ImageNet's mean and standard
             deviation with the usual resize and centre crop.
         labels: K class names.
@@ -66,12 +66,23 @@ def to_onnx(
         What was measured. The same figures are in the card.
 
     Raises:
-        ConversionError: an operation has no ONNX form, or ``dtype`` is neither of both.
+        ConversionError: an operation has no ONNX form, ``model`` is none that explains itself, ``path`` does
+            not end in .onnx, or ``dtype`` is neither of both.
         VerificationError: the file computes something else (names output, error and tolerance), or does not
             keep the contract that :func:`check_contract` states.
         MissingDependencyError: ONNX Runtime is not installed.
         CardError: preprocessing or labels don't fit the model.
     """
+    if not isinstance(model, ExplanationModel):
+        raise ConversionError(
+            f"model is a {type(model).__name__}, expected an explanation model. Make one first: "
+            "to_onnx(explain(classifier, images, SmoothDiff(samples=8)), path)."
+        )
+    path = Path(path)
+    if path.suffix.lower() != ".onnx" or path.is_dir():
+        raise ConversionError(
+            f"{path} would be an ONNX file; give it a name that ends in .onnx: {path}.onnx."
+        )
     if dtype not in TOLERANCES:
         raise ConversionError(f"dtype={dtype!r}, expected one of {', '.join(TOLERANCES)}.")
     channels, height, width = model.image_shape
@@ -91,7 +102,6 @@ def to_onnx(
     )
     progress("converting to ONNX")
     proto = _converted(model, dtype)
-    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         draft = Path(folder) / path.name

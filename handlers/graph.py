@@ -40,7 +40,7 @@ class Graph:
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
         except Exception as error:
-            raise CardError(f"{path} cannot be loaded by ONNX Runtime: {error}") from error
+            raise CardError(why_not_loaded(path, error)) from error
         self.on_gpu = "CUDAExecutionProvider" in self._session.get_providers()
         if "CUDAExecutionProvider" in wanted and not self.on_gpu:
             log.warning("CUDA was not available to ONNX Runtime: %s runs on the CPU", Path(path).name)
@@ -106,6 +106,16 @@ def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
     if threads is not None:
         options.intra_op_num_threads = threads
     return options
+
+
+def why_not_loaded(path: str | Path, error: Exception) -> str:
+    """What to say where ONNX Runtime raised ``error`` for the file."""
+    if "INVALID_PROTOBUF" in str(error):
+        return (
+            f"{path} is not an ONNX file, or a damaged one: expected one that smoothserve wrote "
+            "('smoothserve export', to_onnx)."
+        )
+    return f"{path} cannot be loaded by ONNX Runtime: {error}"
 
 
 @functools.cache

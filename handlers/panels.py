@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from .answer import Result
-from .images import contours
+from .errors import RequestError
+from .images import colormaps, contours
 from .images.caption import captioned
 from .images.photo import crop, crop_box
 from .images.picture import enlarge, overlay
@@ -30,6 +32,9 @@ class Look:
         colormap, opacity: see :func:`smoothserve.handlers.images.picture.overlay`.
         contours: share of the heatmap's mass to draw a line around; None: no line.
         bare: no caption.
+
+    Raises:
+        RequestError: ``opacity`` or ``contours`` is no number from 0 to 1, or ``size`` no number from 1.
     """
 
     original: bool = False
@@ -39,6 +44,13 @@ class Look:
     opacity: float = 0.85
     contours: float | None = None
     bare: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value in (("opacity", self.opacity), ("contours", self.contours)):
+            if value is not None and not (isinstance(value, Real) and 0 <= value <= 1):
+                raise RequestError(f"{name}={value!r}, expected a number from 0 to 1.")
+        if self.size is not None and not (isinstance(self.size, int) and self.size >= 1):
+            raise RequestError(f"size={self.size!r}, expected a whole number of pixels from 1.")
 
 
 def panels(
@@ -54,7 +66,13 @@ def panels(
         results: of one photo.
         look: of every panel.
         sources: whose each result is, for the captions; None: not said.
+
+    Raises:
+        RequestError: the colour map does not fit a heatmap.
     """
+    for result in results:
+        if look.colormap is not None:
+            colormaps.check(look.colormap, result.card.signed)
     pictures = [
         _panel(photo, result, index, heat, look, sources[number] if sources else None)
         for number, result in enumerate(results)

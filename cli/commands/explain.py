@@ -8,7 +8,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from smoothserve.handlers.panels import Look, panels
 from smoothserve.handlers.protocols.question import read_question
 
 from ..arguments import share
+from ..captions import captions
 from ..errors import UsageError
 from ..files import destination, write
 from ..photos import Photo, find_photos
@@ -70,8 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON, a line for each photo")
     parser.add_argument(
-        "--csv", action="store_true", help="print CSV: photo, model, class, label, probability"
-    )
+        "--csv", action="store_true",
+        help="print CSV: photo, model, class, label, probability (value, where outputs have no probability)",
+    )  # fmt: skip
     _add_look(parser.add_argument_group("the picture of -o"))
 
 
@@ -101,7 +103,7 @@ class _Explained:
     Attributes:
         photo: which one.
         picture: the whole of it, where a panel needs more than what the network saw.
-        results: in the order of the files, and of the targets.
+        results: in the order of the files, and of the targets; each class of a file once.
     """
 
     photo: Photo
@@ -128,7 +130,8 @@ def run(arguments: argparse.Namespace) -> int:
     for line in _about({file: service.offer.card for file, service in services.items()}):
         note(line)
     if arguments.csv:
-        _row(["photo", "model", "class", "label", "score"])
+        reports = {service.offer.card.reports for service in services.values()}
+        _row(["photo", "model", "class", "label", reports.pop() if len(reports) == 1 else "value"])
     failed = 0
     for explained in _explained(photos, services, arguments):
         if isinstance(explained, Exception):
@@ -176,7 +179,7 @@ def _explain(
     photo: Photo, services: dict[Path, ExplanationService], arguments: argparse.Namespace
 ) -> _Explained:
     content = photo.path.read_bytes()
-    results = []
+    results: list[tuple[Path, Result]] = []
     for file, service in services.items():
         targets = arguments.target or [None]
         fields = [{"data": content, "target": target, "top_k": arguments.top} for target in targets]
@@ -184,7 +187,10 @@ def _explain(
         for result in service.run(questions):
             if not isinstance(result, Result):
                 raise result
-            results.append((file, result))
+            drawn = {index for other, earlier in results if other == file for index in earlier.heatmaps}
+            new = {index: heat for index, heat in result.heatmaps.items() if index not in drawn}
+            if new:  # a file of several classes explains one beside each target, too
+                results.append((file, replace(result, heatmaps=new)))
     planes = any(service.offer.card.preprocessing.channels == "planes" for service in services.values())
     whole = arguments.output is not None and (arguments.original or arguments.size is not None)
     return _Explained(photo, decode(content) if whole and not planes else None, tuple(results))
@@ -206,9 +212,9 @@ def _write(explained: _Explained, arguments: argparse.Namespace, several: bool) 
             arguments.original, arguments.size, arguments.colour, arguments.colormap, arguments.opacity,
             arguments.contours, arguments.bare,
         )  # fmt: skip
-        several_files = len({file for file, _ in explained.results}) > 1
-        sources = [f"{result.card.method['name']}, {file.name}" for file, result in explained.results]
-        picture = panels(explained.picture, results, look, sources if several_files else None)
+        named = captions({file: result.card for file, result in explained.results})
+        sources = [named[file] for file, _ in explained.results] if len(named) > 1 else None
+        picture = panels(explained.picture, results, look, sources)
         write(destination(arguments.output, name, ".png", several), to_png(picture))
     if arguments.heatmap:
         write(destination(arguments.heatmap, name, ".png", several), grey_png(np.hstack(heatmaps)))

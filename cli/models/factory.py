@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from smoothserve.handlers.suggestion import did_you_mean, near
+from smoothserve.handlers.suggestion import did_you_mean
 from torch import nn
 
 from ..errors import UsageError
@@ -25,6 +25,8 @@ FORM = "FILE.py:FUNCTION"
 HELP = """\
 path/to/file.py:factory     a function of yours that returns a torch.nn.Module, or
                               (module, preprocessing), or (module, preprocessing, labels)"""
+
+_LISTED = 20  # functions of a file, in an error
 
 
 def recognises(spec: str) -> bool:
@@ -109,8 +111,10 @@ def _factory(module: ModuleType, function: str, path: Path) -> Callable[[], Any]
     own = [
         name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__
     ]
-    names = [name for name in own if callable(getattr(module, name))]
-    listed = f" It defines {', '.join(near(function, names) or names[:5])}." if names else ""
+    names = [name for name in own if callable(getattr(module, name)) and not name.startswith("_")]
+    names.sort(key=lambda name: isinstance(getattr(module, name), type))  # functions before classes
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    listed = f" It defines {', '.join(names[:_LISTED])}{more}." if names else ""
     raise UsageError(f"{path} defines no function {function!r}{did_you_mean(function, names) or '.'}{listed}")
 
 

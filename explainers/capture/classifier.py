@@ -96,7 +96,7 @@ def check_kind(classifier: object) -> None:
 
 
 def check_input(image: object) -> None:
-    """Raises InputError unless ``image`` is a float batch ``[batch >= 1, C, H, W]``."""
+    """Raises InputError unless ``image`` is a finite float batch ``[batch >= 1, C, H, W]``."""
     if not isinstance(image, Tensor):
         raise InputError(
             f"The example image is of type {type(image).__name__}, expected a preprocessed float tensor "
@@ -111,6 +111,11 @@ def check_input(image: object) -> None:
     if not image.is_floating_point():
         raise InputError(
             f"The example image is {image.dtype}, expected the preprocessed floating-point image."
+        )
+    if not bool(image.isfinite().all()):
+        raise InputError(
+            "The example image holds NaN or infinity, expected finite values, preprocessed as for the "
+            "classifier. Look at where it was read or normalised."
         )
 
 

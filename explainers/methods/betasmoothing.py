@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 
 from torch import Tensor
 
@@ -31,8 +32,8 @@ class BetaSmoothing(Method):
     beta: float = 10.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.beta < float("inf"):
-            raise MethodError(f"beta={self.beta}, expected a finite number > 0.")
+        if not isinstance(self.beta, Real) or not 0 < self.beta < float("inf"):
+            raise MethodError(f"beta={self.beta!r}, expected a finite number > 0.")
 
     @property
     def signed(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -44,10 +45,15 @@ class NoisyMethod(Method):
                 f"samples={self.samples} with antithetic=True: samples come in pairs (+e, -e), "
                 f"so give an even number, such as {self.samples + 1}, or antithetic=False."
             )
-        if not 0 <= self.std < float("inf"):
-            raise MethodError(f"std={self.std}, expected a finite number >= 0.")
-        if self.seed is not None and not 0 <= self.seed < 2**63:
-            raise MethodError(f"seed={self.seed}, expected an integer in [0, 2**63) or None for fresh noise.")
+        if not isinstance(self.std, Real) or not 0 <= self.std < float("inf"):
+            raise MethodError(
+                f"std={self.std!r}, expected a finite number >= 0, in units of the model's input. 7 % of the "
+                "range from black to white is 0.07 * preprocessing.span (smoothserve.export.Preprocessing)."
+            )
+        if self.seed is not None and not (isinstance(self.seed, int) and 0 <= self.seed < 2**63):
+            raise MethodError(
+                f"seed={self.seed!r}, expected an integer in [0, 2**63) or None for fresh noise."
+            )
 
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
         """One standard normal image ``[C, H, W]``, or more for many samples of small images, float16.

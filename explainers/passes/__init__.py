@@ -15,6 +15,7 @@ from .batch_norm import fold_batch_norm
 from .circular_padding import circular_padding_to_slices
 from .constants import fold_constants
 from .contiguous_rows import contiguous_rows
+from .float_bounds import bounds_to_floats
 from .global_pooling import global_pools_to_means
 from .in_place import in_place_to_functional
 from .joined_reshapes import join_reshapes
@@ -62,5 +63,6 @@ TRACED: tuple[Step[Trace], ...] = (
     Step(views_to_reshapes, "before reshapes are joined"),
     Step(join_reshapes, "behind the views, which are reshapes now"),
     Step(subtract_from_left_to_right, "anywhere"),
-    Step(in_place_to_functional, "last: it looks at the uses that are left"),
+    Step(in_place_to_functional, "behind what changes uses: it looks at those that are left"),
+    Step(bounds_to_floats, "behind the clamps in place, which are ordinary ones now"),
 )

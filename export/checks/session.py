@@ -22,12 +22,12 @@ def load_session(path: str | Path) -> Any:
     """
     require("onnxruntime", "cpu", "Every export is verified in ONNX Runtime, which")
     import onnxruntime
-    from smoothserve.handlers.graph import session_options
+    from smoothserve.handlers.graph import session_options, why_not_loaded
 
     try:
         return onnxruntime.InferenceSession(str(path), session_options(), providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise VerificationError(f"ONNX Runtime refuses the file {path}: {error}") from error
+        raise VerificationError(why_not_loaded(path, error)) from error
 
 
 def outputs(session: Any, images: Array, target: Array) -> dict[str, Array]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import RequestError
+
 # Lightness grows evenly along each of these, so equal steps look equal.
 SEQUENTIAL = {
     "inferno": "000004 1b0c41 4a0c6b 781c6d a52c60 cf4446 ed6925 fb9b06 f7d13d fcffa4",
@@ -23,6 +25,13 @@ DIVERGING = {
 def names(signed: bool) -> tuple[str, ...]:
     """The maps that fit a heatmap, the default first."""
     return tuple(DIVERGING if signed else SEQUENTIAL)
+
+
+def check(name: str, signed: bool) -> None:
+    """Raise RequestError unless the map fits a heatmap."""
+    if name not in names(signed):
+        kind = "speaks for and against a class and needs a diverging" if signed else "needs a sequential"
+        raise RequestError(f"colormap={name!r}, but this heatmap {kind} one: {', '.join(names(signed))}.")
 
 
 def apply(name: str, values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

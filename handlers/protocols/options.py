@@ -149,10 +149,10 @@ def _target(value: str, offer: Offer) -> int | None:
         meant = did_you_mean(value, card.labels or ())
         hint = f"{meant} Expected" if meant else ": expected"
         raise RequestError(f"target={value[:80]!r} is no class{hint} {known}.")
-    if number >= card.classes:
+    if not -1 <= number < card.classes:
         raise RequestError(
             f"target={number} is out of range: the model has classes 0 to {card.classes - 1} "
-            "(negative: the predicted class)."
+            "(-1: the predicted class)."
         )
     return None if number < 0 else number
 
@@ -197,13 +197,7 @@ def _opacity(value: str, offer: Offer) -> float:
 
 def _check_colormap(values: Mapping[str, Any], offer: Offer) -> None:
     if "colormap" in values:
-        signed = offer.cards[values.get("method", offer.default)].signed
-        if values["colormap"] not in colormaps.names(signed):
-            kind = "speaks for and against a class and needs a diverging" if signed else "needs a sequential"
-            raise RequestError(
-                f"colormap={values['colormap']!r}, but this heatmap {kind} one: "
-                f"{', '.join(colormaps.names(signed))}."
-            )
+        colormaps.check(values["colormap"], offer.cards[values.get("method", offer.default)].signed)
 
 
 OPTIONS = {

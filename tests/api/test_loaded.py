@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,43 @@ def test_every_form_of_a_photo_gets_the_same_answer(model: smoothserve.LoadedMod
     assert best.heatmap.shape == (32, 32)
 
 
+def test_arrays_are_photos_as_they_are(model: smoothserve.LoadedModel, photo: Path) -> None:
+    """Grey and transparent ones, too; what was scaled, normalised or turned gets an error that says so."""
+    pixels = np.asarray(Image.open(photo))
+    grey = pixels[..., 0]
+    wanted = model.explain(np.stack([grey] * 3, -1)).heatmap
+    np.testing.assert_array_equal(model.explain(grey).heatmap, wanted)
+    opaque = np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], -1)
+    np.testing.assert_array_equal(model.explain(opaque).heatmap, model.explain(pixels).heatmap)
+    for array in (
+        pixels / 255,
+        (pixels / 255).astype(np.float32)[..., 0],
+        pixels.transpose(2, 0, 1),
+        pixels[None],
+        pixels[..., :1],
+        pixels.astype(np.int64),
+        pixels[:0],
+    ):
+        with pytest.raises(
+            RequestError, match=r"The array is \w+ of shape \[.*expected the photo as it is, uint8"
+        ):
+            model.explain(array)
+
+
+def test_arrays_of_channels(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Conv2d(5, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    explained = explain(net.eval(), torch.randn(1, 5, 16, 16), SmoothDiff(2))
+    to_onnx(explained, tmp_path / "m.onnx", fast=True)
+    model = smoothserve.load(tmp_path / "m.onnx")
+    values = np.random.default_rng(0).standard_normal((5, 16, 16)).astype(np.float32)
+    np.save(tmp_path / "values.npy", values)
+    np.testing.assert_array_equal(
+        model.explain(values).heatmap, model.explain(tmp_path / "values.npy").heatmap
+    )
+    with pytest.raises(RequestError, match=r"shape \[16, 16\], expected numbers of shape \[5, 16, 16\]"):
+        model.explain(values[0])
+
+
 def test_a_target_by_number_and_by_label(model: smoothserve.LoadedModel, photo: Path) -> None:
     by_number, by_label = model.explain(photo, target=2), model.explain(photo, target="cup")
     assert by_number.label == by_label.label == "cup"
@@ -70,11 +108,35 @@ def test_pictures_arrays_and_notebooks(model: smoothserve.LoadedModel, photo: Pa
     assert "<cat>" in repr(answer)
 
 
+@pytest.mark.parametrize(
+    ("look", "words"),
+    [
+        ({"colormap": "jet"}, "colormap='jet'.*inferno"),
+        ({"colormap": "blue-red"}, "colormap='blue-red'.*sequential"),
+        ({"opacity": 1.5}, "opacity=1.5, expected a number from 0 to 1"),
+        ({"opacity": "80%"}, "opacity='80%', expected a number"),
+        ({"contours": -0.1}, "contours=-0.1, expected a number"),
+        ({"size": 0}, "size=0, expected a whole number of pixels from 1"),
+    ],
+)
+def test_looks_out_of_range(
+    model: smoothserve.LoadedModel, photo: Path, tmp_path: Path, look: dict[str, Any], words: str
+) -> None:
+    answer = model.explain(photo)
+    with pytest.raises(RequestError, match=words):
+        answer.overlay(**look)
+    with pytest.raises(RequestError, match=words):
+        answer.save(tmp_path / "overlay.png", **look)
+    assert not (tmp_path / "overlay.png").exists()
+
+
 def test_mistakes(model: smoothserve.LoadedModel, photo: Path, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no class"):
         model.explain(photo, target="tiger")
     with pytest.raises(RequestError, match="out of range"):
         model.explain(photo, target=7)
+    with pytest.raises(RequestError, match=r"target=-5 is out of range.*-1: the predicted"):
+        model.explain(photo, target=-5)
     with pytest.raises(RequestError, match="cannot be read"):
         model.explain(b"no photo")
     with pytest.raises(TypeError, match=r"type int.*Pillow"):

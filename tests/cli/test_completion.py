@@ -57,6 +57,9 @@ def completed(line: str, script: Path, folder: Path) -> str:
         ("smoothserve export m --meth", "smoothserve export m --method "),
         ("smoothserve export m --method smo", "smoothserve export m --method smooth"),  # three of them
         ("smoothserve export m --method smoothd", "smoothserve export m --method smoothdiff "),
+        ("smoothserve export m --method Smo", "smoothserve export m --method Smooth"),
+        ("smoothserve export m --method SmoothD", "smoothserve export m --method SmoothDiff "),
+        ("smoothserve archive m n --also Grad", "smoothserve archive m n --also Gradient "),
         ("smoothserve archive m n --base integ", "smoothserve archive m n --base integratedgradients "),
         ("smoothserve export m --act", "smoothserve export m --activation "),
         ("smoothserve export m --activation sig", "smoothserve export m --activation sigmoid "),

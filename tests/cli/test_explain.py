@@ -7,14 +7,24 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from smoothserve.cli.captions import captions
 from smoothserve.cli.main import main
-from smoothserve.explainers import InputTimesGradient, SmoothDiff, explain
-from smoothserve.export import to_onnx
+from smoothserve.explainers import (
+    Gradient,
+    InputTimesGradient,
+    IntegratedGradients,
+    Method,
+    SmoothDiff,
+    SmoothGrad,
+    explain,
+)
+from smoothserve.export import Card, Preprocessing, to_onnx
 from torch import nn
 
 
@@ -63,10 +73,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 3)
     ).eval()
     folder = tmp_path_factory.mktemp("files")
-    for name, method in (("plain", SmoothDiff(2)), ("signed", InputTimesGradient())):
-        model = explain(net, torch.randn(1, 3, 32, 32), method)
-        to_onnx(model, folder / f"{name}.onnx", labels=LABELS)
-    return {name: str(folder / f"{name}.onnx") for name in ("plain", "signed")}
+    plain, signed = SmoothDiff(2), InputTimesGradient()
+    made = {"plain": (plain, {}), "signed": (signed, {}), "two": (plain, {"top_k": 2}),
+            "values": (plain, {"activation": "none"})}  # fmt: skip
+    for name, (method, options) in made.items():
+        model = explain(net, torch.randn(1, 3, 32, 32), method, **options)  # type: ignore[arg-type]
+        to_onnx(model, folder / f"{name}.onnx", labels=LABELS, fast=name in ("two", "values"))
+    return {name: str(folder / f"{name}.onnx") for name in made}
 
 
 @pytest.fixture
@@ -127,6 +140,73 @@ def test_several_targets_and_files_stand_side_by_side(
     text = capsys.readouterr().out
     assert "plain.onnx:" in text
     assert "signed.onnx:" in text
+
+
+def test_each_class_of_a_file_is_drawn_once(
+    files: dict[str, str], folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file explains a second class beside each target."""
+    photo, out, array = str(folder / "wide.png"), tmp_path / "row.png", tmp_path / "heat.npy"
+    asked = ["explain", files["two"], photo, "-o", str(out), "--array", str(array), "--csv"]
+    for targets in ((0, 1), (1, 2), (2, 0), (0, 1, 2), (1, 1)):
+        flags = [flag for target in targets for flag in ("--target", str(target))]
+        assert main([*asked, *flags]) == 0
+        classes = [int(row["class"]) for row in csv.DictReader(io.StringIO(capsys.readouterr().out))]
+        assert set(targets) <= set(classes)
+        assert len(set(classes)) == len(classes) >= 2
+        assert Image.open(out).width == len(classes) * 160 + (len(classes) - 1) * 8
+        assert len(np.load(array)) == len(classes)
+    assert main(["explain", files["two"], photo, "--target", "0", "--target", "1", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["explained"]["class"] == 0
+    assert main(["explain", files["plain"], files["two"], photo, "--target", "0", "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["model"] for row in rows if row["class"] == "0"] == ["plain.onnx", "two.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("names", "word"), [(["plain"], "probability"), (["values"], "value"), (["plain", "values"], "value")]
+)
+def test_the_header_of_csv_is_what_the_outputs_are(
+    names: list[str], word: str, files: dict[str, str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", *(files[name] for name in names), str(folder / "wide.png"), "--csv"]) == 0
+    header = capsys.readouterr().out.splitlines()[0]
+    assert header == f"photo,model,class,label,{word}"
+
+
+def card(name: str, method: Method, **more: Any) -> Card:
+    pre = Preprocessing(None, (32, 32))
+    return Card(name, (3, 32, 32), 3, method.describe(), method.signed, pre, **more)
+
+
+def test_captions_tell_files_of_one_method_apart() -> None:
+    few, many = card("net", SmoothDiff(2)), card("net", SmoothDiff(8, 0.13514))
+    found = captions({Path("a.onnx"): few, Path("b/b.onnx"): many, Path("c.onnx"): card("net", Gradient())})
+    assert list(found.values()) == [
+        "SmoothDiff, samples=2, std=0.3, a.onnx",
+        "SmoothDiff, samples=8, std=0.1351, b.onnx",
+        "Gradient, c.onnx",
+    ]  # fmt: skip
+    other = card("other", SmoothDiff(2), top_k=2, objective={"kind": "contrast"})
+    assert list(captions({Path("a.onnx"): few, Path("b.onnx"): other}).values()) == [
+        "SmoothDiff, model=net, objective=logit, top_k=1, a.onnx",
+        "SmoothDiff, model=other, objective=contrast, top_k=2, b.onnx",
+    ]
+    propagated = card("net", SmoothDiff(estimator="propagated"))  # it has no samples
+    assert captions({Path("a.onnx"): propagated, Path("b.onnx"): few})[Path("b.onnx")] == (
+        "SmoothDiff, estimator=gaussian, b.onnx"
+    )
+    smoothed = {Path(f"{index}.onnx"): card("net", SmoothGrad(2, base=base))
+                for index, base in enumerate((Gradient(), IntegratedGradients(4)))}  # fmt: skip
+    assert list(captions(smoothed).values()) == [
+        "SmoothGrad, base=Gradient, 0.onnx", "SmoothGrad, base=IntegratedGradients, 1.onnx",
+    ]  # fmt: skip
+    ways = {Path(f"{index}.onnx"): card("net", IntegratedGradients(4, baseline=baseline))
+            for index, baseline in enumerate((0.5, torch.zeros(2, 3, 32, 32)))}  # fmt: skip
+    assert list(captions(ways).values()) == [
+        "IntegratedGradients, baseline=0.5, 0.onnx", "IntegratedGradients, baseline=2 images, 1.onnx",
+    ]  # fmt: skip
 
 
 def test_options_of_the_picture(files: dict[str, str], folder: Path, tmp_path: Path) -> None:

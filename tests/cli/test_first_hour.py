@@ -144,7 +144,7 @@ REFUSED: list[tuple[str, list[str], list[str]]] = [
     ("quantised_fx", [], ["is quantised", "before quantisation"]),
     ("scripted", [], ["is a TorchScript module"]),
     ("broken", [], ["nets.py:broken failed with ZeroDivisionError", "nets.py:"]),
-    ("brokn", [], ["no function 'brokn'; did you mean 'broken'?"]),
+    ("brokn", [], ["'brokn'; did you mean 'broken'? It defines with_preprocessing,", "quantised, ", " and "]),
     ("wrong_field", [], ["'means'", "did you mean 'mean'?"]),
     ("wrong_scale", [], ["what nets.py:wrong_scale returns: --mean", "--std 0.229,0.224,0.225"]),
     ("Net", ["--mean", "123.675,116.28,103.53"], ["--mean 0.485,0.456,0.406", "--mean 0 --std 0.00392157"]),

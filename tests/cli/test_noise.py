@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from smoothserve.cli.errors import UsageError
 from smoothserve.cli.exporting import add_export_options
 from smoothserve.cli.main import main
 from smoothserve.cli.method_options import MethodOptions
+from smoothserve.cli.noise import noise_doubt
 from smoothserve.explainers import (
     Gradient,
     InputTimesGradient,
@@ -82,13 +84,42 @@ def test_arrays_have_no_black_and_white() -> None:
     assert std(PLANES, "--noise", "7%", "--relative") == pytest.approx(0.07)
 
 
-@pytest.mark.parametrize("text", ["seven", "-1", "nan", "inf%", "%", ""])
-def test_mistakes(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("text", ["seven", "-1", "-7%", "-.5%", "nan", "inf%", "%", ""])
+@pytest.mark.parametrize("apart", [True, False])
+def test_mistakes(text: str, apart: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    flag = ["--noise", text] if apart else [f"--noise={text}"]
     with pytest.raises(SystemExit):
-        main(["export", "efficientnet-lite0", "-o", "m.onnx", f"--noise={text}"])
+        main(["export", "efficientnet-lite0", "-o", "m.onnx", *flag])
     assert (
         f"{text!r}, expected a share of the range from black to white, such as 7%" in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(
+    ("flags", "preprocessing", "words"),
+    [
+        (["--noise", "700%"], HALF, "noise of 700 % of the range from black to white drowns .*--noise 7%"),
+        (["--noise", "7"], PIXELS, None),
+        (["--noise", "7"], HALF, "noise of 350 % of the range"),
+        (["--noise", "60%", "--relative"], PLANES, "noise of 60 % of each image's own range drowns"),
+        (["--noise", "7"], PLANES, None),  # nobody knows how large its values are
+        (["--noise", "50%"], HALF, None),
+        (["--noise", "0%"], HALF, "SmoothDiff is Gradient, which --method gradient gives"),
+        (["--method", "smoothgrad", "--base", "inputtimesgradient", "--noise", "0"], HALF,
+         "SmoothGrad is InputTimesGradient, which --method inputtimesgradient gives"),
+        (["--method", "smoothtaylor", "--noise", "0"], HALF, "heatmap of SmoothTaylor is zero everywhere"),
+        (["--method", "smoothgrad", "--moment", "variance", "--noise", "0"], HALF, "is zero everywhere"),
+        (["--method", "gradient"], HALF, None),
+        ([], IMAGENET, None),
+        ([], HALF, None),
+    ],
+)  # fmt: skip
+def test_noise_that_cannot_be_meant_gets_a_note(
+    flags: list[str], preprocessing: Preprocessing, words: str | None
+) -> None:
+    said = noise_doubt(built(preprocessing, *flags), preprocessing)
+    assert (said is None) == (words is None)
+    assert words is None or re.search(words, str(said))
 
 
 def test_percent_for_a_method_without_noise() -> None:
@@ -126,6 +157,9 @@ def test_every_command_says_it(factory: str, tmp_path: Path, capsys: pytest.Capt
     err = capsys.readouterr().err
     assert f"noise: {said}\n" in err
     assert f": {way}" in err
+    assert "drowns" not in err
+    assert main([*export, "-o", str(plain), "--samples", "2", "--noise", "0%"]) == 0
+    assert "note: without noise there is nothing to average" in capsys.readouterr().err
     assert main([*export, "-o", str(plain), "--method", "gradient"]) == 0
     assert "noise: " not in capsys.readouterr().err
     assert main(["verify", str(path)]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from smoothserve.cli.models.named import NamedModel
 from smoothserve.cli.plausible import doubt
 from smoothserve.explainers.capture import capture
 from smoothserve.export import Preprocessing
-from torch import nn
+from torch import Tensor, nn
 
 
 def said(model: NamedModel) -> str | None:
@@ -48,7 +49,7 @@ def test_networks_of_few_classes_are_not_asked(classes: int) -> None:
 class Shares(nn.Module):
     """Probabilities by hand, which no softmax at the end gives away."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         odds = x.mean((2, 3)).exp()
         return odds / odds.sum(1, keepdim=True)
 
@@ -57,3 +58,43 @@ def test_outputs_that_look_like_probabilities_are_noticed() -> None:
     words = said(NamedModel(Shares().eval(), "shares", Preprocessing(36, (32, 32)), None))
     assert words is not None
     assert "--activation none" in words
+
+
+class ByHand(nn.Module):
+    """Probabilities of independent labels, without a sigmoid at the end."""
+
+    def __init__(self, write: Callable[[Tensor], Tensor], classes: int = 4) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.head, self.write = nn.Linear(3, classes), write
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.write(3 * self.head(x.mean((2, 3))))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda z: 1 / (1 + torch.exp(-z)),
+        lambda z: (z / 2).tanh() * 0.5 + 0.5,
+        lambda z: z.sigmoid().clamp(0.01, 0.99),
+    ],
+    ids=["exp", "tanh", "clamp"],
+)
+def test_independent_probabilities_are_asked_about(write: Callable[[Tensor], Tensor]) -> None:
+    preprocessing = Preprocessing(36, (32, 32))
+    model = NamedModel(ByHand(write).eval(), "by hand", preprocessing, None)
+    words = said(model)
+    assert words is not None
+    assert "do not add up to 1. Are they probabilities of independent labels" in words
+    assert "--activation sigmoid" in words
+    assert "--activation none" in words
+    assert "a softmax of them" in words
+    for activation in ("none", "softmax"):  # who has answered is not asked
+        assert doubt(model, capture(model.classifier, model.example(), activation=activation)) is None
+    again = doubt(model, capture(model.classifier, model.example(), activation="sigmoid"))
+    assert again is not None  # a sigmoid of probabilities
+    assert "a sigmoid of them" in again
+    assert said(NamedModel(ByHand(lambda z: z).eval(), "logits", preprocessing, None)) is None
+    assert said(NamedModel(ByHand(torch.sigmoid).eval(), "found", preprocessing, None)) is None
+    assert said(NamedModel(ByHand(write, classes=2).eval(), "two", preprocessing, None)) is None

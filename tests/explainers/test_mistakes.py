@@ -11,18 +11,23 @@ import pytest
 import torch
 from PIL import Image
 from smoothserve.explainers import (
+    BetaSmoothing,
     CaptureError,
     ExplanationModel,
     Gradient,
     InputError,
     MethodError,
     SmoothDiff,
+    SmoothGrad,
+    SmoothTaylor,
     explain,
 )
 
 from tests import networks
 
 IMAGES = torch.randn(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+BROKEN = IMAGES.clone()
+BROKEN[1, 0, 3, 3] = float("nan")
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,19 @@ BUILDING: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     ),
     "no-batch": (lambda: explain(NET, IMAGES[0], Gradient()), InputError, "unsqueeze"),
     "bytes": (lambda: explain(NET, IMAGES.byte(), Gradient()), InputError, "uint8.*floating-point"),
+    "not-finite": (
+        lambda: explain(NET, BROKEN, Gradient()), InputError, "example image holds NaN or infinity",
+    ),
+    "calibration-for-nothing": (
+        lambda: explain(NET, IMAGES, SmoothGrad(2), calibration=IMAGES),
+        MethodError, r"SmoothGrad measures nothing.*SmoothDiff\(estimator='propagated'\)",
+    ),
+    "noise-in-percent": (
+        lambda: SmoothDiff(std="7%"), MethodError, r"std='7%', expected a finite.* 0\.07 \* .*span",
+    ),
+    "noise-as-text": (lambda: SmoothTaylor(std="much"), MethodError, "std='much', expected"),
+    "seed-as-text": (lambda: SmoothGrad(seed="random"), MethodError, "seed='random', expected.*None"),
+    "beta-as-text": (lambda: BetaSmoothing(beta="10"), MethodError, "beta='10', expected"),
     "function": (lambda: explain(lambda x: NET(x), IMAGES, Gradient()), CaptureError, "a function.*forward"),
     "program": (
         lambda: explain(torch.export.export(NET, (IMAGES,)), IMAGES, Gradient()),
@@ -59,7 +77,9 @@ RUNNING: dict[str, tuple[tuple[Any, ...], str]] = {
     "target-number": ((IMAGES, 5), "target is of type int.*torch.tensor\\(\\[281\\]\\)"),
     "target-list": ((IMAGES, [1, 2]), "target is of type list.*int64"),
     "target-of-one": ((IMAGES, torch.tensor([1])), "shape \\[1\\].*shape \\[2\\]"),
-    "target-too-large": ((IMAGES, torch.tensor([1, 7])), "class 7.*below 5"),
+    "target-too-large": ((IMAGES, torch.tensor([1, 7])), "class 7, expected 0 to 4, or -1"),
+    "target-too-small": ((IMAGES, torch.tensor([-1, -5])), "class -5, expected 0 to 4, or -1"),
+    "image-not-finite": ((BROKEN,), "Image 1 of the batch holds NaN or infinity, expected finite"),
     "image-array": ((IMAGES.numpy(),), "image is of type ndarray.*torch.from_numpy"),
     "image-size": ((IMAGES[..., :9],), "expected \\[batch, 3, 12, 12\\]"),
     "image-type": ((IMAGES.double(),), "float64, expected torch.float32"),

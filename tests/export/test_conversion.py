@@ -153,6 +153,13 @@ class _RowsOfPools(torch.nn.Module):
         return torch.cat(parts, 2)
 
 
+class _Clamped(torch.nn.Module):
+    """One bound is a whole number, the other is not."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.clamp(x, 0.1, 1) + x.clamp(0, 0.5)
+
+
 class _Assigned(torch.nn.Module):
     """Writes to parts of its input, as relative positions of MViT do."""
 
@@ -169,7 +176,7 @@ class _Assigned(torch.nn.Module):
     torch.nn.AdaptiveMaxPool2d(2), torch.nn.AdaptiveMaxPool2d((3, 5)), torch.nn.LocalResponseNorm(3, 0.5),
     torch.nn.CircularPad2d((1, 2, 0, 3)), torch.nn.AvgPool2d(3, 2, 1, divisor_override=5), torch.nn.RReLU(),
     _Rows(), _Turned("bilinear", "reflection"), _Turned("nearest", "zeros"), _Assigned(), _RowsOfPools(),
-    torch.nn.AvgPool2d(3, 2, 1, ceil_mode=True, divisor_override=5),
+    _Clamped(), torch.nn.AvgPool2d(3, 2, 1, ceil_mode=True, divisor_override=5),
 ], ids=str)  # fmt: skip
 def test_what_onnx_lacks_is_written_in_what_it_has(layer: torch.nn.Module, tmp_path: Path) -> None:
     before = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.SiLU(), layer, torch.nn.Flatten())
@@ -201,6 +208,23 @@ def test_float64_models_are_refused_by_name(tmp_path: Path) -> None:
     explained = explain(model, torch.randn(1, 3, 12, 12, dtype=torch.float64), Gradient())
     with pytest.raises(ConversionError, match=r"float\(\)"):
         to_onnx(explained, tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize(("said", "shown"), [
+    ("There is no overload of aten.clamp. Tried overloads:\ndefault\nout", "no overload of aten.clamp."),
+    ("Unsupported operations:\n  aten.foo\n  aten.bar", "Unsupported operations: aten.foo"),
+    ("\nA kernel failed\nadvice", "A kernel failed"),
+])  # fmt: skip
+def test_an_error_of_the_exporter_is_not_cut_off_in_a_sentence(
+    small: ExplanationModel, said: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("pages of advice") from ValueError(said)
+
+    monkeypatch.setattr("torch.onnx.export", fail)
+    with pytest.raises(ConversionError) as caught:
+        to_onnx(small, tmp_path / "m.onnx")
+    assert str(caught.value).endswith(f"{shown}")
 
 
 def test_fresh_noise_differs_from_call_to_call(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 from smoothserve.explainers import ExplanationModel, SmoothDiff, explain
 from smoothserve.export import (
     Card,
+    ConversionError,
     Preprocessing,
     VerificationError,
     check_contract,
@@ -125,6 +126,20 @@ def _constant_heatmap(proto: onnx.ModelProto) -> None:
     source = next(n.output[0] for n in proto.graph.node if n.output[0] == "unused")
     zero = onnx.helper.make_node("Sub", [source, source], ["heatmap"])
     proto.graph.node.append(zero)
+
+
+def test_what_is_no_explanation_model_and_other_names_are_refused(
+    small: ExplanationModel, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        ConversionError, match=r"is a Linear, expected an explanation model.*explain\(classifier"
+    ):
+        to_onnx(torch.nn.Linear(2, 2), tmp_path / "m.onnx")  # type: ignore[arg-type]
+    (tmp_path / "folder.onnx").mkdir()
+    for name in ("a.bin", "model", "folder.onnx"):
+        with pytest.raises(ConversionError, match=rf"name that ends in \.onnx: .*{name}\.onnx\."):
+            to_onnx(small, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.onnx"]
 
 
 def test_cards_that_contradict_the_model_are_refused(small: ExplanationModel, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from smoothserve.explainers import Gradient, Method, SmoothDiff, explain
 from smoothserve.explainers.graph.trace import Trace
+from smoothserve.explainers.passes.float_bounds import bounds_to_floats
 from smoothserve.explainers.passes.in_place import in_place_to_functional
 from smoothserve.explainers.passes.joined_reshapes import join_reshapes
 from smoothserve.explainers.passes.reversed_subtraction import subtract_from_left_to_right
@@ -58,6 +59,29 @@ def fills_a_view(x: Tensor) -> Tensor:
 
 def subtracts_in_reverse(x: Tensor) -> Tensor:
     return torch.rsub(x, 1.0) * torch.rsub(x, 2)
+
+
+def clamps(x: Tensor) -> Tensor:
+    y = x.clamp(0.1, 1) + x.clamp(max=1) + x.clamp_min(0) + torch.clamp_max(x, 2)
+    return y + (x * 3).int().clamp(0, 1)  # of whole numbers
+
+
+def test_bounds_of_clamps_are_floats_where_values_are() -> None:
+    x = torch.linspace(-3, 3, 25)
+    module = make_fx(clamps, tracing_mode="fake")(x)
+    (left,) = bounds_to_floats(Trace(module.graph))
+    assert left.node.args[1:] == (0, 1)
+    bounds = [
+        bound
+        for node in module.graph.nodes
+        if "clamp" in str(node.target) and node is not left.node
+        for bound in (*node.args[1:], *node.kwargs.values())
+        if bound is not None
+    ]
+    assert bounds == [0.1, 1, 1, 0, 2]
+    assert {type(bound) for bound in bounds} == {float}
+    module.recompile()
+    torch.testing.assert_close(module(x), clamps(x), rtol=0, atol=0)
 
 
 def test_reshapes_of_reshapes_are_one() -> None:

@@ -1,0 +1,47 @@
+"""Captions that tell several files apart: their methods, what differs in them, and their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from smoothserve.handlers.card import Card
+
+
+def captions(cards: Mapping[Path, Card]) -> dict[Path, str]:
+    """``SmoothDiff, samples=2, a.onnx`` for each file; what files of a method have in common is left out."""
+    return {file: ", ".join((_name(card), *_own(card, cards), file.name)) for file, card in cards.items()}
+
+
+def _own(card: Card, cards: Mapping[Path, Card]) -> list[str]:
+    """The parameters in which a file differs from others of its method."""
+    alike = [_parameters(other) for other in cards.values() if _name(other) == _name(card)]
+    mine = _parameters(card)
+    common = [name for name in mine if all(name in other for other in alike)]
+    return [
+        f"{name}={_text(mine[name])}" for name in common if any(other[name] != mine[name] for other in alike)
+    ]
+
+
+def _parameters(card: Card) -> dict[str, Any]:
+    """Of network, method, objective and file."""
+    method = {name: value for name, value in card.method.items() if name not in ("name", "calibration")}
+    return {
+        "model": card.name,
+        **method,
+        "objective": card.objective["kind"],
+        "top_k": card.top_k,
+        "dtype": card.dtype,
+    }
+
+
+def _name(card: Card) -> str:
+    return str(card.method["name"])
+
+
+def _text(value: Any) -> str:
+    """Short: of a method its name, of given images how many they are."""
+    if isinstance(value, Mapping):
+        return str(value.get("name") or f"{value['shape'][0]} images")
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
