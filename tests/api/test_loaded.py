@@ -67,7 +67,7 @@ def test_arrays_are_photos_as_they_are(model: smoothserve.LoadedModel, photo: Pa
         pixels[:0],
     ):
         with pytest.raises(
-            RequestError, match=r"The array is \w+ of shape \[.*expected the photo as it is, uint8"
+            RequestError, match=r"The array is \w+ of shape \[.*expected the photo as it is: uint8"
         ):
             model.explain(array)
 
