@@ -110,7 +110,7 @@ def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
 
 def why_not_loaded(path: str | Path, error: Exception) -> str:
     """What to say where ONNX Runtime raised ``error`` for the file."""
-    if "INVALID_PROTOBUF" in str(error):
+    if any(words in str(error) for words in ("INVALID_PROTOBUF", "No graph was found")):
         return (
             f"{path} is not an ONNX file, or a damaged one: expected one that smoothserve wrote "
             "('smoothserve export', to_onnx)."
