@@ -172,7 +172,8 @@ def _picture(array: npt.NDArray[Any]) -> Image.Image:
         raise RequestError(
             f"The array is {array.dtype} of shape {list(array.shape)}, expected the photo as it is: uint8 "
             "in 0..255 of shape [H, W, 3] or [H, W]. The file knows how to resize and normalise it. "
-            "Of floats in [0, 1]: (array * 255).round().astype('uint8'). Of [3, H, W]: array.transpose(1, 2, 0)."
+            "Of floats in [0, 1]: (array * 255).round().astype('uint8'). "
+            "Of [3, H, W]: array.transpose(1, 2, 0)."
         )
     return Image.fromarray(array)
 
