@@ -43,9 +43,9 @@ class Exploit:
         ([*EXPORT, "--channels", "L"], "shape [1, 1, 224, 224]"),
         (["explain", "text.onnx", "photo.png"], "photo.png: the photo does not exist"),
         (["explain", "none.onnx", "text.pth"], "none.onnx does not exist"),
-        (["explain", "text.onnx", "text.pth"], "cannot be loaded"),
+        (["explain", "text.onnx", "text.pth"], "text.onnx is not an ONNX file"),
         (["explain", "text.pth", "text.pth"], "No explanation file (.onnx) is named"),
-        (["verify", "text.pth"], "refuses"),
+        (["verify", "text.pth"], "text.pth is not an ONNX file"),
         (["archive", "none.onnx", "name"], "does not exist"),
     ],
 )  # fmt: skip
