@@ -44,7 +44,7 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         pictures = synthetic_pictures(PICTURES, preprocessing)
         for std in arguments.noise:
             models = {
-                label: explain_program(program, method, calibration=pictures)
+                label: explain_program(program, method, calibration=pictures if method.calibrates else None)
                 for label, method in methods(std).items()
             }
             for picture, image in images.items():
