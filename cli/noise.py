@@ -12,7 +12,6 @@ from .errors import UsageError
 
 _IMAGENET = default_preprocessing((3, 224, 224))  # the defaults of Python's methods are units of its input
 
-
 _DROWNS = 0.5  # of the range; at half of that, heatmaps are others already (docs/how-to/choose-a-method.md)
 _USUAL = "5 to 15 % is usual: --noise 7%."
 

@@ -37,8 +37,7 @@ def doubt(model: NamedModel, program: Program) -> str | None:
             f"note: the outputs of {len(images)} photos lie in [0, 1] and do not add up to 1. Are they "
             "probabilities of independent labels, of a sigmoid written by hand? Then let the classifier "
             "return the logits, and say --activation sigmoid; or say --activation none, which shows them as "
-            "values. "
-            f"Else a {taken} of them is shown."
+            f"values. Else a {taken} of them is shown."
         )
     if probabilities is None or program.classes < _MANY:
         return None

@@ -25,6 +25,14 @@ class InputError(ExplainerError, ValueError):
     """An image or a target has a wrong shape, type or value."""
 
 
+def not_finite(what: str) -> InputError:
+    """The error for images that hold NaN or infinity; ``what`` begins its sentence."""
+    return InputError(
+        f"{what} holds NaN or infinity, expected finite values, preprocessed as for the classifier. "
+        "Look at where it was read or normalised."
+    )
+
+
 class MethodError(ExplainerError, ValueError):
     """A parameter of an explanation method is out of its range."""
 

@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from torch.utils._pytree import _register_namedtuple
 
 from .chunks import LARGEST
-from .errors import InputError
+from .errors import InputError, not_finite
 from .graph.scores import Scores
 from .graph.traits import Trait, has
 from .methods import Method
@@ -143,10 +143,7 @@ class ExplanationModel(nn.Module):
             raise InputError(f"The image is {image.dtype}, expected {self.dtype}.")
         broken = (~image.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
         if broken:
-            raise InputError(
-                f"Image {broken[0]} of the batch holds NaN or infinity, expected finite values, preprocessed "
-                "as for the classifier. Look at where it was read or normalised."
-            )
+            raise not_finite(f"Image {broken[0]} of the batch")
         if target.dtype != torch.int64 or tuple(target.shape) != (image.shape[0],):
             raise InputError(
                 f"The target is {target.dtype} of shape {list(target.shape)}, "

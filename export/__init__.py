@@ -15,7 +15,7 @@ from .errors import (
     VerificationError,
     require,
 )
-from .onnx_file import default_preprocessing, to_onnx
+from .onnx_file import default_preprocessing, problem_of_name, to_onnx
 from .prediction import prediction_graph
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "default_preprocessing",
     "load_session",
     "prediction_graph",
+    "problem_of_name",
     "require",
     "to_archive",
     "to_onnx",

@@ -79,10 +79,8 @@ def to_onnx(
             "to_onnx(explain(classifier, images, SmoothDiff(samples=8)), path)."
         )
     path = Path(path)
-    if path.suffix.lower() != ".onnx" or path.is_dir():
-        raise ConversionError(
-            f"{path} would be an ONNX file; give it a name that ends in .onnx: {path}.onnx."
-        )
+    if problem := problem_of_name(path):
+        raise ConversionError(problem)
     if dtype not in TOLERANCES:
         raise ConversionError(f"dtype={dtype!r}, expected one of {', '.join(TOLERANCES)}.")
     channels, height, width = model.image_shape
@@ -110,6 +108,13 @@ def to_onnx(
         parity = _verified(draft, model, card, fast, progress)
         _put_in_place(draft, weights, path)
     return parity
+
+
+def problem_of_name(path: Path) -> str | None:
+    """Why a file of ours is not to be written to ``path``, or None."""
+    if path.suffix.lower() == ".onnx" and not path.is_dir():
+        return None
+    return f"{path} would be an ONNX file; give it a name that ends in .onnx: {path}.onnx."
 
 
 def _converted(model: ExplanationModel, dtype: str) -> onnx.ModelProto:

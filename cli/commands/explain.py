@@ -184,11 +184,12 @@ def _explain(
         targets = arguments.target or [None]
         fields = [{"data": content, "target": target, "top_k": arguments.top} for target in targets]
         questions = [read_question(each, {}, explain=True, offer=service.offer) for each in fields]
+        drawn: set[int] = set()
         for result in service.run(questions):
             if not isinstance(result, Result):
                 raise result
-            drawn = {index for other, earlier in results if other == file for index in earlier.heatmaps}
             new = {index: heat for index, heat in result.heatmaps.items() if index not in drawn}
+            drawn.update(new)
             if new:  # a file of several classes explains one beside each target, too
                 results.append((file, replace(result, heatmaps=new)))
     planes = any(service.offer.card.preprocessing.channels == "planes" for service in services.values())

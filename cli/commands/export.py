@@ -39,9 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    path = arguments.output
-    if path.suffix.lower() != ".onnx" or path.is_dir():
-        raise UsageError(f"-o {path} would be an ONNX file; give it a name that ends in .onnx: {path}.onnx.")
+    from smoothserve.export import problem_of_name
+
+    if problem := problem_of_name(arguments.output):
+        raise UsageError(f"-o {problem}")
     export_files(arguments, {arguments.output: MethodOptions.from_arguments(arguments)})
     print(arguments.output)
     return 0

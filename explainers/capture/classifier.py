@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import CaptureError, InputError, OutputError, TrainingModeError
+from ..errors import CaptureError, InputError, OutputError, TrainingModeError, not_finite
 
 _LIVE_IN_TRAINING = (
     nn.modules.dropout._DropoutNd,
@@ -113,10 +113,7 @@ def check_input(image: object) -> None:
             f"The example image is {image.dtype}, expected the preprocessed floating-point image."
         )
     if not bool(image.isfinite().all()):
-        raise InputError(
-            "The example image holds NaN or infinity, expected finite values, preprocessed as for the "
-            "classifier. Look at where it was read or normalised."
-        )
+        raise not_finite("The example image")
 
 
 def first_logits(module: OneOutput, image: Tensor) -> Tensor:

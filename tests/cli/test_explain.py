@@ -74,10 +74,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ).eval()
     folder = tmp_path_factory.mktemp("files")
     plain, signed = SmoothDiff(2), InputTimesGradient()
-    made = {"plain": (plain, {}), "signed": (signed, {}), "two": (plain, {"top_k": 2}),
-            "values": (plain, {"activation": "none"})}  # fmt: skip
+    made: dict[str, tuple[Method, dict[str, Any]]] = {
+        "plain": (plain, {}),
+        "signed": (signed, {}),
+        "two": (plain, {"top_k": 2}),
+        "values": (plain, {"activation": "none"}),
+    }
     for name, (method, options) in made.items():
-        model = explain(net, torch.randn(1, 3, 32, 32), method, **options)  # type: ignore[arg-type]
+        model = explain(net, torch.randn(1, 3, 32, 32), method, **options)
         to_onnx(model, folder / f"{name}.onnx", labels=LABELS, fast=name in ("two", "values"))
     return {name: str(folder / f"{name}.onnx") for name in made}
 

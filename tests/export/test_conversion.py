@@ -224,7 +224,7 @@ def test_an_error_of_the_exporter_is_not_cut_off_in_a_sentence(
     monkeypatch.setattr("torch.onnx.export", fail)
     with pytest.raises(ConversionError) as caught:
         to_onnx(small, tmp_path / "m.onnx")
-    assert str(caught.value).endswith(f"{shown}")
+    assert str(caught.value).endswith(shown)
 
 
 def test_fresh_noise_differs_from_call_to_call(tmp_path: Path) -> None:

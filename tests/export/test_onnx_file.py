@@ -134,7 +134,7 @@ def test_what_is_no_explanation_model_and_other_names_are_refused(
     with pytest.raises(
         ConversionError, match=r"is a Linear, expected an explanation model.*explain\(classifier"
     ):
-        to_onnx(torch.nn.Linear(2, 2), tmp_path / "m.onnx")  # type: ignore[arg-type]
+        to_onnx(torch.nn.Linear(2, 2), tmp_path / "m.onnx")  # type: ignore[arg-type]  # the mistake under test
     (tmp_path / "folder.onnx").mkdir()
     for name in ("a.bin", "model", "folder.onnx"):
         with pytest.raises(ConversionError, match=rf"name that ends in \.onnx: .*{name}\.onnx\."):
