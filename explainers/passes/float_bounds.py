@@ -1,4 +1,4 @@
-"""clamp(x, 0.1, 1) = clamp(x, 0.1, 1.0): the exporter turns whole bounds into tensors beside others."""
+"""clamp(x, 0.1, 1) = clamp(x, 0.1, 1.0): the exporter turns a whole bound into a tensor beside a number."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from .step import Rewritable, at_each
 aten = torch.ops.aten
 
 
-@at_each(aten.clamp.default, aten.clamp_min.default, aten.clamp_max.default)
+@at_each(aten.clamp.default)
 def bounds_to_floats(subject: Rewritable, node: fx.Node) -> str | None:
-    """Write whole bounds of floating-point values as floating-point numbers."""
-    value = node.meta.get("val")
-    if not isinstance(value, torch.Tensor) or not value.is_floating_point():
-        return "its result is not known to be of floating-point numbers"
+    """Write a whole bound as a floating-point number, where the other one is. Then so is the result."""
+    source, *bounds = node.args
+    if {type(bound) for bound in (*bounds, *node.kwargs.values())} != {int, float}:
+        return "its bounds are not of two kinds"
 
     def as_float(bound: fx.node.Argument) -> fx.node.Argument:
         return float(bound) if isinstance(bound, int) else bound
 
-    source, *bounds = node.args
     node.args = (source, *map(as_float, bounds))
     node.kwargs = {name: as_float(bound) for name, bound in node.kwargs.items()}
     return None

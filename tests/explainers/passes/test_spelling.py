@@ -62,23 +62,22 @@ def subtracts_in_reverse(x: Tensor) -> Tensor:
 
 
 def clamps(x: Tensor) -> Tensor:
-    y = x.clamp(0.1, 1) + x.clamp(max=1) + x.clamp_min(0) + torch.clamp_max(x, 2)
-    return y + (x * 3).int().clamp(0, 1)  # of whole numbers
+    mixed = x.clamp(0.1, 1) + x.clamp(0, 0.5) + x.clamp(min=-1, max=0.5)
+    alike = x.clamp(0, 1) + x.clamp(0.5, 2.0) + x.clamp(max=1) + x.clamp_min(0)
+    return mixed + alike + (x * 3).int().clamp(0, 1)  # of whole numbers
 
 
-def test_bounds_of_clamps_are_floats_where_values_are() -> None:
+def test_bounds_of_clamps_are_floats_beside_floats() -> None:
+    """Others are left as they are, and so is what a file computes."""
     x = torch.linspace(-3, 3, 25)
     module = make_fx(clamps, tracing_mode="fake")(x)
-    (left,) = bounds_to_floats(Trace(module.graph))
-    assert left.node.args[1:] == (0, 1)
-    bounds = [
-        bound
-        for node in module.graph.nodes
-        if "clamp" in str(node.target) and node is not left.node
-        for bound in (*node.args[1:], *node.kwargs.values())
-        if bound is not None
-    ]
-    assert bounds == [0.1, 1, 1, 0, 2]
+    before = {node: (node.args[1:], node.kwargs) for node in module.graph.nodes}
+    left = [node for node, _ in bounds_to_floats(Trace(module.graph))]
+    found = [node for node in module.graph.nodes if node.target is torch.ops.aten.clamp.default]
+    assert [(node.args[1:], node.kwargs) for node in left] == [before[node] for node in left]
+    assert [node.args[1:] for node in left] == [(0, 1), (0.5, 2.0), (None, 1), (0, 1)]
+    bounds = [bound for node in found if node not in left for bound in node.args[1:]]
+    assert bounds == [0.1, 1, 0, 0.5, -1, 0.5]
     assert {type(bound) for bound in bounds} == {float}
     module.recompile()
     torch.testing.assert_close(module(x), clamps(x), rtol=0, atol=0)
