@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -94,10 +96,28 @@ def _foreign(proto: onnx.ModelProto) -> None:
     proto.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
 
 
-def _always_class_0(proto: onnx.ModelProto) -> None:
+def _explained(proto: onnx.ModelProto, operator: str, inputs: list[str], **attributes: int) -> None:
+    """Let another node name the explained class."""
     for node in proto.graph.node:
         node.output[:] = ["chosen" if name == "explained_class" else name for name in node.output]
-    proto.graph.node.append(onnx.helper.make_node("Sub", ["chosen", "chosen"], ["explained_class"]))
+    proto.graph.node.append(onnx.helper.make_node(operator, inputs, ["explained_class"], **attributes))
+
+
+def _always_class_0(proto: onnx.ModelProto) -> None:
+    _explained(proto, "Sub", ["chosen", "chosen"])
+
+
+def _least_likely(proto: onnx.ModelProto) -> None:
+    _explained(proto, "ArgMin", ["logits"], axis=1, keepdims=0)
+
+
+def _adds_the_first(proto: onnx.ModelProto, name: str) -> None:
+    """To every image's attribution."""
+    for node in proto.graph.node:
+        node.output[:] = ["own" if output == "attribution" else output for output in node.output]
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array(0), "first"))
+    proto.graph.node.append(onnx.helper.make_node("Gather", [name, "first"], ["of_the_first"], axis=0))
+    proto.graph.node.append(onnx.helper.make_node("Add", ["own", "of_the_first"], ["attribution"]))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +125,10 @@ def _always_class_0(proto: onnx.ModelProto) -> None:
     [
         (_fixed_batch, r"image is .*images.*, expected .*batch"),
         (_foreign, "outside of the ONNX standard: com.microsoft::Gelu"),
-        (_always_class_0, "explained_class is not the predicted class"),
+        (_least_likely, "explained_class is not the predicted class"),
+        (_always_class_0, r"target \d was given, but class 0 explained"),
+        (partial(_adds_the_first, name="own"), "attribution of an image differs between two runs"),
+        (partial(_adds_the_first, name="image"), "attribution of the last image in a batch of 2 differs"),
     ],
 )
 def test_a_file_that_breaks_it_is_found_out(
