@@ -94,7 +94,7 @@ def report(result: dict[str, Any]) -> str:
                 f"{', '.join(_growth(points))}."
             ),
             *paragraph(
-                "Samples are evaluated in chunks of at most 16 (`explainers/chunks.py`), so memory grows "
+                "Samples are evaluated in chunks of at most 17 (`explainers/chunks.py`), so memory grows "
                 "little from there on. The graph is written out for every chunk, which is what makes files "
                 "larger."
             ),

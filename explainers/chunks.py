@@ -7,11 +7,11 @@ import itertools
 import torch
 from torch import Tensor
 
-LARGEST = 16  # evaluations of the network at once, for each image of a batch
+LARGEST = 17  # evaluations at once, for each image of a batch: 50, the usual number, take three chunks
 
 
 def chunk_sizes(evaluations: int, step: int = 1) -> tuple[int, ...]:
-    """``evaluations`` in parts of at most 16, as equal as possible, each a multiple of ``step``.
+    """``evaluations`` in parts of at most 17, as equal as possible, each a multiple of ``step``.
 
     Larger chunks take more memory and no less time (docs/measurements/what-did-not-help.md).
     """
