@@ -11,7 +11,7 @@ from torch import Tensor, fx
 from ..graph.program import Values
 from ..reverse.site import Site
 from ..reverse.vjp import vjp
-from .registry import Moments
+from .registry import PROPAGATION, Moments
 
 
 class Operands:
@@ -40,6 +40,10 @@ class Operands:
     def of(self, position: int) -> Moments:
         """The moments of the flattened argument at ``position``, which varies."""
         return self._moments[self.site.leaves[position]]
+
+    def upstream(self, node: fx.Node) -> Moments:
+        """The moments of any earlier node that varies."""
+        return self._moments[node]
 
     def at_mean(self) -> Any:
         """The operation's result at the means of its inputs."""
@@ -97,3 +101,12 @@ class Operands:
         positional = [given[argument.name] for argument in schema if not argument.kwarg_only]
         named = {argument.name: given[argument.name] for argument in schema if argument.kwarg_only}
         return self.target(*positional, **named)
+
+
+def propagated(node: fx.Node, moments: Moments) -> Moments:
+    """What a call that has a rule and a single input makes of other moments than that input's."""
+    (source,) = node.all_input_nodes
+    site = Site.of(node, {source}, {source})
+    rule = PROPAGATION.rule_for(site)
+    assert rule is not None
+    return rule.function(Operands(site, {}, {source: moments}))

@@ -12,7 +12,7 @@ from ..averaging.gumbel import GumbelMaximum
 from ..averaging.windows import Windows
 from ..fused.max_pool import to_the_winners
 from ..graph.traits import Trait, has
-from ..propagation.operands import Operands
+from ..propagation.operands import Operands, propagated
 from ..propagation.registry import Moments, moment_rule
 from ..reverse.call import Call
 from ..reverse.registry import Gradients, Reads, first_input_only, rule
@@ -43,15 +43,23 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
     when=first_input_only, corrected=True,
 )  # fmt: skip
 def maximum(operands: Operands) -> Moments:
-    """The mean of a :class:`GumbelMaximum`, and the largest variance of each window."""
+    """The mean of a :class:`GumbelMaximum`, and the largest variance of each window.
+
+    Those of values before an activation that keeps the order, which then acts on the maximum: it has a
+    quarter of the size, and the reverse pass wants the same chances.
+    """
     pooled = operands.at_mean()
     result = pooled if isinstance(pooled, Tensor) else pooled[0]
-    mean, variance = operands.of(0)
+    pieces, gate = _compared(operands.site.leaves[0])
+    known = [operands.upstream(piece) for piece in pieces]
+    mean, variance = (torch.cat(part, 1) if len(part) > 1 else part[0] for part in zip(*known, strict=True))
     windows = _windows(operands.arguments(), mean, result)
-    moments = GumbelMaximum.of(mean, variance, windows).mean, windows.largest(variance)
+    moments = Moments(GumbelMaximum.of(mean, variance, windows).mean, windows.largest(variance))
+    if gate is not None:
+        moments = propagated(gate, moments)
     if isinstance(pooled, Tensor):
-        return Moments(*moments)
-    return Moments((moments[0], pooled[1]), (moments[1], None))
+        return moments
+    return Moments((moments.mean, pooled[1]), (moments.variance, None))
 
 
 def _windows(a: Mapping[str, Any], z: Tensor, pooled: Tensor) -> Windows:
@@ -60,16 +68,27 @@ def _windows(a: Mapping[str, Any], z: Tensor, pooled: Tensor) -> Windows:
 
 
 def _pieces(call: Call) -> list[fx.Node]:
+    """What the windows compare, if its batch is laid out alike everywhere."""
+    source: fx.Node = call.inputs[0]
+    pieces, _ = _compared(source)
+    usable = all(call.layout(piece) == call.layout(source) for piece in pieces)
+    return pieces if usable else [source]
+
+
+def _compared(source: fx.Node) -> tuple[list[fx.Node], fx.Node | None]:
     """What the windows compare, taken before a ReLU, in the pieces of a concatenation of channels.
 
     The largest element before a ReLU is the largest after it, if any is positive; where none is, the ReLU's
     own slope is 0. Before it, values are closer to a normal distribution, and their moments are wanted by the
     ReLU's rule anyway: they are found once.
+
+    Returns:
+        The pieces, and a node that does what is then done to each of them, or None.
     """
-    source: fx.Node = call.inputs[0]
     parts: list[Any] = [source]
     if source.target is aten.cat.default and source.args[1:] == (1,):
         parts = list(source.args[0])  # type: ignore[arg-type]  # a list of nodes, by the schema of cat
-    parts = [part.args[0] if has(part.target, Trait.KEEPS_ORDER) else part for part in parts]
-    usable = all(call.layout(part) == call.layout(source) for part in parts)
-    return parts if usable else [source]
+    alike = len({(part.target, part.args[1:]) for part in parts}) == 1
+    if alike and has(parts[0].target, Trait.KEEPS_ORDER):
+        return [part.args[0] for part in parts], parts[0]
+    return [source], None
