@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .slopes import Function, through_quadrature
 
+_LOG_OF_HALF_OVER_ROOT_PI = math.log(0.5 / math.sqrt(math.pi))
 _FAR = 80.0  # exp(-80) is 1e-35; less would be a denormal number, and those take processors ten times as long
 
 
@@ -99,33 +100,43 @@ class Steps:
         """s is its offset below all thresholds, base * z, and a ramp h_t max(z - t, 0) for each step.
 
         A ramp's mean is e_t = (mean - t) Phi(u) + std phi(u), its mean square
-        q_t = (mean - t) e_t + variance Phi(u). The mean product of two ramps, t < r, is q_r + (r - t) e_r. A
-        ramp's covariance with z is variance Phi(u). Bends take quadrature.
+        (mean - t) e_t + variance Phi(u). The mean product of two ramps, t < r, is the mean square of the
+        second and (r - t) e_r. So the mean square of their sum is
+        mean sum w_t e_t + variance sum w_t Phi_t + sum d_t e_t, with numbers w and d. A ramp's covariance
+        with z is variance Phi(u). Bends take quadrature.
         """
         if self.bends:
             return through_quadrature(function, mean, variance)
-        width = (variance * 2).sqrt()
         heights = {threshold: height for threshold, (height, _) in sorted(self._by_threshold().items())}
-        ramps: dict[float, Tensor] = {}
-        products, chances = [], []
-        for threshold, height in heights.items():
+        weights, distances = _of_products(heights)
+        width = (variance * 2).sqrt()
+        ramps, halves = {}, {}
+        for threshold in heights:
             above = mean - threshold if threshold else mean
             u = above / width
-            past = torch.erf(u) * 0.5 + 0.5
-            density = (u * u).clamp(max=_FAR).neg().exp()
-            ramps[threshold] = ramp = above * past + width * (density * (0.5 / math.sqrt(math.pi)))
-            before = {t: h for t, h in heights.items() if t < threshold}
-            weight = height * (height + 2 * sum(before.values()))
-            distances = 2 * height * sum(h * (threshold - t) for t, h in before.items())
-            products += [(above * ramp + variance * past, weight), (ramp, distances)]
-            chances.append((past, 2 * self.base * height))
-        lowest = min(heights, default=0.0)
+            halves[threshold] = half = torch.erf(u)
+            density = (_LOG_OF_HALF_OVER_ROOT_PI - (u * u).clamp(max=_FAR)).exp()
+            ramps[threshold] = above * (half * 0.5 + 0.5) + width * density
+
+        def sum_of(values: dict[float, Tensor], factors: dict[float, float], constant: float = 0.0) -> Any:
+            return _combined([(value, factors[t]) for t, value in values.items()], constant)
+
+        total = sum_of(ramps, heights)
+        squares = {
+            threshold: weight + 2 * self.base * heights[threshold] for threshold, weight in weights.items()
+        }
+        chances = {threshold: factor / 2 for threshold, factor in squares.items()}
+        spread = variance * sum_of(halves, chances, self.base * self.base + sum(chances.values()))
+        if weights == heights:
+            spread = spread + total * (mean - total)  # the same, with one product for two
+        else:
+            spread = spread + mean * sum_of(ramps, weights) - total * total
+        if any(distances.values()):
+            spread = spread + sum_of(ramps, distances)
         with torch.utils._python_dispatch._disable_current_modes():
+            lowest = min(heights, default=0.0)
             offset = float(function(torch.tensor(lowest, dtype=torch.float64))) - self.base * lowest
-        total = _combined([(ramp, heights[t]) for t, ramp in ramps.items()], 0.0)
-        spread = _combined(products, 0.0) - total * total
         if self.base:
-            spread = spread + variance * _combined(chances, self.base * self.base)
             total = total + mean * self.base
         return total + offset if offset else total, spread
 
@@ -151,6 +162,17 @@ class Steps:
         parts = [(step(jump), jump.height) for jump in self.jumps]
         total: Tensor = _combined([*parts, *((bend(each), each.rate) for each in self.bends)], self.base)
         return total
+
+
+def _of_products(heights: dict[float, float]) -> tuple[dict[float, float], dict[float, float]]:
+    """The numbers w_t and d_t of :meth:`Steps.through_gaussian`, from h_t in rising order of t."""
+    weights, distances = {}, {}
+    for threshold, height in heights.items():
+        before = {t: h for t, h in heights.items() if t < threshold}
+        weights[threshold] = height * (height + 2 * sum(before.values()))
+        apart = 2 * height * sum(h * (threshold - t) for t, h in before.items())
+        distances[threshold] = apart - weights[threshold] * threshold
+    return weights, distances
 
 
 def _combined(parts: Sequence[tuple[Tensor, float]], constant: float) -> Any:

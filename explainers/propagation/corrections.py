@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+import torch
 from torch import Tensor, fx
 
 from ..graph.program import BatchLayout
@@ -34,7 +35,10 @@ class Calibrated:
 
     def __call__(self, node: fx.Node, moments: Moments) -> Moments:
         kappa, delta = (self._stored[name] for name in names(node))
-        return Moments(moments.mean + delta, moments.variance * kappa + FLOOR)
+        floor = torch.full_like(
+            kappa, FLOOR
+        )  # as many as channels, so that it may become a convolution's bias
+        return Moments(moments.mean + delta, moments.variance * kappa + floor)
 
 
 def names(node: fx.Node) -> tuple[str, str]:
