@@ -35,9 +35,7 @@ class Calibrated:
 
     def __call__(self, node: fx.Node, moments: Moments) -> Moments:
         kappa, delta = (self._stored[name] for name in names(node))
-        floor = torch.full_like(
-            kappa, FLOOR
-        )  # as many as channels, so that it may become a convolution's bias
+        floor = torch.full_like(kappa, FLOOR)  # for each channel: a convolution's bias may take it
         return Moments(moments.mean + delta, moments.variance * kappa + floor)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..graph.traits import Trait, having
+from ..graph.traits import Trait, has, having
 from ..propagation.corrections import FLOOR
 from ..propagation.operands import Operands
 from ..propagation.registry import Moments, moment_rule
@@ -39,9 +39,10 @@ def shifted(operands: Operands) -> Moments:
 
 @moment_rule(aten.pad.default, aten.constant_pad_nd.default, when=first_input_only, corrected=False)
 def padded(operands: Operands) -> Moments:
-    """The border is certain."""
+    """The border is certain. Without any variance it joins a convolution, whose result gets the floor."""
     if operands.arguments().get("mode", "constant") == "constant":
-        return Moments(operands.at_mean(), operands.at_variance(value=FLOOR))
+        convolved = all(has(user.target, Trait.CONVOLUTION) for user in operands.site.node.users)
+        return Moments(operands.at_mean(), operands.at_variance(value=0.0 if convolved else FLOOR))
     return Moments(operands.at_mean(), operands.at_variance())
 
 
