@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx
 
 from . import moments
-from .gumbel import GumbelMaximum
+from .gumbel import winning_chances
 from .layout import Batches, Points, unrow
 from .samples import Joined, Samples, Scaled, Shifted, Widened
 from .slopes import Slope
@@ -92,7 +92,7 @@ class Gaussian(SampleMean, ABC):
     def winners(
         self, z: Samples, pooled: Points, pieces: Sequence[Samples], windows: Windows
     ) -> list[Tensor]:
-        """As for a :class:`~.gumbel.GumbelMaximum`."""
+        """See :func:`~.gumbel.winning_chances`."""
         if z.layout.axis != 0:
             return super().winners(z, pooled, pieces, windows)
         moments = [self.moments_of(piece) for piece in pieces]
@@ -100,8 +100,7 @@ class Gaussian(SampleMean, ABC):
             torch.cat(parts, 1) if len(parts) > 1 else parts[0] for parts in zip(*moments, strict=True)
         )
         variance = self.positive(variance, all(piece.finite for piece in pieces))
-        found = GumbelMaximum.of(mean, variance, windows)
-        return [self.batches.repeat(odds / found.total, z.layout) for odds in found.odds]
+        return [self.batches.repeat(each, z.layout) for each in winning_chances(mean, variance, windows)]
 
 
 class Propagated(Gaussian):

@@ -62,14 +62,23 @@ class Windows:
 
     def by_offset(self, value: Tensor) -> Iterator[Tensor]:
         """``[N, C, *out]`` for each offset in the window, in row order; -inf outside of the image."""
-        padded = F.pad(value, self._margins, value=float("-inf")) if any(self._margins) else value
         # Columns first: a runtime copies strided rows fast, and strided columns as windows of one element.
-        columns = [
+        columns = [self.rows(taken) for taken in self.columns(value, float("-inf"))]
+        for row in zip(*columns, strict=True):
+            yield from row
+
+    def columns(self, value: Tensor, outside: float) -> list[Tensor]:
+        """``[N, C, *size] -> [N, C, padded height, out width]``: what is at each column of the windows."""
+        padded = F.pad(value, self._margins, value=outside) if any(self._margins) else value
+        return [
             _columns(padded, j * self.dilation[1], self.out[1], self.stride[1]) for j in range(self.kernel[1])
         ]
-        for i in range(self.kernel[0]):
-            for taken in columns:
-                yield _rows(taken, i * self.dilation[0], self.out[0], self.stride[0])
+
+    def rows(self, columns: Tensor) -> list[Tensor]:
+        """``[N, C, padded height, out width] -> [N, C, *out]``: what is at each row of the windows."""
+        return [
+            _rows(columns, i * self.dilation[0], self.out[0], self.stride[0]) for i in range(self.kernel[0])
+        ]
 
     def winners(self, value: Tensor, pooled: Tensor) -> Iterator[Tensor]:
         """1 at the offset of the first maximum in row order, as in PyTorch, else 0; for each offset.

@@ -109,4 +109,5 @@ def propagated(node: fx.Node, moments: Moments) -> Moments:
     site = Site.of(node, {source}, {source})
     rule = PROPAGATION.rule_for(site)
     assert rule is not None
-    return rule.function(Operands(site, {}, {source: moments}))
+    found: Moments = rule.function(Operands(site, {}, {source: moments}))
+    return found

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from ..averaging.gumbel import GumbelMaximum
+from ..averaging.clark import Normal, largest
 from ..averaging.windows import Windows
 from ..fused.max_pool import to_the_winners
 from ..graph.traits import Trait, has
@@ -43,10 +43,10 @@ def max_pool(call: Call, gradient: Any) -> Gradients:
     when=first_input_only, corrected=True,
 )  # fmt: skip
 def maximum(operands: Operands) -> Moments:
-    """The mean of a :class:`GumbelMaximum`, and the largest variance of each window.
+    """Clark's moments of the largest of each window, for values before an activation that keeps the order.
 
-    Those of values before an activation that keeps the order, which then acts on the maximum: it has a
-    quarter of the size, and the reverse pass wants the same chances.
+    The activation then acts on the maximum. Before it, values are nearer to a normal distribution; behind
+    the window there are fewer.
     """
     pooled = operands.at_mean()
     result = pooled if isinstance(pooled, Tensor) else pooled[0]
@@ -54,7 +54,7 @@ def maximum(operands: Operands) -> Moments:
     known = [operands.upstream(piece) for piece in pieces]
     mean, variance = (torch.cat(part, 1) if len(part) > 1 else part[0] for part in zip(*known, strict=True))
     windows = _windows(operands.arguments(), mean, result)
-    moments = Moments(GumbelMaximum.of(mean, variance, windows).mean, windows.largest(variance))
+    moments = Moments(*largest(Normal(mean, variance), windows))
     if gate is not None:
         moments = propagated(gate, moments)
     if isinstance(pooled, Tensor):

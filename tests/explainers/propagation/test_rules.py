@@ -33,7 +33,7 @@ TOLERANCE = 0.015 if FULL else 0.05  # relative L2; 10,000 samples know a varian
 # Rules that are near and not exact, with how near in mean (in deviations) and variance; what is left,
 # calibration measures.
 NEAR = {
-    "maximum": (0.2, 1.5),  # normal elements, taken for Gumbel's of the largest variance in the window
+    "maximum": (0.03, 0.1),  # the larger of two is taken for normal again, and compared with the next
     "gelu": (TOLERANCE, 0.1),  # the variance of the best linear function in its place
     "exponential": (TOLERANCE, 0.05),  # seven nodes of quadrature meet a kink
     "hard_swish": (TOLERANCE, 0.05),
