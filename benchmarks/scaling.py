@@ -94,9 +94,9 @@ def report(result: dict[str, Any]) -> str:
                 f"{', '.join(_growth(points))}."
             ),
             *paragraph(
-                "Samples are evaluated in chunks of at most 17 (`explainers/chunks.py`; 16 until 2026-11-28), "
-                "so memory grows little from there on. The graph is written out for every chunk, which is what makes files "
-                "larger."
+                "Samples are evaluated in chunks of up to 17 (`explainers/chunks.py`; 16 until 2026-11-28). "
+                "So memory grows little from there on. The graph is written out for every chunk, which is "
+                "what makes files larger."
             ),
         ]
     )
