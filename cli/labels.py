@@ -16,7 +16,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
         UsageError: the file cannot be read, or is neither of them.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"The labels file {path} cannot be read: {error}") from error
     if not text.lstrip().startswith(("[", "{")):
