@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from smoothserve.cli.labels import read_labels
 from smoothserve.cli.main import main
 
 
@@ -81,3 +82,10 @@ def test_a_model_with_several_outputs(factory: str, tmp_path: Path) -> None:
     arguments = ["export", factory.replace(":build", ":pair"), "-o", str(tmp_path / "m.onnx"), "--size", "24"]
     assert main(arguments) == 1
     assert main([*arguments, "--logits", "1"]) == 0
+
+
+@pytest.mark.parametrize("text", ["cat\r\n\r\ndog\r\n", '["cat", "dog"]'])
+def test_a_byte_order_mark_is_no_part_of_a_label(text: str, tmp_path: Path) -> None:
+    """Editors on Windows write one."""
+    (tmp_path / "labels.txt").write_text(text, encoding="utf-8-sig", newline="")
+    assert read_labels(tmp_path / "labels.txt") == ("cat", "dog")
