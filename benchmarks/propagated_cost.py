@@ -1,4 +1,4 @@
-"""What SmoothDiff without samples costs: ONNX Runtime times, loading, files and memory, in turns.
+"""What SmoothDiff without samples costs: ONNX Runtime times, loading and files, in turns.
 
 usage: python -m benchmarks.propagated_cost [--networks resnet18 ...] [--rounds 12] [--threads 2]
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gc
 import statistics
-import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import date
@@ -24,8 +23,8 @@ from smoothserve.explainers import Gradient, Method, SmoothDiff, explain_program
 from smoothserve.explainers.capture import capture
 from smoothserve.export import convert, prediction_graph
 
-from .page import head, paragraph, table, text_of, write_page
-from .record import conditions, open_session, timing_arguments
+from .page import head, paragraph, table, text_of
+from .record import open_session, time_networks
 from .speed import NETWORKS
 from .timing import interleaved
 from .zoo_one import bundled_or_random
@@ -115,20 +114,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
 
 
 def main() -> None:
-    arguments, record = timing_arguments(__doc__, "propagated-cost", NETWORKS, 12)
-    if not arguments.report:
-        torch.set_num_threads(arguments.threads)
-        result = {
-            **conditions(arguments.threads, ("torch", "onnxruntime")),
-            "rows": record.rows(arguments.networks),
-        }
-        order = list(NETWORKS).index
-        for name in arguments.networks:
-            row = measure(name, arguments.rounds, arguments.threads)
-            result["rows"] = sorted([*result["rows"], row], key=lambda each: order(each["network"]))
-            print(f"{name}: {row}", file=sys.stderr, flush=True)
-            record.write(result)
-    write_page(record.page, report(record.read()))
+    time_networks(__doc__, "propagated-cost", NETWORKS, 12, ("torch", "onnxruntime"), measure, report)
 
 
 if __name__ == "__main__":

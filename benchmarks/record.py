@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import platform
-from collections.abc import Collection
+import sys
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
@@ -14,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime
+import torch
 from smoothserve.handlers.graph import session_options
+
+from .page import write_page
 
 
 class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -118,6 +123,36 @@ def timing_arguments(
     add_out_options(parser)
     arguments = parser.parse_args()
     return arguments, Record.named(name, arguments)
+
+
+def time_networks(
+    description: str | None,
+    name: str,
+    networks: Sequence[str],
+    rounds: int,
+    packages: tuple[str, ...],
+    measure: Callable[[str, int, int], dict[str, Any]],
+    report: Callable[[dict[str, Any]], str],
+) -> None:
+    """A whole benchmark whose table has a row for each network, in their order; each is kept at once.
+
+    Args:
+        description, name, networks, rounds: as for :func:`timing_arguments`.
+        packages: whose versions are kept.
+        measure: (network, rounds, threads) -> a row.
+        report: figures -> the page.
+    """
+    arguments, record = timing_arguments(description, name, networks, rounds)
+    if not arguments.report:
+        torch.set_num_threads(arguments.threads)
+        result = {**conditions(arguments.threads, packages), "rows": record.rows(arguments.networks)}
+        for network in arguments.networks:
+            row = measure(network, arguments.rounds, arguments.threads)
+            result["rows"] = sorted([*result["rows"], row], key=lambda each: networks.index(each["network"]))
+            gc.collect()
+            print(f"{network}: {row}", file=sys.stderr, flush=True)
+            record.write(result)
+    write_page(record.page, report(record.read()))
 
 
 def conditions(threads: int, packages: tuple[str, ...]) -> dict[str, Any]:

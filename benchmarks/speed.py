@@ -11,9 +11,7 @@ the file are kept. Writes performance.json and the figures of performance.md.
 
 from __future__ import annotations
 
-import gc
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,8 +28,8 @@ from smoothserve.explainers.capture import capture
 from smoothserve.export import prediction_graph, to_onnx
 from torch import Tensor
 
-from .page import head, paragraph, table, text_of, write_page
-from .record import conditions, open_session, timing_arguments
+from .page import head, paragraph, table, text_of
+from .record import open_session, time_networks
 from .timing import interleaved
 from .zoo_one import bundled_or_random
 
@@ -191,21 +189,7 @@ def _ratios(row: dict[str, Any]) -> tuple[object, ...]:
 
 
 def main() -> None:
-    arguments, record = timing_arguments(__doc__, "performance", NETWORKS, 12)
-    if not arguments.report:
-        torch.set_num_threads(arguments.threads)
-        result = {
-            **conditions(arguments.threads, ("torch", "onnxruntime", "captum")),
-            "rows": record.rows(arguments.networks),
-        }
-        order = list(NETWORKS).index
-        for name in arguments.networks:
-            row = measure(name, arguments.rounds, arguments.threads)
-            result["rows"] = sorted([*result["rows"], row], key=lambda each: order(each["network"]))
-            gc.collect()
-            print(f"{name}: {row}", file=sys.stderr, flush=True)
-            record.write(result)
-    write_page(record.page, report(record.read()))
+    time_networks(__doc__, "performance", NETWORKS, 12, ("torch", "onnxruntime", "captum"), measure, report)
 
 
 if __name__ == "__main__":
