@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from functools import reduce
+from functools import partial, reduce
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from .ramp import ramp
 from .windows import Windows
 
-_FAR = 80.0  # exp(-80) is 1e-35; less would be a denormal number
-_LOG_OF_HALF_OVER_ROOT_PI = math.log(0.5 / math.sqrt(math.pi))
 _NOWHERE = -1e15  # the mean of what is outside of the image: finite, as the difference of infinities is not
-_CERTAIN = 1e-12  # its variance
 
 
 class Normal(NamedTuple):
@@ -24,8 +21,8 @@ class Normal(NamedTuple):
     variance: Tensor
 
 
-def larger(one: Normal, other: Normal) -> Normal:
-    """The moments of max(x, y), element by element.
+def larger(one: Normal, other: Normal, floor: float) -> Normal:
+    """The moments of max(x, y), element by element; the variance is at least ``floor``.
 
     From "The greatest of a finite set of random variables" (Clark 1961), equations (2) and (3).
     With d = m_x - m_y, a^2 = v_x + v_y, P = Phi(d / a), phi the normal density and
@@ -34,26 +31,20 @@ def larger(one: Normal, other: Normal) -> Normal:
     of both is certain to win.
     """
     apart = one.mean - other.mean
-    width = ((one.variance + other.variance) * 2).sqrt()
-    u = apart / width
-    chance = torch.erf(u) * 0.5 + 0.5
-    density = (_LOG_OF_HALF_OVER_ROOT_PI - (u * u).clamp(max=_FAR)).exp()
-    excess = apart * chance - torch.relu(apart) + width * density
-    variance = other.variance + (one.variance - other.variance) * chance - excess * (apart.abs() + excess)
-    return Normal(torch.maximum(one.mean, other.mean) + excess, variance.clamp(min=_CERTAIN))
+    past, above = ramp(apart, ((one.variance + other.variance) * 2).sqrt())
+    excess = above - torch.relu(apart)
+    chosen = other.variance + (one.variance - other.variance) * (past * 0.5 + 0.5)
+    variance = chosen - excess * (apart.abs() + excess)
+    return Normal(torch.maximum(one.mean, other.mean) + excess, variance.clamp(min=floor))
 
 
-def largest(elements: Normal, windows: Windows) -> Normal:
+def largest(elements: Normal, windows: Windows, floor: float) -> Normal:
     """The maximum of each window, two elements at a time; what two make is taken for normal again.
 
-    The columns of a window first, then its rows: neighbouring windows share what their columns make.
+    The columns of a window first, then its rows: neighbouring windows share what their columns make. What is
+    outside of the image has the variance ``floor``.
     """
-    columns = zip(*(windows.columns(m, outside) for m, outside in _padded(elements)), strict=True)
-    wide = reduce(larger, (Normal(*column) for column in columns))
-    rows = zip(*(windows.rows(moment) for moment in wide), strict=True)
-    return reduce(larger, (Normal(*row) for row in rows))
-
-
-def _padded(elements: Normal) -> tuple[tuple[Tensor, float], tuple[Tensor, float]]:
-    """The moments, and those of an element outside of the image."""
-    return (elements.mean, _NOWHERE), (elements.variance, _CERTAIN)
+    pair = partial(larger, floor=floor)
+    means, variances = windows.columns(elements.mean, _NOWHERE), windows.columns(elements.variance, floor)
+    wide = reduce(pair, map(Normal, means, variances))
+    return reduce(pair, map(Normal, windows.rows(wide.mean), windows.rows(wide.variance)))

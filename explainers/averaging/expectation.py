@@ -95,10 +95,7 @@ class Gaussian(SampleMean, ABC):
         """See :func:`~.gumbel.winning_chances`."""
         if z.layout.axis != 0:
             return super().winners(z, pooled, pieces, windows)
-        moments = [self.moments_of(piece) for piece in pieces]
-        mean, variance = (
-            torch.cat(parts, 1) if len(parts) > 1 else parts[0] for parts in zip(*moments, strict=True)
-        )
+        mean, variance = moments.joined([self.moments_of(piece) for piece in pieces])
         variance = self.positive(variance, all(piece.finite for piece in pieces))
         return [self.batches.repeat(each, z.layout) for each in winning_chances(mean, variance, windows)]
 
@@ -152,8 +149,7 @@ class FittedGaussian(Gaussian):
     def _find_moments(self, z: Samples) -> tuple[Tensor, Tensor]:
         match z.origin if self._pooled(z) else None:
             case Joined(parts):
-                means, variances = zip(*(self.moments_of(part) for part in parts), strict=True)
-                return torch.cat(means, 1), torch.cat(variances, 1)
+                return moments.joined([self.moments_of(part) for part in parts])
             case Scaled(source, scale):
                 mean, variance = self.moments_of(source)
                 return mean * scale, variance * (scale * scale)

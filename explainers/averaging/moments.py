@@ -18,6 +18,12 @@ Array = npt.NDArray[np.float64]
 Through = Callable[[Tensor, bool], Tensor]  # (rows [r, M], with offset) -> [r, M']
 
 
+def joined(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Mean and variance of a concatenation of channels, from those of its parts."""
+    means, variances = zip(*parts, strict=True)
+    return (torch.cat(means, 1), torch.cat(variances, 1)) if len(parts) > 1 else parts[0]
+
+
 def mean(chunks: Sequence[Tensor]) -> Tensor:
     """``[n_1, M], [n_2, M], .. -> [1, M]``: the mean of n = n_1 + n_2 + .. samples, chunk after chunk."""
     n = sum(rows.shape[0] for rows in chunks)

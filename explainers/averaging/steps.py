@@ -10,10 +10,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from .ramp import FAR, ramp
 from .slopes import Function, through_quadrature
-
-_LOG_OF_HALF_OVER_ROOT_PI = math.log(0.5 / math.sqrt(math.pi))
-_FAR = 80.0  # exp(-80) is 1e-35; less would be a denormal number, and those take processors ten times as long
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class Steps:
             constants.append((past, step / 2))
             if bend:
                 rates.append((past, bend / 2))
-                density = (u * u).clamp(max=_FAR).neg().exp()
+                density = (u * u).clamp(max=FAR).neg().exp()
                 densities.append((density, bend / (2 * math.sqrt(math.pi))))
         total: Tensor = _combined(constants, level)
         if self.bends:
@@ -112,11 +110,7 @@ class Steps:
         width = (variance * 2).sqrt()
         ramps, halves = {}, {}
         for threshold in heights:
-            above = mean - threshold if threshold else mean
-            u = above / width
-            halves[threshold] = half = torch.erf(u)
-            density = (_LOG_OF_HALF_OVER_ROOT_PI - (u * u).clamp(max=_FAR)).exp()
-            ramps[threshold] = above * (half * 0.5 + 0.5) + width * density
+            halves[threshold], ramps[threshold] = ramp(mean - threshold if threshold else mean, width)
 
         def sum_of(values: dict[float, Tensor], factors: dict[float, float], constant: float = 0.0) -> Any:
             return _combined([(value, factors[t]) for t, value in values.items()], constant)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, fx
 
 from ..graph.program import Program, evaluated
-from .corrections import FLOOR, names, other_axes
+from .corrections import FLOOR, corrected, names, other_axes
 from .propagate import propagate
 from .registry import Moments
 
@@ -146,8 +146,7 @@ class _Learning:
         here = self._measured.setdefault(node, _Measured())
         parts = (variance, moments.variance, mean - moments.mean)
         here.add(*(part.mean(axes, keepdim=True) if axes else part for part in parts))
-        kappa, delta = here.kappa(last=1), here.delta(last=1)
-        return Moments(moments.mean + delta, moments.variance * kappa + FLOOR)
+        return corrected(moments, here.kappa(last=1), here.delta(last=1))
 
     def _sampled(self, node: fx.Node) -> tuple[Tensor, Tensor]:
         """Mean and variance over the samples, of the shape of one of them.

@@ -35,8 +35,13 @@ class Calibrated:
 
     def __call__(self, node: fx.Node, moments: Moments) -> Moments:
         kappa, delta = (self._stored[name] for name in names(node))
-        floor = torch.full_like(kappa, FLOOR)  # for each channel: a convolution's bias may take it
-        return Moments(moments.mean + delta, moments.variance * kappa + floor)
+        return corrected(moments, kappa, delta)
+
+
+def corrected(moments: Moments, kappa: Tensor, delta: Tensor) -> Moments:
+    """kappa * v + floor, m + delta. The floor has kappa's shape, so that a convolution's bias may take it."""
+    floor = torch.full_like(kappa, FLOOR)
+    return Moments(moments.mean + delta, moments.variance * kappa + floor)
 
 
 def names(node: fx.Node) -> tuple[str, str]:

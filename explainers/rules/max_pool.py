@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
 from ..averaging.clark import Normal, largest
+from ..averaging.moments import joined
 from ..averaging.windows import Windows
 from ..fused.max_pool import to_the_winners
 from ..graph.traits import Trait, has
+from ..propagation.corrections import FLOOR
 from ..propagation.operands import Operands, propagated
 from ..propagation.registry import Moments, moment_rule
 from ..reverse.call import Call
@@ -50,11 +52,12 @@ def maximum(operands: Operands) -> Moments:
     """
     pooled = operands.at_mean()
     result = pooled if isinstance(pooled, Tensor) else pooled[0]
-    pieces, gate = _compared(operands.site.leaves[0])
-    known = [operands.upstream(piece) for piece in pieces]
-    mean, variance = (torch.cat(part, 1) if len(part) > 1 else part[0] for part in zip(*known, strict=True))
-    windows = _windows(operands.arguments(), mean, result)
-    moments = Moments(*largest(Normal(mean, variance), windows))
+    source: fx.Node = operands.site.leaves[0]
+    gate = _gate_of_all(_parts(source))
+    pieces = [source] if gate is None else [_before(part) for part in _parts(source)]
+    elements = Normal(*joined([operands.upstream(piece) for piece in pieces]))
+    windows = _windows(operands.arguments(), elements.mean, result)
+    moments = Moments(*largest(elements, windows, FLOOR))
     if gate is not None:
         moments = propagated(gate, moments)
     if isinstance(pooled, Tensor):
@@ -68,27 +71,30 @@ def _windows(a: Mapping[str, Any], z: Tensor, pooled: Tensor) -> Windows:
 
 
 def _pieces(call: Call) -> list[fx.Node]:
-    """What the windows compare, if its batch is laid out alike everywhere."""
-    source: fx.Node = call.inputs[0]
-    pieces, _ = _compared(source)
-    usable = all(call.layout(piece) == call.layout(source) for piece in pieces)
-    return pieces if usable else [source]
-
-
-def _compared(source: fx.Node) -> tuple[list[fx.Node], fx.Node | None]:
     """What the windows compare, taken before a ReLU, in the pieces of a concatenation of channels.
 
     The largest element before a ReLU is the largest after it, if any is positive; where none is, the ReLU's
     own slope is 0. Before it, values are closer to a normal distribution, and their moments are wanted by the
     ReLU's rule anyway: they are found once.
-
-    Returns:
-        The pieces, and a node that does what is then done to each of them, or None.
     """
-    parts: list[Any] = [source]
+    source: fx.Node = call.inputs[0]
+    parts = [_before(part) for part in _parts(source)]
+    usable = all(call.layout(part) == call.layout(source) for part in parts)
+    return parts if usable else [source]
+
+
+def _parts(source: fx.Node) -> list[Any]:
+    """The pieces of a concatenation of channels, or the one piece that there is."""
     if source.target is aten.cat.default and source.args[1:] == (1,):
-        parts = list(source.args[0])  # type: ignore[arg-type]  # a list of nodes, by the schema of cat
+        return list(source.args[0])  # type: ignore[arg-type]  # a list of nodes, by the schema of cat
+    return [source]
+
+
+def _before(part: fx.Node) -> Any:
+    return part.args[0] if has(part.target, Trait.KEEPS_ORDER) else part
+
+
+def _gate_of_all(parts: Sequence[fx.Node]) -> fx.Node | None:
+    """One of the parts, if all come from the same activation that keeps the order."""
     alike = len({(part.target, part.args[1:]) for part in parts}) == 1
-    if alike and has(parts[0].target, Trait.KEEPS_ORDER):
-        return [part.args[0] for part in parts], parts[0]
-    return [source], None
+    return parts[0] if alike and has(parts[0].target, Trait.KEEPS_ORDER) else None
