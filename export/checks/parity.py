@@ -179,12 +179,16 @@ def _batch_sizes(model: ExplanationModel, fast: bool) -> tuple[int, ...]:
     """
     if fast:
         return (1,)
-    return (3, 1) if model.method.evaluations <= _MANY else (1,)
+    return (1,) if _costs_much(model) else (3, 1)
+
+
+def _costs_much(model: ExplanationModel) -> bool:
+    return model.method.evaluations > _MANY
 
 
 def _classifier_error(session: Any, model: ExplanationModel, tolerance: float) -> float:
     """On the images that the classifier itself was asked about, or on one of them where each costs much."""
-    few = len(model.probe_images) if model.method.evaluations <= _MANY else 1
+    few = 1 if _costs_much(model) else len(model.probe_images)
     images, logits = model.probe_images[:few].cpu(), model.probe_logits[:few].cpu()
     own = run(session, images, torch.full((few,), -1)).logits
     error = max(relative(model.scores.as_given(own), logits))
