@@ -15,7 +15,7 @@ from PIL import Image
 from smoothserve.handlers.answer import Result
 from smoothserve.handlers.card import Card
 from smoothserve.handlers.errors import RequestError
-from smoothserve.handlers.images.photo import decode
+from smoothserve.handlers.images.photo import decode, upright_rgb
 from smoothserve.handlers.images.picture import to_png
 from smoothserve.handlers.panels import Look, panels
 from smoothserve.handlers.protocols.question import read_question
@@ -27,11 +27,11 @@ def load(path: str | Path, *, threads: int | None = None, device: str = "auto") 
 
     Args:
         path: of the .onnx file.
-        threads: of ONNX Runtime; None leaves the number to it.
+        threads: of ONNX Runtime, from 1; None leaves the number to it.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
-        CardError: it is no explanation model, or ONNX Runtime cannot load it.
+        CardError: it is no explanation model, ONNX Runtime cannot load it, or ``threads`` is below 1.
     """
     return LoadedModel(path, threads, device)
 
@@ -56,14 +56,17 @@ class LoadedModel:
         """Predict the class of a photo, and show why.
 
         Args:
-            photo: a file, its bytes, a Pillow image, or an array ``[H, W, 3]`` (or ``[H, W]``) of uint8;
-                for models that take arrays of channels, an array ``[C, H, W]`` of numbers.
+            photo: a file, its bytes, a Pillow image of any mode (turned as its EXIF says, as the file would
+                be), or an array ``[H, W, 3]`` (or ``[H, W]``) of uint8; for models that take arrays of
+                channels, an array ``[C, H, W]`` of numbers.
             target: number or label of the class to explain; None: the predicted one.
 
         Raises:
             RequestError: it is no photo, or there is no such class.
             OSError: the file cannot be read.
         """
+        if target == "":
+            raise RequestError("target is empty, expected the number or label of a class, or None.")
         planes = self.card.preprocessing.channels == "planes"
         content = _encoded(_npy(photo) if planes and isinstance(photo, np.ndarray) else photo)
         fields = {"data": content, "target": target}
@@ -133,17 +136,29 @@ class Explained:
         Raises:
             RequestError: a value of the look is out of its range, or the colour map does not fit the heatmap.
         """
-        chosen = Look(**look)
-        whole = self.photo if chosen.original or chosen.size is not None else None
-        return panels(whole, [self.result], chosen)
+        return self._drawn(Look(**look))
+
+    def _drawn(self, look: Look) -> Image.Image:
+        whole = self.photo if look.wants_photo else None
+        return panels(whole, [self.result], look)
 
     def save(self, path: str | Path, **look: Any) -> None:
-        """Write :meth:`overlay` as a picture, or the heatmap as an array where ``path`` ends in .npy."""
-        path = Path(path)
+        """Write :meth:`overlay` as a picture, or the heatmap as an array where ``path`` ends in .npy.
+
+        Args:
+            path: whose ending says the format.
+            look: as of :meth:`overlay`; of pictures alone.
+
+        Raises:
+            RequestError: as :meth:`overlay` does.
+            ValueError: the ending is of no format that Pillow writes.
+            TypeError: there is no such field of Look.
+        """
+        path, chosen = Path(path), Look(**look)
         if path.suffix.lower() == ".npy":
             np.save(path, self.heatmap)
         else:
-            self.overlay(**look).save(path)
+            self._drawn(chosen).save(path)
 
     def __repr__(self) -> str:
         return f"Explained({self.label}, {self.result.card.reports} {self.value:.4g})"
@@ -182,6 +197,9 @@ def _encoded(photo: str | Path | bytes | Image.Image | npt.NDArray[Any]) -> byte
     if isinstance(photo, bytes):
         return photo
     if isinstance(photo, (str, Path)):
+        if not Path(photo).is_file():
+            kind = "is a folder" if Path(photo).is_dir() else "does not exist"
+            raise FileNotFoundError(f"The photo {str(photo)!r} {kind}; expected the path of a file.")
         return Path(photo).read_bytes()
     if isinstance(photo, np.ndarray):
         photo = _picture(photo)
@@ -191,5 +209,5 @@ def _encoded(photo: str | Path | bytes | Image.Image | npt.NDArray[Any]) -> byte
             "array [H, W, 3]."
         )
     buffer = BytesIO()
-    photo.save(buffer, "PNG")
+    upright_rgb(photo).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

@@ -78,8 +78,11 @@ def preprocessing_line(arguments: argparse.Namespace, model: NamedModel) -> str:
     if arguments.channels is not None and not planes:
         unsaid = [flag for flag in unsaid if flag != "--channels"]
     inside = "" if planes else f" If the model takes pixels in 0..255 and normalises them itself: {INSIDE}."
+    begin, rest = "nothing says", "assumed"
+    if flags:
+        begin, rest = f"beside {', '.join(flags)} nothing says", "the rest is assumed"
     return (
-        f"note: nothing says how a photo becomes this model's input; assumed: {model.preprocessing}. Say it "
+        f"note: {begin} how a photo becomes this model's input; {rest}: {model.preprocessing}. Say it "
         f"with {', '.join(unsaid)}.{inside}"
     )
 

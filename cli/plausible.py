@@ -31,6 +31,11 @@ def doubt(model: NamedModel, program: Program) -> str | None:
             "If they are, let the classifier return the logits, or say --activation none; else a softmax of "
             "them is shown."
         )
+    if program.scores.assumed and (text := _of_another_scale(outputs)):
+        return (
+            f"note: the outputs of {len(images)} photos {text}. Let the classifier return the logits before "
+            "that; or say --activation none, which shows them as values. Else a softmax of them is shown."
+        )
     taken = _taken_for_logits(program.scores)
     if taken is not None and program.classes >= _SEVERAL and _lie_inside(outputs):
         return (
@@ -58,6 +63,18 @@ def _taken_for_logits(scores: Scores) -> str | None:
     if scores.assumed:
         return "softmax"
     return "sigmoid" if scores.kind == "independent" and scores.cut is None else None
+
+
+def _of_another_scale(outputs: torch.Tensor) -> str | None:
+    """What rows ``[K]`` are that hold shares of a whole, or logarithms of probabilities; else None."""
+    whole = outputs.sum(1)
+    if bool((outputs >= 0).all()) and float(whole[0]) > 0 and torch.allclose(whole, whole[:1], rtol=1e-3):
+        return f"are never negative and add up to {float(whole[0]):.4g} for each, as shares (percent) do"
+    # a softmax turns the logarithms of a softmax into probabilities, but not those of a sigmoid
+    normalised = bool((outputs.logsumexp(1).abs() < 1e-3).all())
+    if outputs.shape[1] >= _SEVERAL and bool((outputs <= 0).all()) and not normalised:
+        return "are never positive, as logarithms of probabilities are (a log-sigmoid)"
+    return None
 
 
 def _are_shares(outputs: torch.Tensor) -> bool:

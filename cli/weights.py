@@ -39,7 +39,8 @@ def fit_weights(classifier: nn.Module, path: Path, head: str = "") -> tuple[str,
     fit = best_fit(found, wanted)
     problem = mismatch(fit.tensors, wanted, head)
     if problem:
-        raise UsageError(f"{path} does not fit the model: {problem}")
+        done = f" ({'; '.join(fit.done)}.)" if fit.done else ""
+        raise UsageError(f"{path} does not fit the model: {problem}{done}")
     classifier.load_state_dict(fit.tensors)
     return (f"note: {path}: {'; '.join(fit.done)}.",) if fit.done else ()
 

@@ -29,7 +29,7 @@ class Graph:
             a GPU.
 
     Raises:
-        CardError: it cannot be loaded, or has no card.
+        CardError: it cannot be loaded, has no card, or ``threads`` is no number from 1.
     """
 
     def __init__(self, path: str | Path, threads: int | None = None, device: str = "auto") -> None:
@@ -95,6 +95,8 @@ def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
     Args:
         threads: None leaves the number to ONNX Runtime.
     """
+    if threads is not None and not (isinstance(threads, int) and threads >= 1):
+        raise CardError(f"threads={threads!r}, expected a whole number from 1, or None.")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised
     options.enable_mem_pattern = False  # no faster, and takes twice the memory

@@ -18,7 +18,7 @@ from .images.photo import crop, crop_box
 from .images.picture import enlarge, overlay
 
 _GAP = 1 / 100  # of a panel's width, between two; 8 pixels at least
-_LARGEST = 4096  # pixels, of an original's longer side: enough for a screen, and for a minute
+LARGEST = 4096  # pixels, of a panel's side: enough for a screen, and for a minute
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,15 @@ class Look:
 
     Attributes:
         original: the whole photo in its own resolution, instead of what the network saw.
-        size: shorter side of the network's part in pixels; None: the network's own.
+        size: shorter side of the network's part in pixels, up to LARGEST; None: the network's own.
         colour: leave the photo its colours.
         colormap, opacity: see :func:`smoothserve.handlers.images.picture.overlay`.
         contours: share of the heatmap's mass to draw a line around; None: no line.
         bare: no caption.
 
     Raises:
-        RequestError: ``opacity`` or ``contours`` is no number from 0 to 1, or ``size`` no number from 1.
+        RequestError: ``opacity`` or ``contours`` is no number from 0 to 1, ``size`` is out of range, or given
+            beside ``original``.
     """
 
     original: bool = False
@@ -49,8 +50,19 @@ class Look:
         for name, value in (("opacity", self.opacity), ("contours", self.contours)):
             if value is not None and not (isinstance(value, Real) and 0 <= value <= 1):
                 raise RequestError(f"{name}={value!r}, expected a number from 0 to 1.")
-        if self.size is not None and not (isinstance(self.size, int) and self.size >= 1):
-            raise RequestError(f"size={self.size!r}, expected a whole number of pixels from 1.")
+        if self.size is None:
+            return
+        if not (isinstance(self.size, int) and 1 <= self.size <= LARGEST):
+            raise RequestError(f"size={self.size!r}, expected a whole number of pixels from 1 to {LARGEST}.")
+        if self.original:
+            raise RequestError(
+                "size is of what the network saw, original is the whole photo: give one of them."
+            )
+
+    @property
+    def wants_photo(self) -> bool:
+        """Whether it needs more than what the network saw."""
+        return self.original or self.size is not None
 
 
 def panels(
@@ -130,9 +142,9 @@ def _whole(
     photo: Image.Image, result: Result, heat: npt.NDArray[np.float32]
 ) -> tuple[Image.Image, npt.NDArray[np.float32]]:
     """The photo in its own resolution; outside of what the network saw there is nothing to show."""
-    if max(photo.size) > _LARGEST:
+    if max(photo.size) > LARGEST:
         photo = photo.copy()
-        photo.thumbnail((_LARGEST, _LARGEST))
+        photo.thumbnail((LARGEST, LARGEST))
     left, top, right, bottom = crop_box(photo.size, result.card.preprocessing)
     large = enlarge(heat, (right - left, bottom - top))
     canvas = np.full((photo.height, photo.width), 0.5 if result.card.signed else 0.0, dtype=np.float32)

@@ -23,12 +23,13 @@ from smoothserve.handlers.images.photo import decode
 from smoothserve.handlers.images.picture import grey_png, to_png
 from smoothserve.handlers.noise import noise_in_words
 from smoothserve.handlers.panels import Look, panels
+from smoothserve.handlers.protocols.options import read_options
 from smoothserve.handlers.protocols.question import read_question
 
-from ..arguments import share
 from ..captions import captions
 from ..errors import UsageError
 from ..files import destination, write
+from ..look_options import add_look_options, look_of
 from ..photos import Photo, find_photos
 from ..progress import counter, note
 
@@ -69,31 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=int, metavar="K", help="how many classes to print (default 5, or all if fewer)"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, a line for each photo")
-    parser.add_argument(
+    printed = parser.add_mutually_exclusive_group()
+    printed.add_argument("--json", action="store_true", help="print JSON, a line for each photo")
+    printed.add_argument(
         "--csv", action="store_true",
         help="print CSV: photo, model, class, label, probability (value, where outputs have no probability)",
     )  # fmt: skip
-    _add_look(parser.add_argument_group("the picture of -o"))
-
-
-def _add_look(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--original", action="store_true",
-        help="the whole photo in its own resolution, instead of the part that the network saw",
-    )  # fmt: skip
-    group.add_argument(
-        "--size", type=int, metavar="PX", help="shorter side of that part (default: the network's)"
-    )
-    group.add_argument("--colour", action="store_true", help="leave the photo its colours (default: grey)")
-    maps = ", ".join([*colormaps.SEQUENTIAL, *colormaps.DIVERGING])
-    group.add_argument("--colormap", metavar="NAME", help=f"one of {maps}")
-    group.add_argument("--opacity", type=share, default=0.85, metavar="0..1", help="default 0.85")
-    group.add_argument(
-        "--contours", type=share, metavar="0..1",
-        help="a line around the smallest region with this share of the heatmap",
-    )  # fmt: skip
-    group.add_argument("--bare", action="store_true", help="no caption with class, probability and scale")
+    add_look_options(parser)
 
 
 @dataclass(frozen=True)
@@ -117,31 +100,56 @@ def run(arguments: argparse.Namespace) -> int:
     if not files or not names:
         missing = "explanation file (.onnx)" if not files else "photo"
         raise UsageError(f"No {missing} is named: expected MODEL.onnx ..., then PHOTO, FOLDER or PATTERN ...")
+    look = look_of(arguments)
     photos = find_photos(names)
-    outputs = ((arguments.output, ".png"), (arguments.heatmap, ".png"), (arguments.array, ".npy"))
-    for output, suffix in outputs:
-        if output is not None:
-            destination(output, photos[0].name, suffix, len(photos) > 1)  # refuses before any work is done
+    _check_outputs(arguments, photos)
     require("onnxruntime", "cpu", "Explaining runs the file in ONNX Runtime, which")
     from smoothserve.handlers.service import ExplanationService
 
     services = {file: ExplanationService([file]) for file in files}
-    _check_colormap(arguments.colormap, services)
+    _check(arguments, services)
     for line in _about({file: service.offer.card for file, service in services.items()}):
         note(line)
     if arguments.csv:
         reports = {service.offer.card.reports for service in services.values()}
         _row(["photo", "model", "class", "label", reports.pop() if len(reports) == 1 else "value"])
     failed = 0
-    for explained in _explained(photos, services, arguments):
+    for explained in _explained(photos, services, look, arguments):
         if isinstance(explained, Exception):
             failed += 1
             continue
-        _write(explained, arguments, len(photos) > 1)
+        _write(explained, look, arguments, len(photos) > 1)
         _print(explained, arguments, len(photos) > 1)
     if failed and len(photos) > 1:
         note(f"{failed} of {len(photos)} photos could not be explained")
     return 1 if failed else 0
+
+
+def _check_outputs(arguments: argparse.Namespace, photos: Sequence[Photo]) -> None:
+    """Refuse names that cannot be written, before any work is done."""
+    pictures = [path for path in (arguments.output, arguments.heatmap) if path is not None]
+    if len(pictures) > 1 and pictures[0].absolute() == pictures[1].absolute():
+        raise UsageError(f"-o and --heatmap both name {pictures[0]}; give each a name of its own.")
+    for output, suffix in [*((path, ".png") for path in pictures), (arguments.array, ".npy")]:
+        if output is not None:
+            destination(output, photos[0].name, suffix, len(photos) > 1)
+
+
+def _check(arguments: argparse.Namespace, services: dict[Path, ExplanationService]) -> None:
+    """Refuse a class or a colour map that one of the files does not have."""
+    if "" in (arguments.target or ()):
+        raise UsageError("--target is empty; give the number or label of a class, or leave it out.")
+    for file, service in services.items():
+        for target in arguments.target or [None]:
+            try:
+                read_options({"target": target, "top_k": arguments.top}, {}, "", service.offer)
+            except RequestError as error:
+                raise UsageError(f"{file}: {error}") from error
+        fitting = colormaps.names(service.offer.card.signed)
+        if arguments.colormap is not None and arguments.colormap not in fitting:
+            raise UsageError(
+                f"--colormap {arguments.colormap} does not fit {file}; there are: {', '.join(fitting)}."
+            )
 
 
 def _about(cards: Mapping[Path, Card]) -> Iterator[str]:
@@ -155,12 +163,15 @@ def _about(cards: Mapping[Path, Card]) -> Iterator[str]:
 
 
 def _explained(
-    photos: Sequence[Photo], services: dict[Path, ExplanationService], arguments: argparse.Namespace
+    photos: Sequence[Photo],
+    services: dict[Path, ExplanationService],
+    look: Look,
+    arguments: argparse.Namespace,
 ) -> Iterator[_Explained | Exception]:
     with counter("explaining", len(photos)) as step:
         for photo in photos:
             try:
-                yield _explain(photo, services, arguments)
+                yield _explain(photo, services, look, arguments)
             except (RequestError, OSError) as error:
                 if len(photos) == 1:
                     raise _named(photo, error) from error
@@ -176,7 +187,7 @@ def _named(photo: Photo, error: Exception) -> UsageError:
 
 
 def _explain(
-    photo: Photo, services: dict[Path, ExplanationService], arguments: argparse.Namespace
+    photo: Photo, services: dict[Path, ExplanationService], look: Look, arguments: argparse.Namespace
 ) -> _Explained:
     content = photo.path.read_bytes()
     results: list[tuple[Path, Result]] = []
@@ -193,26 +204,14 @@ def _explain(
             if new:  # a file of several classes explains one beside each target, too
                 results.append((file, replace(result, heatmaps=new)))
     planes = any(service.offer.card.preprocessing.channels == "planes" for service in services.values())
-    whole = arguments.output is not None and (arguments.original or arguments.size is not None)
-    return _Explained(photo, decode(content) if whole and not planes else None, tuple(results))
+    return _Explained(photo, decode(content) if look.wants_photo and not planes else None, tuple(results))
 
 
-def _check_colormap(name: str | None, services: dict[Path, ExplanationService]) -> None:
-    for file, service in services.items():
-        fitting = colormaps.names(service.offer.card.signed)
-        if name is not None and name not in fitting:
-            raise UsageError(f"--colormap {name} does not fit {file}; there are: {', '.join(fitting)}.")
-
-
-def _write(explained: _Explained, arguments: argparse.Namespace, several: bool) -> None:
+def _write(explained: _Explained, look: Look, arguments: argparse.Namespace, several: bool) -> None:
     results = [result for _, result in explained.results]
     heatmaps = [heat for result in results for heat in result.heatmaps.values()]
     name = explained.photo.name
     if arguments.output:
-        look = Look(
-            arguments.original, arguments.size, arguments.colour, arguments.colormap, arguments.opacity,
-            arguments.contours, arguments.bare,
-        )  # fmt: skip
         named = captions({file: result.card for file, result in explained.results})
         sources = [named[file] for file, _ in explained.results] if len(named) > 1 else None
         picture = panels(explained.picture, results, look, sources)

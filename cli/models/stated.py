@@ -12,6 +12,7 @@ from smoothserve.handlers.suggestion import did_you_mean
 from torch import nn
 
 from ..errors import UsageError
+from ..labels import in_order
 from . import hf, timm, torchvision
 from .photos import at_size, check_scale
 from .processor import of_processor
@@ -39,6 +40,12 @@ def preprocessing_of(
             own, notes = _read(value, size, said)
         except CardError as error:
             raise UsageError(f"{said}: {error}") from error
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+            raise UsageError(
+                f"{said} cannot be read ({type(error).__name__}: {error}): {value!r:.200}. Expected mean and "
+                "std as numbers in [0, 1], crop as (height, width) in pixels; "
+                f"the fields are {', '.join(_FIELDS)}."
+            ) from error
         return at_size(own, size), said, notes
     if isinstance(config := getattr(classifier, "pretrained_cfg", None), Mapping) and "input_size" in config:
         own, notes = timm.of_config(config)
@@ -56,7 +63,7 @@ def labels_of(value: Any, classifier: nn.Module, where: str) -> tuple[str, ...] 
         found = timm.labels_of(classifier) if isinstance(config, Mapping) else None
         return found or hf.labels_of(getattr(classifier, "config", None))
     if isinstance(value, Mapping):
-        value = [value[key] for key in sorted(value, key=int)]
+        value = in_order(value, f"The labels of {where}")
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise UsageError(
             f"The labels of {where} are of type {type(value).__name__}, expected a list of class names."
@@ -106,7 +113,7 @@ def _of_fields(fields: Mapping[str, Any], size: tuple[int, int] | None, where: s
     crop = values.pop("crop", size or (224, 224))
     crop = (crop, crop) if isinstance(crop, int) else tuple(crop)
     channels = values.get("channels", "RGB")
-    count = len(values.get("mean", (0,))) if channels == "planes" else len(str(channels))
+    count = _planes(values) if channels == "planes" else len(str(channels))
     for name in ("mean", "std"):
         if name in values:
             given = values[name]
@@ -115,6 +122,13 @@ def _of_fields(fields: Mapping[str, Any], size: tuple[int, int] | None, where: s
             )
     base = default_preprocessing((count, *crop))
     return _checked(dataclasses.replace(base, **values), where)
+
+
+def _planes(values: Mapping[str, Any]) -> int:
+    """How many channels the lists of numbers have."""
+    return max(
+        (len(value) for name in ("mean", "std") if isinstance(value := values.get(name), Sequence)), default=1
+    )
 
 
 def _checked(preprocessing: Preprocessing, where: str) -> Preprocessing:

@@ -16,6 +16,15 @@ from .photos import at_size
 FORM = "torchvision:NAME"
 HELP = "torchvision:resnet50        an architecture of torchvision; give its weights with --weights"
 _PREFIX = "torchvision:"
+_OTHERS = {
+    "segmentation": "a segmentation network, which scores the classes of each pixel. To explain the classes "
+    "of the whole image, put it into a module whose forward(image) returns their mean over rows and columns, "
+    "['out'].mean((2, 3)), and name the function that returns that one, path/to/file.py:factory",
+    "detection": "a detector, which returns boxes; explanations are of classifiers",
+    "video": "a network for videos; explanations are of classifiers of single images",
+    "optical_flow": "a network for optical flow; explanations are of classifiers",
+    "quantization": "quantised, and whole numbers have no derivative; explain the float model it was made of",
+}  # what the parts of torchvision.models hold beside classifiers
 
 
 def recognises(spec: str) -> bool:
@@ -31,6 +40,7 @@ def load(spec: str, wanted: Wanted) -> NamedModel:
 
     name = spec.removeprefix(_PREFIX)
     if name not in _names():
+        _refuse_others(name)
         known = near(name, _names(), 6) or _names()
         raise UsageError(
             f"torchvision has no classifier {name!r}; did you mean {', '.join(known[:6])}? "
@@ -82,6 +92,15 @@ def of_transforms(transforms: Any) -> Preprocessing:
         std=tuple(transforms.std),
         interpolation=transforms.interpolation.value,
     )
+
+
+def _refuse_others(name: str) -> None:
+    """Raise UsageError with what it is, if torchvision has it, but not as a classifier."""
+    from torchvision import models
+
+    if name in models.list_models():
+        part = models.get_model_builder(name).__module__.split(".")[2]
+        raise UsageError(f"{_PREFIX}{name} is {_OTHERS.get(part, 'no classifier of images')}.")
 
 
 def _names() -> list[str]:

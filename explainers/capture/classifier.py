@@ -155,3 +155,19 @@ def check_logits(logits: Tensor, image: Tensor) -> None:
             f"The classifier returns {logits.dtype}, expected floating-point logits; "
             "if it returns class numbers, let it return the scores before argmax."
         )
+
+
+def check_finite(module: OneOutput, logits: Tensor) -> None:
+    """Raises OutputError if the answer to an ordinary image is not finite, naming weights that are not."""
+    if bool(logits.isfinite().all()):
+        return
+    state = module.classifier.state_dict()
+    broken = [
+        name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()
+    ]
+    if broken:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        reason = f"its weights are not finite either: {broken[0]}{more}. Did the training diverge?"
+    else:
+        reason = "its weights are. Is the image preprocessed as it expects, and its precision enough?"
+    raise OutputError(f"The classifier returns NaN or infinity for a finite image; {reason}")

@@ -17,7 +17,15 @@ from ..graph.traits import Trait, draws_random_numbers, has
 from ..passes import CAPTURED, run
 from ..tracing import tracing_lock
 from .batching import locate_batch
-from .classifier import OneOutput, check_input, check_kind, check_logits, check_mode, first_logits
+from .classifier import (
+    OneOutput,
+    check_finite,
+    check_input,
+    check_kind,
+    check_logits,
+    check_mode,
+    first_logits,
+)
 from .outputs import settle_outputs
 
 _LOGITS_TOLERANCE = 1e-4  # folded BatchNorm rounds differently, by 1e-6 or so
@@ -53,6 +61,7 @@ def capture(
 def _captured(module: OneOutput, image: Tensor, activation: str | None, keep: bool) -> Program:
     logits = first_logits(module, image)
     check_logits(logits, image)
+    check_finite(module, logits)
     first = image[:1].detach().clone()
     probes = torch.cat([first, first.flip(-2)])
     name = type(module.classifier).__name__

@@ -35,7 +35,7 @@ def decode(content: bytes, max_pixels: int = Limits.pixels) -> Image.Image:
         RequestError: 400 if this is no image that Pillow reads, 413 if it has too many pixels.
     """
     if not content:
-        raise RequestError("The request holds no image. Send the photo's bytes (JPEG, PNG, ...).")
+        raise RequestError("The image is empty: 0 bytes, expected those of a photo (JPEG, PNG, ...).")
     if content[:2] == b"\xff\xd8" and content.count(b"\xff\xda") > MAX_SCANS:
         raise RequestError(f"The JPEG has more than {MAX_SCANS} scans. Save it as an ordinary one.", 413)
     try:
@@ -67,6 +67,22 @@ def decode(content: bytes, max_pixels: int = Limits.pixels) -> Image.Image:
         raise RequestError("The image is damaged or cut off and cannot be decoded.") from None
 
 
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """A Pillow image of any mode as :func:`decode` gives it: RGB, upright, transparency on white.
+
+    Raises:
+        RequestError: Pillow cannot read it, or cannot convert it.
+    """
+    try:
+        return _to_rgb(_upright(image))
+    except RequestError:
+        raise
+    except Exception as error:
+        raise RequestError(
+            f"The Pillow image of mode {image.mode} cannot be read as RGB: {error or type(error).__name__}."
+        ) from error
+
+
 def _upright(image: Image.Image) -> Image.Image:
     """Turned as the camera says; a damaged note about that does not spoil the pixels."""
     image.load()
@@ -81,7 +97,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         values = np.asarray(image).astype(np.float32)
         scale = _full_scale(image.mode, float(np.nanmin(values)), float(np.nanmax(values)))
         image = Image.fromarray(np.nan_to_num(values * (255 / scale)).clip(0, 255).round().astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)

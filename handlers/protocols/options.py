@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 from urllib.parse import unquote
 
@@ -85,6 +86,8 @@ def read_options(
     values = {}
     for name, value in texts.items():
         text = _text(name, value)
+        if name == "target" and isinstance(value, Integral):
+            text = f"class:{value}"  # a number as such is never a label, whose text may be a number
         if text is not None:
             values[name] = OPTIONS[name].read(text, offer)
     accept = next((value for name, value in headers.items() if name.lower() == "accept"), "")
@@ -117,12 +120,12 @@ def _path_options(path: str) -> dict[str, str]:
 def _text(name: str, value: Any) -> str | None:
     if isinstance(value, (bytes, bytearray)):
         value = bytes(value).decode("utf-8", errors="replace")
-    if isinstance(value, float) and math.isfinite(value):
-        value = repr(value)
     if value is None or value == "":
         return None
-    if isinstance(value, (str, int)):  # bool is an int
+    if isinstance(value, (str, Integral)):  # bool is an int, NumPy's integers are Integral
         return str(value).strip()
+    if isinstance(value, Real) and math.isfinite(value):
+        return repr(float(value))
     raise RequestError(f"{name} holds {type(value).__name__}, expected text or a number.")
 
 
@@ -137,24 +140,32 @@ def _accepts_png(accept: str) -> bool:
 
 def _target(value: str, offer: Offer) -> int | None:
     card = offer.card
-    if re.fullmatch(r"[+-]?\d+", value, re.ASCII):
-        number = int(value[:20])
-    else:
-        same = [index for index, label in enumerate(card.labels or ()) if label == value]
-        if len(same) > 1:
-            raise RequestError(f"target={value!r} is the label of classes {same}; give one of these numbers.")
-        if same:
-            return same[0]
-        known = "a number or one of its labels" if card.labels else "a number (this model has no labels)"
-        meant = did_you_mean(value, card.labels or ())
-        hint = f"{meant} Expected" if meant else ": expected"
-        raise RequestError(f"target={value[:80]!r} is no class{hint} {known}.")
-    if not -1 <= number < card.classes:
+    kind, colon, named = value.partition(":")
+    if not colon or kind not in ("class", "label") or value in (card.labels or ()):
+        kind, named = "", value
+    number = int(named[:20]) if kind != "label" and re.fullmatch(r"[+-]?\d+", named, re.ASCII) else None
+    same = [index for index, label in enumerate(card.labels or ()) if kind != "class" and label == named]
+    if len(same) > 1:
+        raise RequestError(f"target={value!r} is the label of classes {same}; give one of these numbers.")
+    in_range = number is not None and -1 <= number < card.classes
+    if same and (number == same[0] or not in_range):
+        return same[0]
+    if same:
+        raise RequestError(
+            f"target={value!r} is the number of one class and the label of class {same[0]}; "
+            f"give class:{value} or label:{value}."
+        )
+    if number is not None and not in_range:
         raise RequestError(
             f"target={number} is out of range: the model has classes 0 to {card.classes - 1} "
             "(-1: the predicted class)."
         )
-    return None if number < 0 else number
+    if number is not None:
+        return number if number >= 0 else None
+    expected = "a number or one of its labels" if card.labels else "a number (this model has no labels)"
+    meant = did_you_mean(named, card.labels or ())
+    hint = f"{meant} Expected" if meant else ": expected"
+    raise RequestError(f"target={value[:80]!r} is no class{hint} {expected}.")
 
 
 def _whole_number(name: str, low: int, high: Callable[[Offer], int]) -> Callable[[str, Offer], int]:
@@ -201,7 +212,11 @@ def _check_colormap(values: Mapping[str, Any], offer: Offer) -> None:
 
 
 OPTIONS = {
-    "target": Option(_target, "class to explain, number or label (default: the predicted class)"),
+    "target": Option(
+        _target,
+        "class to explain, number or label (default: the predicted class); class:3 and label:3 where labels "
+        "are numbers",
+    ),
     "top_k": Option(
         _whole_number("top_k", 1, lambda offer: offer.card.classes), "how many classes to name (default 5)"
     ),

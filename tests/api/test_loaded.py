@@ -72,6 +72,50 @@ def test_arrays_are_photos_as_they_are(model: smoothserve.LoadedModel, photo: Pa
             model.explain(array)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_images_are_turned_as_their_files(
+    model: smoothserve.LoadedModel, photo: Path, tmp_path: Path, orientation: int
+) -> None:
+    """What a phone writes: pixels as the sensor has them, and how to turn them."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.open(photo).save(tmp_path / "phone.png", exif=exif)
+    wanted = model.explain(tmp_path / "phone.png")
+    with Image.open(tmp_path / "phone.png") as image:
+        found = model.explain(image)
+    np.testing.assert_array_equal(found.heatmap, wanted.heatmap)
+    shown = wanted.photo
+    assert shown is not None
+    assert shown.size == ((64, 48) if orientation < 5 else (48, 64))
+    assert np.array_equal(found.heatmap, model.explain(photo).heatmap) == (orientation == 1)
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "P", "LA", "PA", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "I", "I;16", "F"]
+)
+def test_images_of_every_mode(model: smoothserve.LoadedModel, photo: Path, mode: str) -> None:
+    image = Image.open(photo)
+    grey = image.convert("L")
+    steps = {
+        "PA": ("P", "PA"),
+        "RGBa": ("RGBA", "RGBa"),
+        "I;16": ("L", "I", "I;16"),
+        "I": ("L", "I"),
+        "F": ("L", "F"),
+    }
+    for step in steps.get(mode, (mode,)):
+        image = image.convert(step)
+    expected = {"L": grey, "LA": grey, "I": grey, "F": grey}.get(mode)
+    if mode == "I;16":  # its white is 65535
+        image = Image.fromarray((np.asarray(grey).astype(np.uint16)) * 257)
+        expected = grey
+    if mode in ("RGBA", "RGBa", "RGBX"):
+        expected = Image.open(photo)
+    found = model.explain(image)
+    wanted = model.explain(expected if expected is not None else image.convert("RGB"))
+    np.testing.assert_array_equal(found.heatmap, wanted.heatmap)
+
+
 def test_arrays_of_channels(tmp_path: Path) -> None:
     net = nn.Sequential(nn.Conv2d(5, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
     explained = explain(net.eval(), torch.randn(1, 5, 16, 16), SmoothDiff(2))
@@ -87,9 +131,11 @@ def test_arrays_of_channels(tmp_path: Path) -> None:
 
 
 def test_a_target_by_number_and_by_label(model: smoothserve.LoadedModel, photo: Path) -> None:
-    by_number, by_label = model.explain(photo, target=2), model.explain(photo, target="cup")
-    assert by_number.label == by_label.label == "cup"
-    np.testing.assert_array_equal(by_number.heatmap, by_label.heatmap)
+    asked: list[Any] = [2, "cup", "2", "class:2", "label:cup", np.int64(2), np.uint8(2)]
+    answers = [model.explain(photo, target=target) for target in asked]
+    for answer in answers:
+        assert answer.label == "cup"
+        np.testing.assert_array_equal(answer.heatmap, answers[0].heatmap)
 
 
 def test_pictures_arrays_and_notebooks(model: smoothserve.LoadedModel, photo: Path, tmp_path: Path) -> None:
@@ -117,6 +163,8 @@ def test_pictures_arrays_and_notebooks(model: smoothserve.LoadedModel, photo: Pa
         ({"opacity": "80%"}, "opacity='80%', expected a number"),
         ({"contours": -0.1}, "contours=-0.1, expected a number"),
         ({"size": 0}, "size=0, expected a whole number of pixels from 1"),
+        ({"size": 100_000}, "size=100000, expected a whole number of pixels from 1 to 4096"),
+        ({"size": 64, "original": True}, "give one of them"),
     ],
 )
 def test_looks_out_of_range(
@@ -135,6 +183,22 @@ def test_mistakes(model: smoothserve.LoadedModel, photo: Path, tmp_path: Path) -
         model.explain(photo, target="tiger")
     with pytest.raises(RequestError, match="out of range"):
         model.explain(photo, target=7)
+    with pytest.raises(RequestError, match="target is empty"):
+        model.explain(photo, target="")
+    with pytest.raises(FileNotFoundError, match="'' is a folder; expected the path of a file"):
+        model.explain("")
+    with pytest.raises(FileNotFoundError, match=r"nowhere.png' does not exist"):
+        model.explain(tmp_path / "nowhere.png")
+    with pytest.raises(RequestError, match=r"The image is empty: 0 bytes"):
+        model.explain(b"")
+    closed = Image.open(photo)
+    closed.close()
+    with pytest.raises(RequestError, match=r"mode RGB cannot be read as RGB"):
+        model.explain(closed)
+    with pytest.raises(TypeError, match="opactiy"):
+        model.explain(photo).save(tmp_path / "heat.npy", opactiy=1)
+    with pytest.raises(CardError, match="threads=0, expected a whole number from 1"):
+        smoothserve.load(model.path, threads=0)
     with pytest.raises(RequestError, match=r"target=-5 is out of range.*-1: the predicted"):
         model.explain(photo, target=-5)
     with pytest.raises(RequestError, match="cannot be read"):

@@ -109,6 +109,8 @@ def test_names_get_a_prefix_where_the_model_has_one(tmp_path: Path) -> None:
          "the file lacks conv.weight, conv.bias, norm.weight and 5 more, and the model has no a.weight."),
         (lambda: {**trained(), "conv.weight": torch.ones(4, 3, 5, 5)}, "--classes",
          "conv.weight is [4, 3, 5, 5] in the file and [4, 3, 3, 3] in the model. Is it another size"),
+        (lambda: {("top." if "head" in k else "trunk.") + k: v for k, v in trained().items()}, "",
+         "Is it another architecture, or another size of it? ('trunk.' removed from the names; left out "),
         (lambda: {"epoch": 3}, "", "holds no state dict"),
         (lambda: [torch.ones(3)], "", "holds list, expected a state dict"),
         (Net, "", "it holds a whole model, or other objects"),

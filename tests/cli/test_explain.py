@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -244,7 +245,10 @@ def test_options_of_the_picture(files: dict[str, str], folder: Path, tmp_path: P
         (["{plain}", "{folder}/none.png"], "photo does not exist"),
         (["{plain}", "{folder}/*.webp"], "pattern fits no file"),
         (["{plain}", "{folder}/broken.jpg"], "cannot be read"),
-        (["{signed}", "{folder}/wide.png", "--colormap", "viridis"], "does not fit.*blue-red"),
+        (
+            ["{signed}", "{folder}/wide.png", "--colormap", "viridis", "-o", "{folder}/x.png"],
+            "does not fit.*blue-red",
+        ),
     ],
 )
 def test_mistakes(
@@ -255,3 +259,46 @@ def test_mistakes(
     errors = [line for line in said if not line.startswith(("photo -> input", "noise: "))]
     assert len(errors) == 1
     assert re.search(words, errors[0])
+
+
+def test_photos_of_equal_names_keep_their_results(
+    files: dict[str, str], folder: Path, tmp_path: Path
+) -> None:
+    """The same name in two folders, and with two endings in one."""
+    twin = tmp_path / "twin" / "wide.png"
+    twin.parent.mkdir()
+    Image.open(folder / "wide.png").rotate(180).save(twin)
+    Image.open(twin).convert("RGB").save(twin.with_suffix(".bmp"))
+    out, arrays = tmp_path / "out", tmp_path / "arrays"
+    photos = [str(folder / "wide.png"), str(twin), str(twin.with_suffix(".bmp"))]
+    assert main(["explain", files["plain"], *photos, "-o", str(out), "--array", str(arrays)]) == 0
+    made = {str(path.relative_to(arrays)): np.load(path) for path in arrays.rglob("*.npy")}
+    assert sorted(made) == ["photos/wide.npy", "twin/wide.npy", "wide.bmp.npy"]
+    assert len([*out.rglob("*.png")]) == 3
+    np.testing.assert_array_equal(made["twin/wide.npy"], made["wide.bmp.npy"])
+    assert not np.array_equal(made["twin/wide.npy"], made["photos/wide.npy"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--json", "--csv"], "argument --csv: not allowed with argument --json"),
+        (["--original", "--size", "64"], "argument --size: not allowed with argument --original"),
+        (
+            ["--bare", "--opacity", "0.5"],
+            "--opacity, --bare: how the picture of -o looks, but there is no -o PNG",
+        ),
+        (["--size", "20000", "-o", "a.png"], "size=20000, expected a whole number of pixels from 1 to 4096"),
+        (["-o", "a.png", "--heatmap", "a.png"], "-o and --heatmap both name a.png"),
+        (["--target", ""], "--target is empty"),
+        (["--target", "lynx", "--csv"], "signed.onnx: target='lynx' is no class"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(
+    options: list[str], words: str, files: dict[str, str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(SystemExit):  # argparse's own refusals
+        assert main(["explain", files["signed"], str(folder / "wide.png"), *options]) == 1
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert not captured.out

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from smoothserve.cli.errors import UsageError
 from smoothserve.cli.labels import read_labels
 from smoothserve.cli.main import main
 
@@ -89,3 +90,18 @@ def test_a_byte_order_mark_is_no_part_of_a_label(text: str, tmp_path: Path) -> N
     """Editors on Windows write one."""
     (tmp_path / "labels.txt").write_text(text, encoding="utf-8-sig", newline="")
     assert read_labels(tmp_path / "labels.txt") == ("cat", "dog")
+
+
+def test_labels_by_number_and_numbers_by_label(tmp_path: Path) -> None:
+    """The second is ImageFolder's class_to_idx."""
+    path = tmp_path / "labels.json"
+    for names in ({"1": "dog", "0": "cat"}, {"dog": 1, "cat": 0}):
+        path.write_text(json.dumps(names))
+        assert read_labels(path) == ("cat", "dog")
+    digits = {str(digit): index for index, digit in enumerate(sorted(map(str, range(11))))}
+    path.write_text(json.dumps(digits))
+    assert read_labels(path)[:3] == ("0", "1", "10")
+    for wrong in ({"dog": 2, "cat": 0}, {"dog": 0, "cat": 0}, {"1": "dog", "2": "cat"}, {"a": "dog"}, {}):
+        path.write_text(json.dumps(wrong))
+        with pytest.raises(UsageError, match="numbers begin at 0, and none is left out or there twice"):
+            read_labels(path)

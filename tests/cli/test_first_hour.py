@@ -50,7 +50,8 @@ ASSUMED = "note: nothing says how a photo becomes this model's input; assumed: R
 # factory, flags, the classifier's own probabilities, words at export
 RIGHT: list[tuple[str, list[str], Callable[..., Tensor], list[str]]] = [
     ("Net", [], softmax, [ASSUMED, "--mean, --std, --resize, --interpolation, --channels. If", INSIDE]),
-    ("Net", ["--mean", "0.5", "--std", "0.5"], softmax, [ASSUMED, "Say it with --resize, --interpolation"]),
+    ("Net", ["--mean", "0.5", "--std", "0.5"], softmax,
+     ["note: beside --mean, --std nothing says how", "Say it with --resize, --interpolation"]),
     ("Softmax", [], same, ["the softmax at the end is cut off"]),
     ("Softmax", ["--keep"], same, ["probabilities already"]),
     ("Sigmoid", [], same, ["logits of independent labels"]),
@@ -158,6 +159,9 @@ REFUSED: list[tuple[str, list[str], list[str]]] = [
     ("resnet18", [], ["did you mean torchvision:resnet18 or timm:resnet18?", "hf:FOLDER-OR-NAME"]),
     ("timm:resnet81", [], ["timm has no model 'resnet81'; did you mean resnet18"]),
     ("torchvision:resnett18", [], ["did you mean resnet18"]),
+    ("torchvision:fcn_resnet50", [], ["is a segmentation network", "['out'].mean((2, 3))"]),
+    ("torchvision:ssd300_vgg16", [], ["is a detector, which returns boxes"]),
+    ("torchvision:quantized_resnet18", [], ["is quantised"]),
     ("hf:./none", [], ["The folder ./none does not exist"]),
     ("scripted.pt", [], ["is a TorchScript file"]),
     ("whole.pth", [], ["weights alone are no model", "weights_only=False"]),

@@ -60,6 +60,31 @@ def test_outputs_that_look_like_probabilities_are_noticed() -> None:
     assert "--activation none" in words
 
 
+class Turned(nn.Module):
+    """Logits, turned into something else by hand."""
+
+    def __init__(self, turn: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.turn = turn
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.turn(2 * x.mean((2, 3)) - 1)
+
+
+@pytest.mark.parametrize(
+    ("turn", "words"),
+    [
+        (lambda z: 100 * z.softmax(1), "add up to 100 for each, as shares"),
+        (nn.functional.logsigmoid, "never positive, as logarithms of probabilities"),
+        (lambda z: z.log_softmax(1), None),  # its softmax is right
+        (lambda z: z, None),
+    ],
+)
+def test_outputs_of_another_scale_are_noticed(turn: Callable[[Tensor], Tensor], words: str | None) -> None:
+    found = said(NamedModel(Turned(turn).eval(), "turned", Preprocessing(36, (32, 32)), None))
+    assert (found is None) if words is None else (found is not None and words in found)
+
+
 class ByHand(nn.Module):
     """Probabilities of independent labels, without a sigmoid at the end."""
 

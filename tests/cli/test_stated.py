@@ -60,6 +60,10 @@ def test_every_form_is_read() -> None:
             Preprocessing(22, (20, 20), mean=(127.5,) * 3, std=(127.5,) * 3),
             "--mean 0.5,0.5,0.5 --std 0.5,0.5,0.5",
         ),
+        ({"mean": "half"}, "what f returns cannot be read (ValueError: could not convert string to float"),
+        ({"crop": "32"}, "Expected mean and std as numbers in [0, 1], crop as (height, width) in pixels"),
+        ({"resize": "x"}, "the fields are resize, crop, mean"),
+        ({"input_size": (3, 32, 32), "mean": 0.5}, "cannot be read"),
     ],
 )
 def test_what_cannot_be_read_is_refused(value: Any, words: str) -> None:
@@ -78,6 +82,9 @@ def test_attributes_and_layers_of_that_name() -> None:
     assert preprocessing_of(None, layers, None, "f")[1] is None
     assert labels_of(None, layers, "f") is None
     assert labels_of(None, small_transformers(), "f") == ("cat", "dog", "cow")
+    assert labels_of({"b": 1, "c": 2, "a": 0}, network, "f") == ("a", "b", "c")
+    with pytest.raises(UsageError, match=r"The labels of f: expected .*numbers begin at 0"):
+        labels_of({"b": 2, "c": 3, "a": 0}, network, "f")
     with pytest.raises(UsageError, match="The labels of f are of type str"):
         labels_of("cat", network, "f")
 
@@ -106,6 +113,9 @@ def test_flags_come_before_what_the_model_says(tmp_path: Path, monkeypatch: pyte
     assert said.endswith("(from what nets.py:own returns, --mean, --resize)")
     turned = named("nets.py:own", "--channels", "BGR")[0].preprocessing
     assert (turned.mean, turned.std) == (OWN.mean[::-1], OWN.std[::-1])
+    said = named("nets.py:plain", "--mean", "0.5", "--std", "0.5")[1]
+    assert said.startswith("note: beside --mean, --std nothing says how a photo becomes this model's input; ")
+    assert "the rest is assumed: RGB" in said
     model, said = named("nets.py:plain", "--channels", "5")
     assert said.endswith("Say it with --mean, --std.")  # arrays are never scaled to [0, 1]
     every = ["--mean", "0", "--std", "1", "--resize", "256", "--interpolation", "bicubic"]

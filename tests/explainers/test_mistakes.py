@@ -17,11 +17,13 @@ from smoothserve.explainers import (
     Gradient,
     InputError,
     MethodError,
+    OutputError,
     SmoothDiff,
     SmoothGrad,
     SmoothTaylor,
     explain,
 )
+from torch import nn
 
 from tests import networks
 
@@ -36,6 +38,22 @@ def model() -> ExplanationModel:
 
 
 NET = networks.tiny("shared-relu", torch.float32)
+
+
+def diverged() -> nn.Module:
+    net = networks.tiny("shared-relu", torch.float32)
+    with torch.no_grad():
+        for weight in net.parameters():
+            if weight.ndim == 4:
+                weight[0].fill_(float("nan"))
+    return net
+
+
+class Overflow(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3)).abs() * 1e30 * 1e30
+
+
 BUILDING: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "method-name": (lambda: explain(NET, IMAGES, "smoothdiff"), MethodError, "SmoothDiff\\(samples=8\\)"),
     "method-class": (lambda: explain(NET, IMAGES, Gradient), MethodError, "is a ABCMeta.*Gradient"),
@@ -47,6 +65,14 @@ BUILDING: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "bytes": (lambda: explain(NET, IMAGES.byte(), Gradient()), InputError, "uint8.*floating-point"),
     "not-finite": (
         lambda: explain(NET, BROKEN, Gradient()), InputError, "example image holds NaN or infinity",
+    ),
+    "weights-not-finite": (
+        lambda: explain(diverged(), IMAGES, Gradient()), OutputError,
+        r"NaN or infinity for a finite image; its weights are not finite either: \S+weight and 2 more\. Did",
+    ),
+    "logits-overflow": (
+        lambda: explain(Overflow(), IMAGES, Gradient()), OutputError,
+        "NaN or infinity for a finite image; its weights are. Is the image preprocessed",
     ),
     "calibration-for-nothing": (
         lambda: explain(NET, IMAGES, SmoothGrad(2), calibration=IMAGES),

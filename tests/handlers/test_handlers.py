@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 import struct
@@ -168,6 +169,37 @@ def test_requests_are_understood(
     request = read_request(fields, headers, explain=True, offer=OFFER)
     assert request == Request(request.protocol, (wanted,))
     assert isinstance(request.protocol, Plain)
+
+
+# folders "0" to "10" in the order of their names, as ImageFolder numbers classes
+DIGITS = dataclasses.replace(CARD, classes=11, labels=tuple(sorted(map(str, range(11)))))
+
+
+@pytest.mark.parametrize(
+    ("target", "index"),
+    [
+        ("0", 0), ("1", 1),  # number and label agree
+        (3, 3), (2, 2), ("class:2", 2), ("label:2", 3), ("label:10", 2), ("class:10", 10), ("-1", None),
+        (-1, None), ("class:-1", None),
+    ],
+)  # fmt: skip
+def test_labels_that_are_numbers(target: str | int, index: int | None) -> None:
+    """A number as such is a number; text says which it means, where that is not clear."""
+    offer = Offer({"gradient": DIGITS}, Limits())
+    fields = {"body": {"data": "anBn", "target": target}}
+    (question,) = read_request(fields, {}, explain=True, offer=offer).questions
+    assert question.target == index
+
+
+def test_text_that_is_a_number_and_another_label_is_refused() -> None:
+    offer = Offer({"gradient": DIGITS}, Limits())
+    with pytest.raises(
+        RequestError, match="'2' is the number of one class and the label of class 3; give class:2 or"
+    ):
+        read_request({"data": b"x", "target": b"2"}, {}, explain=True, offer=offer)
+    years = Offer({"gradient": dataclasses.replace(CARD, labels=("2019", "2020", "2021"))}, Limits())
+    (question,) = read_request({"data": b"x", "target": b"2020"}, {}, explain=True, offer=years).questions
+    assert question.target == 1
 
 
 @pytest.mark.parametrize(
