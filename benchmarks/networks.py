@@ -35,6 +35,8 @@ def network(name: str) -> tuple[nn.Module, Preprocessing]:
     if name == "efficientnet-lite0":
         model = load_model(name, None, None, None)
         return model.classifier, model.preprocessing
+    if name != "squeezenet1_1":
+        raise SystemExit(f"There are no weights of {name}; there are those of {', '.join(NETWORKS)}.")
     scale = 58.0
     preprocessing = Preprocessing(
         _SQUEEZENET.resize, _SQUEEZENET.crop, _SQUEEZENET.mean, (scale / 255,) * 3, channels="BGR"

@@ -1,4 +1,4 @@
-"""SmoothDiff without samples: its similarity to a converged SmoothGrad, beside that of 8, 16 and 32 samples.
+"""Propagated moments with 0 and 4 samples: similarity to a converged SmoothGrad, beside SmoothDiff(8 to 32).
 
 usage: python -m benchmarks.propagated [--networks squeezenet1_1] [--reference 1000]
 
@@ -30,8 +30,8 @@ PICTURES = 8
 
 def methods(std: float) -> dict[str, Method]:
     """What is compared, by the heading of its column."""
-    sampled = {f"{n} samples": SmoothDiff(n, std) for n in (8, 16, 32)}
-    return {"propagated": SmoothDiff(std=std, estimator="propagated"), **sampled}
+    carried = {f"propagated, {n}": SmoothDiff(n, std, estimator="propagated") for n in (0, 4)}
+    return {**carried, **{f"SmoothDiff({n})": SmoothDiff(n, std) for n in (8, 16, 32)}}
 
 
 def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -68,12 +68,13 @@ def report(result: dict[str, Any]) -> str:
         lines.append((row["network"], Path(row["photo"]).stem, row["std"], *cells))
     return text_of(
         [
-            *head("SmoothDiff without samples", "benchmarks.propagated", "propagated", result),
+            *head("SmoothDiff with propagated moments", "benchmarks.propagated", "propagated", result),
             *paragraph(
                 "SSIM of heatmaps and cosine of attributions to SmoothGrad with "
-                f"{result['reference_samples']} samples. `propagated` was calibrated on {PICTURES} synthetic "
-                "pictures. Noise is in units of the normalised input. Real ImageNet weights, photos of "
-                "scikit-image; one seed."
+                f"{result['reference_samples']} samples. `propagated, 0` has none and was calibrated on "
+                f"{PICTURES} synthetic pictures; `propagated, 4` is corrected by 4 of the photo itself. "
+                "Noise is in units of the normalised input. Real ImageNet weights, photos of scikit-image; "
+                "one seed."
             ),
             *table(("network", "photo", "noise", *labels), lines),
         ]

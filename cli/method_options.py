@@ -61,8 +61,8 @@ class MethodOptions:
         chosen = cls(_BY_NAME[arguments.method or _DEFAULT], parameters, files, share)
         if arguments.calibrate is not None and not chosen.kind(**parameters).calibrates:
             raise UsageError(
-                "--calibrate is for methods that measure something on the network: expected SmoothDiff with "
-                "--estimator propagated."
+                "--calibrate is for methods that measure something on the network at export: expected "
+                "SmoothDiff with --estimator propagated --samples 0."
             )
         return chosen
 
@@ -107,8 +107,8 @@ def add_method_options(parser: argparse.ArgumentParser) -> list[argparse.Action]
     options.append(
         group.add_argument(
             "--calibrate", metavar="FOLDER",
-            help="of 5 to 50 ordinary photos to measure corrections on, for --estimator propagated (default: "
-            "photos and pictures that come along); not those that are to be explained",
+            help="of 5 to 50 ordinary photos to measure corrections on, for --estimator propagated with "
+            "--samples 0 (default: photos and pictures that come along); not those that are to be explained",
         )
     )  # fmt: skip
     return options
@@ -136,7 +136,8 @@ _PARAMETERS: tuple[tuple[str, str, str | None, Callable[[str], Any], str], ...] 
     ("seed", "--seed", "N|random", seed, "of the noise (default 0: same image, same heatmap)"),
     ("antithetic", "--antithetic", None, bool, "draw the noise in pairs +e, -e"),
     ("estimator", "--estimator", "NAME", str,
-     "SmoothDiff: gaussian, count, or propagated (no samples; corrections measured at export)"),
+     "SmoothDiff: gaussian, count, or propagated (4 samples, worth 32; or --samples 0, with corrections that "
+     "are measured at export)"),
     ("pool", "--pool", "PX", int, "SmoothDiff, gaussian: average the variance over PX x PX neighbours"),
     ("squared", "--squared", None, bool, "SmoothDiff: return the squares"),
     ("moment", "--moment", "NAME", str, "SmoothGrad: mean, squared or variance"),

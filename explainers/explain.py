@@ -48,7 +48,7 @@ def explain(
             probabilities already, or values as of a regression). None: found out where the classifier ends in
             one, else softmax. A final softmax or sigmoid is cut off, and the logit before it explained.
         keep: explain what the classifier returns, its final activation included.
-        calibration: images ``[P, C, H, W]``, preprocessed, on which ``SmoothDiff(estimator="propagated")``
+        calibration: images ``[P, C, H, W]``, preprocessed, on which ``SmoothDiff(0, estimator="propagated")``
             measures its corrections; 5 to 20 ordinary ones are enough. None: synthetic ones. Other methods
             take none.
 
@@ -81,8 +81,8 @@ def explain_program(
     if calibration is not None and not method.calibrates:
         raise MethodError(
             f"calibration= was given, but {type(method).__name__} measures nothing on the network, expected "
-            "SmoothDiff(estimator='propagated'), or SmoothGrad with that as its base. Leave it out, or take "
-            "such a method."
+            "SmoothDiff(0, estimator='propagated'), which has no samples of its own, or SmoothGrad with that "
+            "as its base. Leave it out, or take such a method."
         )
     if calibration is not None and tuple(calibration.shape[1:]) != program.image_shape:
         raise InputError(

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Real
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -37,9 +38,11 @@ class NoisyMethod(Method):
     antithetic: bool = False
     relative: bool = False
 
+    fewest: ClassVar[int] = 1  # samples
+
     def __post_init__(self) -> None:
-        if not isinstance(self.samples, int) or self.samples < 1:
-            raise MethodError(f"samples={self.samples!r}, expected a whole number of at least 1.")
+        if not isinstance(self.samples, int) or self.samples < self.fewest:
+            raise MethodError(f"samples={self.samples!r}, expected a whole number of at least {self.fewest}.")
         if self.antithetic and self.samples % 2:
             raise MethodError(
                 f"samples={self.samples} with antithetic=True: samples come in pairs (+e, -e), "

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -13,14 +13,15 @@ from ..averaging.expectation import Averaging, FittedGaussian, Propagated, Sampl
 from ..errors import MethodError
 from ..graph.program import Program
 from ..propagation.calibration import Calibration, calibrate
-from ..propagation.corrections import Calibrated
+from ..propagation.corrections import Calibrated, Correction
 from ..propagation.images import dead_leaves
 from ..propagation.propagate import propagate
+from ..propagation.sampled import Sampled
 from ..reverse.tape import Network, Tape
 from .noisy import NoisyMethod
 
 ESTIMATORS = ("count", "gaussian", "propagated")
-_OF_SAMPLES = ("samples", "seed", "antithetic", "pool")
+_OF_SAMPLES = ("seed", "antithetic")
 _IMAGES = 8  # to calibrate on, where none are given
 
 
@@ -36,8 +37,8 @@ class SmoothDiff(NoisyMethod):
     smooth in z, so results do not depend on how a runtime rounds; counts have kinks.
 
     Args:
-        samples: n, the number of noisy copies of the image, >= 2 for ``gaussian``, else >= 1. Not used by
-            ``propagated``, nor are ``seed``, ``antithetic`` and ``pool``.
+        samples: n, the number of noisy copies of the image: >= 1 for ``count``, >= 2 for ``gaussian``, 0 or
+            >= 2 for ``propagated``, where they measure corrections. None: 8, or 4 for ``propagated``.
         std: standard deviation of the noise, >= 0, in units of the model's (normalised) input. 0.3 is 6.8 %
             of the range from black to white under ImageNet's normalisation, 15 % where inputs are in [-1, 1].
             A share s of that range is ``s * span`` (see :class:`smoothserve.export.Preprocessing`).
@@ -46,9 +47,10 @@ class SmoothDiff(NoisyMethod):
         relative: ``std`` is a fraction of each image's own range (max - min), such as 0.15.
         estimator: of E[s'(z)] at a gate s: ``gaussian``, the slope under a normal distribution
             fitted to the samples of each element; ``count``, the mean over samples, as published; or
-            ``propagated``, the slope under a normal distribution whose moments were carried through the
-            network, with factors measured on a few images when the model is rewritten (see ``calibration`` of
-            :func:`explain`). It costs about two forward passes in place of n.
+            ``propagated``, the slope under a normal distribution whose moments are carried through the
+            network and corrected channel by channel: by the samples of the image itself; without samples by
+            factors measured on a few other images when the model is rewritten (``calibration`` of
+            :func:`explain`).
         pool: for ``gaussian``: the variance of feature maps is averaged over pool x pool neighbours
             (odd; 1: not at all).
         squared: return the squares, as SmoothGrad's squared moment does.
@@ -57,21 +59,27 @@ class SmoothDiff(NoisyMethod):
         MethodError: a parameter is out of its range.
     """
 
-    samples: int = 8
+    samples: int = None  # type: ignore[assignment]  # a number, once made
     antithetic: bool = True
     estimator: str = "gaussian"
     pool: int = 5
     squared: bool = False
 
+    fewest: ClassVar[int] = 0
+
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.estimator not in ESTIMATORS:
             raise MethodError(f"estimator={self.estimator!r}, expected one of {', '.join(ESTIMATORS)}.")
+        if self.samples is None:
+            object.__setattr__(self, "samples", 4 if self.propagated else 8)
+        super().__post_init__()
         if self.pool < 1 or self.pool % 2 == 0:
             raise MethodError(f"pool={self.pool}, expected an odd number >= 1.")
-        if self.estimator == "gaussian" and self.samples < 2:
+        if self.samples == 0 and not self.propagated:
+            raise MethodError("samples=0, which is for estimator='propagated' alone; expected at least 1.")
+        if self.samples == 1 and self.estimator != "count":
             raise MethodError(
-                f"samples={self.samples}, but the variance of estimator='gaussian' needs at least 2."
+                f"samples=1, but the variance of estimator={self.estimator!r} needs at least 2."
             )
 
     @property
@@ -79,7 +87,7 @@ class SmoothDiff(NoisyMethod):
         return False
 
     def describe(self) -> dict[str, Any]:
-        unused = _OF_SAMPLES if self.propagated else ()
+        unused = ("pool",) * self.propagated + _OF_SAMPLES * self.calibrates
         return {name: value for name, value in super().describe().items() if name not in unused}
 
     @property
@@ -88,14 +96,14 @@ class SmoothDiff(NoisyMethod):
         return self.estimator == "propagated"
 
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
-        return {} if self.propagated else super().buffers(image_shape)
+        return {} if self.calibrates else super().buffers(image_shape)
 
     @property
     def calibrates(self) -> bool:
-        return self.propagated
+        return self.propagated and self.samples == 0
 
     def calibrate(self, program: Program, images: Tensor | None) -> Calibration:
-        if not self.propagated:
+        if not self.calibrates:
             return Calibration()
         if images is None:
             pictures = dead_leaves(_IMAGES, program.image_shape)
@@ -104,30 +112,33 @@ class SmoothDiff(NoisyMethod):
 
     @property
     def deterministic(self) -> bool:
-        return self.propagated or super().deterministic
+        return self.calibrates or super().deterministic
 
     @property
     def evaluations(self) -> int:
-        return 3 if self.propagated else super().evaluations  # the image, means and variances
+        return super().evaluations + (2 if self.propagated else 0)  # means and variances
 
     def attribute(
         self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        if self.propagated:
-            noisy, chunks, averaging = self._without_samples(network, image, buffers)
-        else:
-            noisy, chunks = [network.at(points) for points in self.copies(image, buffers)], self.chunks
-            averaging = SampleMean
-            if self.estimator == "gaussian":
-                averaging = partial(FittedGaussian, antithetic=self.antithetic, pool=self.pool)
+        noisy = [network.at(points) for points in self.copies(image, buffers)] if self.samples else []
+        chunks = self.chunks
+        averaging: Averaging = SampleMean
+        if self.estimator == "gaussian":
+            averaging = partial(FittedGaussian, antithetic=self.antithetic, pool=self.pool)
+        elif self.propagated:
+            tape, averaging = self._means(network, image, buffers, noisy)
+            noisy, chunks = [tape], (1,)
         result = network.at(image).smoothed_pullback(seeds, noisy, chunks, averaging)
         return result.square() if self.squared else result
 
-    def _without_samples(
-        self, network: Network, image: Tensor, buffers: Mapping[str, Tensor]
-    ) -> tuple[list[Tape], tuple[int, ...], Averaging]:
-        """One point, the means, and the moments of all values."""
-        values, moments = propagate(
-            network.program, network.weights, image, self.variance(image), Calibrated(buffers)
-        )
-        return [network.with_values(values)], (1,), partial(Propagated, known=moments)
+    def _means(
+        self, network: Network, image: Tensor, buffers: Mapping[str, Tensor], noisy: Sequence[Tape]
+    ) -> tuple[Tape, Averaging]:
+        """One point, the means, and slopes under the moments of all values."""
+        program, samples = network.program, [tape.values for tape in noisy]
+        correct: Correction = Calibrated(buffers)
+        if not self.calibrates:
+            correct = Sampled(program, samples, self.chunks, self.antithetic)
+        values, moments = propagate(program, network.weights, image, self.variance(image), correct)
+        return network.with_values(values), partial(Propagated, known=moments)

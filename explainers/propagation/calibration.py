@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, fx
 
 from ..graph.program import Program, evaluated
-from .corrections import FLOOR, corrected, names, other_axes
+from .corrections import MOST, corrected, names, other_axes, ratio
 from .propagate import propagate
 from .registry import Moments
 
@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 
 _TOGETHER = 8  # images; memory is that of a forward pass of so many, times the samples
 _PAIRS = 4  # of samples +e, -e for each image
-_MOST = 1e3  # kappa; more is a channel that hardly varies
 
 Progress = Callable[[int, int], None]  # (images done, of how many)
 
@@ -67,7 +66,7 @@ class _Measured:
     def kappa(self, last: int = 0) -> Tensor:
         """Sampled variance over propagated variance; of the ``last`` groups only, if it is not 0."""
         parts = (torch.cat(rows[-last:]).mean(0, keepdim=True) for rows in (self.sampled, self.propagated))
-        return _ratio(*parts)
+        return ratio(*parts)
 
     def delta(self, last: int = 0) -> Tensor:
         """Sampled mean minus propagated mean."""
@@ -75,7 +74,7 @@ class _Measured:
 
     def spread(self) -> float:
         """Mean over channels of the deviation over images of log kappa."""
-        each = _ratio(torch.cat(self.sampled), torch.cat(self.propagated)).clamp(min=1 / _MOST).log()
+        each = ratio(torch.cat(self.sampled), torch.cat(self.propagated)).clamp(min=1 / MOST).log()
         return float(each.std(0).mean()) if len(each) > 1 else 0.0
 
 
@@ -173,7 +172,3 @@ class _Learning:
         value = self._values[node]
         assert isinstance(value, Tensor)
         return value
-
-
-def _ratio(sampled: Tensor, propagated: Tensor) -> Tensor:
-    return (sampled / propagated.clamp(min=FLOOR)).clamp(max=_MOST)

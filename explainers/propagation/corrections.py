@@ -12,6 +12,7 @@ from ..graph.program import BatchLayout
 from .registry import Moments
 
 FLOOR = 1e-12  # of variances, so that every deviation may be divided by
+MOST = 1e3  # kappa; more is a channel that hardly varies
 
 
 class Correction(Protocol):
@@ -52,9 +53,19 @@ def names(node: fx.Node) -> tuple[str, str]:
 def other_axes(layout: BatchLayout | None, rank: int) -> tuple[int, ...]:
     """The axes over which a channel's factor is the same: all but the channels.
 
-    Channels are the second axis of feature maps, else the last one, unless that holds the batch.
+    Where the channels' axis holds the batch, it is the same for all.
     """
-    axis = 1 if layout is not None and layout.feature_map and layout.axis == 0 else rank - 1
+    axis = channel_axis(layout, rank)
     if layout is not None and layout.axis == axis:
         return tuple(range(rank))
     return tuple(each for each in range(rank) if each != axis)
+
+
+def channel_axis(layout: BatchLayout | None, rank: int) -> int:
+    """The second axis of feature maps, else the last one."""
+    return 1 if layout is not None and layout.feature_map and layout.axis == 0 else rank - 1
+
+
+def ratio(sampled: Tensor, propagated: Tensor) -> Tensor:
+    """Kappa: what a propagated variance is to be multiplied by."""
+    return (sampled / propagated.clamp(min=FLOOR)).clamp(max=MOST)

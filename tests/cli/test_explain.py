@@ -198,7 +198,7 @@ def test_captions_tell_files_of_one_method_apart() -> None:
         "SmoothDiff, model=net, objective=logit, top_k=1, a.onnx",
         "SmoothDiff, model=other, objective=contrast, top_k=2, b.onnx",
     ]
-    propagated = card("net", SmoothDiff(estimator="propagated"))  # it has no samples
+    propagated = card("net", SmoothDiff(0, estimator="propagated"))  # it has no samples
     assert captions({Path("a.onnx"): propagated, Path("b.onnx"): few})[Path("b.onnx")] == (
         "SmoothDiff, estimator=gaussian, b.onnx"
     )

@@ -61,7 +61,7 @@ def test_the_second_example_adds_both_rules_of_a_gate() -> None:
     operation = torch.ops.mylib2.squared_relu
     exec(gate.replace("mylib.", "mylib2."), defined)
     try:
-        method = SmoothDiff(estimator="propagated", std=0.5)
+        method = SmoothDiff(0, estimator="propagated", std=0.5)
         got = explain(Net(operation).double().eval(), IMAGES, method)(IMAGES).attribution
         same = explain(Net(lambda z: z.relu().square()).double().eval(), IMAGES, SmoothDiff(512, 0.5, pool=1))
         wanted = same(IMAGES).attribution

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "portable": {"fused", "graph", "passes"},
     "objective": {"averaging", "errors", "graph"},
     "reverse": {"averaging", "errors", "graph", "objective"},
-    "propagation": {"graph", "reverse"},
+    "propagation": {"averaging", "graph", "reverse"},
     "rules": {"averaging", "fused", "graph", "propagation", "reverse"},
     "methods": {"averaging", "chunks", "errors", "graph", "propagation", "reverse"},
     "model": {"chunks", "errors", "graph", "methods", "objective", "propagation"},

@@ -76,7 +76,7 @@ BUILDING: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     ),
     "calibration-for-nothing": (
         lambda: explain(NET, IMAGES, SmoothGrad(2), calibration=IMAGES),
-        MethodError, r"SmoothGrad measures nothing.*SmoothDiff\(estimator='propagated'\)",
+        MethodError, r"SmoothGrad measures nothing.*SmoothDiff\(0, estimator='propagated'\)",
     ),
     "noise-in-percent": (
         lambda: SmoothDiff(std="7%"), MethodError, r"std='7%', expected a finite.* 0\.07 \* .*span",

@@ -14,7 +14,16 @@ from torch import Tensor, nn
 
 from tests import networks
 
-METHOD = SmoothDiff(std=0.4, estimator="propagated")
+METHOD = SmoothDiff(0, std=0.4, estimator="propagated")
+BY_SAMPLES = SmoothDiff(4, std=0.4, estimator="propagated")
+# calibrated corrections are constants in the place of computed ones: a few networks show that
+EACH = pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        *(pytest.param(name, BY_SAMPLES, id=f"{name}-by-samples") for name in networks.TINY),
+        *(pytest.param(name, METHOD, id=f"{name}-calibrated") for name in sorted(networks.TINY)[::4]),
+    ],
+)
 IMAGES = torch.randn(3, 3, 12, 12, generator=torch.Generator().manual_seed(7))
 
 
@@ -50,9 +59,59 @@ def test_corrections_are_one_where_elements_are_independent() -> None:
     assert float(delta.abs().max()) < 0.01
 
 
-@pytest.mark.parametrize("name", networks.TINY)
-def test_every_batch_gives_the_same_bits(name: str) -> None:
-    model = explain(networks.tiny(name, torch.float32), IMAGES[:1], METHOD)
+def levels(samples: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Kappa and delta of each image and channel, from copies ``[n, B, C, H, W]`` in pairs +e, -e."""
+    kappa, delta = torch.ones_like(mean[:, :, :1, :1]), torch.zeros_like(mean[:, :, :1, :1])
+    for image in range(mean.shape[0]):
+        for channel in range(mean.shape[1]):
+            each = samples[:, image, channel]
+            odd, even = (each[::2] - each[1::2]) / 2, (each[::2] + each[1::2]) / 2
+            sampled = (odd**2).mean(0) + even.var(0)
+            kappa[image, channel] = sampled.mean() / variance[image, channel].mean()
+            delta[image, channel] = each.mean() - mean[image, channel].mean()
+    return kappa, delta
+
+
+@pytest.mark.parametrize(("relative", "size", "stride"), [(False, 12, 1), (True, 12, 1), (False, 32, 2)])
+def test_samples_of_the_image_itself_correct_channel_by_channel(
+    relative: bool, size: int, stride: int
+) -> None:
+    """Two layers, written out: moments of a convolution, corrected; of a ReLU; and once more.
+
+    Of large maps only every second place of rows and columns is looked at.
+    """
+    torch.manual_seed(0)
+    first, second, last = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 5, 3, padding=1), nn.Linear(5 * (size - 2) ** 2, 4)
+    model = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), nn.Flatten(), last).double().eval()
+    images = torch.randn(3, 3, size, size, dtype=torch.float64)
+    normal = torch.distributions.Normal(0.0, 1.0)
+    method = SmoothDiff(6, std=0.2, estimator="propagated", relative=relative)
+    out = explain(model, images, method)(images)
+    (copies,) = method.copies(images, method.buffers((3, size, size)))
+    means, values, chances = images, copies, []
+    variances = method.variance(images).expand_as(images)
+    with torch.no_grad():
+        for conv in (first, second):
+            values, means = conv(values), conv(means)
+            variances = nn.functional.conv2d(variances, conv.weight**2, padding=conv.padding)
+            seen = [each[..., ::stride, ::stride] for each in (values, means, variances)]
+            kappa, delta = levels(seen[0].unflatten(0, (6, 3)), *seen[1:])
+            means, variances = means + delta, variances * kappa
+            deviation = variances.sqrt()
+            chances.append(normal.cdf(means / deviation))
+            density = normal.log_prob(means / deviation).exp() * deviation
+            square = (means**2 + variances) * chances[-1] + means * density
+            means = means * chances[-1] + density
+            values, variances = values.relu(), square - means**2
+        gradient = last.weight[out.explained_class].view(3, 5, size - 2, size - 2) * chances[1]
+        gradient = nn.functional.conv_transpose2d(gradient, second.weight, padding=1) * chances[0]
+        wanted = nn.functional.conv_transpose2d(gradient, first.weight)
+    assert float((out.attribution - wanted).norm()) < 1e-9 * float(wanted.norm())
+
+
+@EACH
+def test_every_batch_gives_the_same_bits(name: str, method: SmoothDiff) -> None:
+    model = explain(networks.tiny(name, torch.float32), IMAGES[:1], method)
     together, again = model(IMAGES).attribution, model(IMAGES).attribution
     assert torch.equal(together, again)
     for index in range(3):
@@ -60,10 +119,10 @@ def test_every_batch_gives_the_same_bits(name: str) -> None:
         assert float((alone - together[index]).norm()) <= 1e-5 * float(together[index].norm())
 
 
-@pytest.mark.parametrize("name", networks.TINY)
-def test_onnx_runtime_agrees(name: str, tmp_path: Path) -> None:
+@EACH
+def test_onnx_runtime_agrees(name: str, method: SmoothDiff, tmp_path: Path) -> None:
     """Verification compares all outputs at several batches, and the contract holds."""
-    explained = explain(networks.tiny(name, torch.float32), IMAGES[:1], METHOD)
+    explained = explain(networks.tiny(name, torch.float32), IMAGES[:1], method)
     parity = to_onnx(explained, tmp_path / "m.onnx")
     assert max(error for each in parity.errors.values() for error in each) < 1e-4
 
@@ -76,11 +135,13 @@ def test_without_samples_it_is_nearer_to_many_than_a_few_are() -> None:
     images = dead_leaves(4, (3, 96, 96), seed=12) * 2 - 1
     target = torch.tensor([282])
     wanted = explain(model, picture, SmoothGrad(400, std=0.3, antithetic=True))(picture, target).attribution
-    method = SmoothDiff(std=0.3, estimator="propagated")
+    method = SmoothDiff(0, std=0.3, estimator="propagated")
     got = explain(model, picture, method, calibration=images)(picture, target).attribution
     few = explain(model, picture, SmoothDiff(4, std=0.3))(picture, target).attribution
     assert cosine(got, wanted) > cosine(few, wanted)
     assert cosine(got, wanted) > 0.75
+    both = SmoothDiff(4, std=0.3, estimator="propagated")
+    assert cosine(explain(model, picture, both)(picture, target).attribution, wanted) > cosine(got, wanted)
 
 
 def test_images_of_another_size_are_refused() -> None:
@@ -98,3 +159,19 @@ def test_images_of_another_size_are_refused() -> None:
 def test_unknown_estimators_are_refused() -> None:
     with pytest.raises(MethodError, match="count, gaussian, propagated"):
         SmoothDiff(estimator="propagate")
+
+
+def test_as_many_samples_as_each_estimator_needs() -> None:
+    assert SmoothDiff().samples == 8
+    assert SmoothDiff(estimator="propagated").samples == 4
+    assert SmoothDiff(0, estimator="propagated").deterministic
+    assert "seed" not in SmoothDiff(0, estimator="propagated").describe()
+    assert SmoothDiff(seed=None, estimator="propagated").deterministic is False
+    for estimator, samples in (("gaussian", 0), ("count", 0), ("propagated", -2)):
+        with pytest.raises(MethodError, match=f"samples={samples}"):
+            SmoothDiff(samples, estimator=estimator)
+    for estimator in ("gaussian", "propagated"):
+        with pytest.raises(MethodError, match=f"variance of estimator='{estimator}' needs at least 2"):
+            SmoothDiff(1, estimator=estimator, antithetic=False)
+    with pytest.raises(MethodError, match="calibration= was given"):
+        explain(networks.tiny("shared-relu", torch.float32), IMAGES, BY_SAMPLES, calibration=IMAGES)
