@@ -2,7 +2,7 @@
 
 usage: python -m tests.golden.make [MODEL.onnx]
 
-MODEL.onnx: what ``smoothserve export efficientnet-lite0 --samples 4 -o MODEL.onnx`` wrote. Exported if it is left
+MODEL.onnx: of ``smoothserve export efficientnet-lite0 --samples 4 -o MODEL.onnx``. Exported if it is left
 out.
 """
 
