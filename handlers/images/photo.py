@@ -120,7 +120,7 @@ def crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
 
 
 def _resized(image: Image.Image, size: tuple[int, int], resample: Image.Resampling) -> Image.Image:
-    """Width first, then height: 8 bits are rounded to in between, and Pillow's order depends on its version."""
+    """Width first, then height: each is rounded to 8 bits, and Pillow's own order depends on its version."""
     return image.resize((size[0], image.height), resample).resize(size, resample)
 
 
