@@ -2,8 +2,8 @@
 
 usage: python -m benchmarks.cpp [--networks squeezenet1_1] [--rounds 20] [--threads 2]
 
-An answer is everything from the photo's file to class and heatmap. Builds the client where that is needed. Rows
-of other networks in the file are kept. Writes cpp.json and cpp.md.
+An answer is everything from the photo's file to class and heatmap. Builds the client where that is needed.
+Rows of other networks in the file are kept. Writes cpp.json and cpp.md.
 """
 
 from __future__ import annotations
@@ -124,9 +124,10 @@ def report(result: dict[str, Any]) -> str:
         [
             *head("C++ and Python", "benchmarks.cpp", "cpp", result),
             *paragraph(
-                f"Milliseconds of SmoothDiff({SAMPLES}) for one photo, a JPEG of 600 x 400 pixels, from its file "
-                "to class and heatmap. Both clients run the same file, in turns. Loading and first answer: medians "
-                f"of {STARTS} processes each. Starting a process, and importing Python's packages, is not counted."
+                f"Milliseconds of SmoothDiff({SAMPLES}) for one photo, a JPEG of 600 x 400 pixels, from its "
+                "file to class and heatmap. Both clients run the same file, in turns. Loading and first "
+                f"answer: medians of {STARTS} processes each. Starting a process, and importing Python's "
+                "packages, is not counted."
             ),
             *table(header, rows),
         ]
