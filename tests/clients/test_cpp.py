@@ -114,6 +114,8 @@ WRONG = {
     "contradiction": (["{other}", "{photo}"], 1, "image_shape contradicts the preprocessing"),
     "another graph": (["{larger}", "{photo}"], 1, "contradicts its card"),
     "no photo": (["{model}", "none.jpg"], 1, "none.jpg cannot be read"),
+    "a folder": (["{model}", "/"], 1, "/ cannot be read"),
+    "a folder as model": (["/", "{photo}"], 1, "/ cannot be loaded by ONNX Runtime"),
     "text": (["{model}", "{text}"], 1, "neither JPEG nor PNG"),
     "cut off": (["{model}", "{cut}"], 1, "damaged or cut off"),
     "a strip": (["{model}", "{strip}"], 1, "one side may be at most 50 times the other"),

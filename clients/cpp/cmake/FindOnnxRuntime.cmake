@@ -1,4 +1,4 @@
-# ONNX Runtime from a system installation, a prefix, or two places of their own; makes the target OnnxRuntime::OnnxRuntime.
+# ONNX Runtime from a system installation, a prefix, or two places of their own, as OnnxRuntime::OnnxRuntime.
 #
 #   OnnxRuntime_INCLUDE_DIR   the folder of onnxruntime_cxx_api.h
 #   OnnxRuntime_LIBRARY       libonnxruntime.so or a link to it
@@ -10,7 +10,8 @@ find_library(OnnxRuntime_LIBRARY NAMES onnxruntime libonnxruntime.so.1)
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(OnnxRuntime
   REQUIRED_VARS OnnxRuntime_LIBRARY OnnxRuntime_INCLUDE_DIR
-  REASON_FAILURE_MESSAGE "Debian 13: apt-get install libonnxruntime-dev. Elsewhere: a release of ONNX Runtime, and its folder in CMAKE_PREFIX_PATH.")
+  REASON_FAILURE_MESSAGE
+    "Debian 13: libonnxruntime-dev. Elsewhere: a release, its folder in CMAKE_PREFIX_PATH.")
 if(OnnxRuntime_FOUND AND NOT TARGET OnnxRuntime::OnnxRuntime)
   add_library(OnnxRuntime::OnnxRuntime UNKNOWN IMPORTED)
   set_target_properties(OnnxRuntime::OnnxRuntime PROPERTIES

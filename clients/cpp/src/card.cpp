@@ -78,7 +78,8 @@ Card read(const Json& json, const std::string& text) {
   }
   if (card.top_k > card.classes) damaged("top_k is greater than classes");
   const Preprocessing& steps = card.preprocessing;
-  if (steps.mean.size() != static_cast<std::size_t>(card.channels) || whole(shape.at(1), "image_shape") != steps.crop_height ||
+  if (steps.mean.size() != static_cast<std::size_t>(card.channels) ||
+      whole(shape.at(1), "image_shape") != steps.crop_height ||
       whole(shape.at(2), "image_shape") != steps.crop_width) {
     damaged("image_shape contradicts the preprocessing");
   }

@@ -11,8 +11,8 @@ namespace detail {
 void check_pixels(std::size_t width, std::size_t height, std::size_t max_pixels) {
   if (width == 0 || height == 0) damaged();
   if (width > max_pixels / height) {
-    throw PhotoError("The photo has " + std::to_string(width) + " x " + std::to_string(height) + " pixels, at most " +
-                     std::to_string(max_pixels) + " are allowed. Give a smaller one.");
+    throw PhotoError("The photo has " + std::to_string(width) + " x " + std::to_string(height) +
+                     " pixels, at most " + std::to_string(max_pixels) + " are allowed. Give a smaller one.");
   }
 }
 
@@ -40,9 +40,14 @@ Image decode(const Bytes& file, std::size_t max_pixels) {
 }
 
 Image read_photo(const std::string& path, std::size_t max_pixels) {
-  std::ifstream stream(path, std::ios::binary);
-  const Bytes file{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-  if (!stream.is_open() || stream.bad() || file.empty()) {
+  Bytes file;
+  try {
+    std::ifstream stream(path, std::ios::binary);
+    file.assign(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
+  } catch (const std::ios_base::failure&) {  // such as of a folder
+    file.clear();
+  }
+  if (file.empty()) {
     throw PhotoError("The photo " + path + " cannot be read, or is empty: expected a JPEG or PNG file.");
   }
   try {

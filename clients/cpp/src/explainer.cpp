@@ -36,7 +36,8 @@ Answer answer_of(const detail::Outputs& outputs, std::size_t number, const Card&
   const float* logits = outputs.logits.data() + number * classes;
   const float* heat = outputs.heatmaps.data() + number * explained * area;
   if (!finite(logits, classes) || !finite(heat, explained * area)) {
-    throw ModelError("The network's answer to this input is not finite. Is it preprocessed as the model expects?");
+    throw ModelError(
+        "The network's answer to this input is not finite. Is it preprocessed as the model expects?");
   }
   Answer answer;
   answer.scores = scores_of(logits, card);
@@ -44,7 +45,8 @@ Answer answer_of(const detail::Outputs& outputs, std::size_t number, const Card&
     Explained each;
     each.class_index = outputs.classes[number * explained + i];
     if (each.class_index < 0 || each.class_index >= card.classes) {
-      throw ModelError("The graph explained class " + std::to_string(each.class_index) + ", which does not exist.");
+      throw ModelError("The graph explained class " + std::to_string(each.class_index) +
+                       ", which does not exist.");
     }
     each.label = card.label(each.class_index);
     each.probability = answer.scores[static_cast<std::size_t>(each.class_index)];
@@ -79,7 +81,8 @@ Explainer::~Explainer() = default;
 
 Explainer Explainer::load(const std::string& path, const Options& options) {
   detail::Session session(path, options);
-  return Explainer(std::make_unique<State>(State{std::move(session), static_cast<std::size_t>(options.batch)}));
+  return Explainer(
+      std::make_unique<State>(State{std::move(session), static_cast<std::size_t>(options.batch)}));
 }
 
 const Card& Explainer::card() const noexcept { return state_->session.card(); }
@@ -114,14 +117,16 @@ std::vector<Answer> Explainer::explain_inputs(const std::vector<std::vector<floa
   }
   for (const auto& input : inputs) {
     if (input.size() != size) {
-      throw RequestError("An input has " + std::to_string(input.size()) + " values, expected " + std::to_string(size) +
-                         ": " + std::to_string(card.channels) + " channels of the crop.");
+      throw RequestError("An input has " + std::to_string(input.size()) + " values, expected " +
+                         std::to_string(size) + ": " + std::to_string(card.channels) +
+                         " channels of the crop.");
     }
   }
   for (const std::int64_t target : targets) {
     if (target < predicted || target >= card.classes) {
-      throw RequestError("target=" + std::to_string(target) + " is out of range: the model has classes 0 to " +
-                         std::to_string(card.classes - 1) + " (-1: the predicted class).");
+      throw RequestError("target=" + std::to_string(target) +
+                         " is out of range: the model has classes 0 to " + std::to_string(card.classes - 1) +
+                         " (-1: the predicted class).");
     }
   }
   std::vector<Answer> answers;
@@ -148,8 +153,9 @@ std::int64_t Explainer::class_named(const std::string& text) const {
   }
   const std::size_t sign = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
   const bool number = text.size() > sign && text.size() < 10 &&
-                      std::all_of(text.begin() + static_cast<std::ptrdiff_t>(sign), text.end(),
-                                  [](unsigned char c) { return c >= '0' && c <= '9'; });
+                      std::all_of(
+                          text.begin() + static_cast<std::ptrdiff_t>(sign), text.end(),
+                          [](unsigned char c) { return c >= '0' && c <= '9'; });
   if (number) {
     const std::int64_t index = std::stoll(text);
     if (index >= predicted && index < card.classes) return index;
@@ -160,10 +166,12 @@ std::int64_t Explainer::class_named(const std::string& text) const {
   if (same.size() > 1) {
     std::string numbers;
     for (const auto index : same) numbers += (numbers.empty() ? "" : ", ") + std::to_string(index);
-    throw RequestError("target='" + text + "' is the label of classes " + numbers + "; give one of these numbers.");
+    throw RequestError("target='" + text + "' is the label of classes " + numbers +
+                       "; give one of these numbers.");
   }
-  throw RequestError("target='" + text.substr(0, 80) + "' is no class: expected " +
-                     (card.labels.empty() ? "a number (this model has no labels)." : "a number or one of its labels."));
+  throw RequestError(
+      "target='" + text.substr(0, 80) + "' is no class: expected " +
+      (card.labels.empty() ? "a number (this model has no labels)." : "a number or one of its labels."));
 }
 
 }  // namespace smoothserve

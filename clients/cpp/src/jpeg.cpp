@@ -10,7 +10,8 @@
 namespace smoothserve::detail {
 namespace {
 
-constexpr int kMostScans = 100;  // of a progressive file: each is a pass over all pixels; cameras write about ten
+constexpr int kMostScans =
+    100;  // of a progressive file: each is a pass over all pixels; cameras write about ten
 
 // libjpeg reports errors by a function that must not return.
 struct Failure {
@@ -70,7 +71,9 @@ bool read_header(jpeg_decompress_struct& info, Failure& failure, const Bytes& fi
 // Likewise; row has 4 bytes a pixel. A file that ends early is an error, where libjpeg would go on in grey.
 bool read_rows(jpeg_decompress_struct& info, Failure& failure, Image& image, Bytes& row) {
   if (setjmp(failure.where)) return false;
-  info.out_color_space = info.num_components == 4 ? JCS_CMYK : info.num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  info.out_color_space = info.num_components == 4   ? JCS_CMYK
+                         : info.num_components == 1 ? JCS_GRAYSCALE
+                                                    : JCS_RGB;
   jpeg_start_decompress(&info);
   while (info.output_scanline < info.output_height) {
     std::uint8_t* rgb = &image.rgb[std::size_t{3} * image.width * info.output_scanline];
@@ -88,7 +91,8 @@ bool read_rows(jpeg_decompress_struct& info, Failure& failure, Image& image, Byt
 
 Stored decode_jpeg(const Bytes& file, std::size_t max_pixels) {
   if (scans_of(file) > kMostScans) {
-    throw PhotoError("The JPEG has more than " + std::to_string(kMostScans) + " scans. Save it as an ordinary one.");
+    throw PhotoError("The JPEG has more than " + std::to_string(kMostScans) +
+                     " scans. Save it as an ordinary one.");
   }
   struct Decompression {
     jpeg_decompress_struct info{};

@@ -14,8 +14,8 @@ namespace {
 
 constexpr char kHelp[] = R"(usage: smoothserve-cpp MODEL.onnx PHOTO [options]
 
-Predict the class of a photo and show why, with a file from 'smoothserve export'. The file holds the graph, the
-preprocessing and the class names. PHOTO is JPEG or PNG.
+Predict the class of a photo and show why, with a file from 'smoothserve export'. The file holds the graph,
+the preprocessing and the class names. PHOTO is JPEG or PNG.
 
   -o, --output PNG      write the heatmap over the part of the photo that the network saw
   --array NPY           write the heatmap as a float32 array [H, W] in [0, 1]
@@ -60,9 +60,11 @@ struct Arguments {
 };
 
 Arguments arguments_of(int count, char** words) {
-  static const std::map<std::string, bool> options = {  // whether a value follows
-      {"--output", true}, {"--array", true}, {"--input", true},    {"--target", true},  {"--top", true},    {"--json", false},
-      {"--colour", false}, {"--colormap", true}, {"--opacity", true}, {"--threads", true}, {"--device", true},
+  static const std::map<std::string, bool> options = {
+      // whether a value follows
+      {"--output", true},  {"--array", true},   {"--input", true},   {"--target", true},
+      {"--top", true},     {"--json", false},   {"--colour", false}, {"--colormap", true},
+      {"--opacity", true}, {"--threads", true}, {"--device", true},
   };
   Arguments arguments;
   std::vector<std::string> names;
@@ -94,7 +96,8 @@ Arguments arguments_of(int count, char** words) {
   return arguments;
 }
 
-double number(const Arguments& arguments, const std::string& option, double low, double high, double otherwise) {
+double number(const Arguments& arguments, const std::string& option, double low, double high,
+              double otherwise) {
   if (!arguments.has(option)) return otherwise;
   const std::string text = arguments.text(option);
   char* end = nullptr;
@@ -120,14 +123,17 @@ smoothserve::Options options_of(const Arguments& arguments) {
   smoothserve::Options options;
   options.threads = whole(arguments, "--threads", 1, 1024, 0);
   const auto device = devices.find(arguments.text("--device", "auto"));
-  if (device == devices.end()) throw UsageError("--device " + arguments.text("--device") + ": expected auto, cpu or cuda.");
+  if (device == devices.end())
+    throw UsageError("--device " + arguments.text("--device") + ": expected auto, cpu or cuda.");
   options.device = device->second;
   return options;
 }
 
 nlohmann::ordered_json entry(const smoothserve::Card& card, std::int64_t index, float score) {
   const double rounded = std::nearbyint(static_cast<double>(score) * 1e6) / 1e6;
-  return {{"class", index}, {"label", card.label(index)}, {card.has_probabilities() ? "probability" : "value", rounded}};
+  return {{"class", index},
+          {"label", card.label(index)},
+          {card.has_probabilities() ? "probability" : "value", rounded}};
 }
 
 void print_json(const Arguments& arguments, const smoothserve::Card& card, const smoothserve::Answer& answer,
@@ -143,7 +149,8 @@ void print_json(const Arguments& arguments, const smoothserve::Card& card, const
   };
   if (!answer.others.empty()) {
     line["all_explained"] = {line["explained"]};
-    for (const auto& other : answer.others) line["all_explained"].push_back(entry(card, other.class_index, other.probability));
+    for (const auto& other : answer.others)
+      line["all_explained"].push_back(entry(card, other.class_index, other.probability));
   }
   line["predictions"] = predictions;
   std::cout << line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
@@ -156,8 +163,8 @@ void print_table(const smoothserve::Card& card, const smoothserve::Answer& answe
   if (!shown) rows.push_back(answer.class_index);
   for (const auto index : rows) {
     std::printf("%c %7.4f  %5lld  %s\n", index == answer.class_index ? '*' : ' ',
-                static_cast<double>(answer.scores[static_cast<std::size_t>(index)]), static_cast<long long>(index),
-                card.label(index).c_str());
+                static_cast<double>(answer.scores[static_cast<std::size_t>(index)]),
+                static_cast<long long>(index), card.label(index).c_str());
   }
   std::printf("* is the class that the heatmap explains\n");
 }
@@ -165,7 +172,8 @@ void print_table(const smoothserve::Card& card, const smoothserve::Answer& answe
 void run(const Arguments& arguments) {
   const auto explainer = smoothserve::Explainer::load(arguments.model, options_of(arguments));
   const smoothserve::Card& card = explainer.card();
-  const int top = whole(arguments, "--top", 1, static_cast<int>(card.classes), static_cast<int>(std::min<std::int64_t>(5, card.classes)));
+  const int top = whole(arguments, "--top", 1, static_cast<int>(card.classes),
+                        static_cast<int>(std::min<std::int64_t>(5, card.classes)));
   smoothserve::Look look;
   look.opacity = number(arguments, "--opacity", 0, 1, look.opacity);
   look.colour = arguments.has("--colour");
@@ -178,7 +186,8 @@ void run(const Arguments& arguments) {
     smoothserve::write_png(arguments.text("--output"), smoothserve::overlay(answer, card.is_signed, look));
   }
   const auto& heat = answer.heatmap;
-  if (arguments.has("--array")) smoothserve::write_npy(arguments.text("--array"), heat.values, {heat.height, heat.width});
+  if (arguments.has("--array"))
+    smoothserve::write_npy(arguments.text("--array"), heat.values, {heat.height, heat.width});
   if (arguments.has("--input")) {
     smoothserve::write_npy(arguments.text("--input"), smoothserve::to_input(answer.seen, card.preprocessing),
                            {card.channels, heat.height, heat.width});

@@ -13,7 +13,8 @@ void write_npy(const std::string& path, const std::vector<float>& values, const 
     count *= static_cast<std::size_t>(side);
   }
   if (count != values.size()) {
-    throw RequestError(std::to_string(values.size()) + " values do not fill an array of shape (" + sides + ").");
+    throw RequestError(std::to_string(values.size()) + " values do not fill an array of shape (" + sides +
+                       ").");
   }
   std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + sides + "), }";
   constexpr std::size_t before = 10;  // magic, version, length

@@ -28,7 +28,8 @@ class Tiff {
 };
 
 std::optional<std::uint32_t> in_exif(const Bytes& exif) {
-  const bool marked = exif.size() >= 8 && ((exif[0] == 'I' && exif[1] == 'I') || (exif[0] == 'M' && exif[1] == 'M'));
+  const bool marked =
+      exif.size() >= 8 && ((exif[0] == 'I' && exif[1] == 'I') || (exif[0] == 'M' && exif[1] == 'M'));
   if (!marked) return std::nullopt;
   const Tiff tiff(exif);
   if (tiff.number(2, 2) != 42u) return std::nullopt;

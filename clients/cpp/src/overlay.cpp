@@ -8,8 +8,10 @@
 namespace smoothserve {
 namespace {
 
-constexpr double kNothing = 0.1;  // of the strongest; less is not drawn, or flat areas would be covered by a haze
-constexpr double kHues[] = {0.08, 0.92};  // of a diverging map: against and for; its middle would cover the photo
+constexpr double kNothing =
+    0.1;  // of the strongest; less is not drawn, or flat areas would be covered by a haze
+constexpr double kHues[] = {0.08,
+                            0.92};  // of a diverging map: against and for; its middle would cover the photo
 
 struct Colormap {
   const char* name;
@@ -19,10 +21,18 @@ struct Colormap {
 
 const std::array<Colormap, 7>& colormaps() {
   static const std::array<Colormap, 7> all = {{
-      {"inferno", false, {0x000004, 0x1b0c41, 0x4a0c6b, 0x781c6d, 0xa52c60, 0xcf4446, 0xed6925, 0xfb9b06, 0xf7d13d, 0xfcffa4}},
-      {"magma", false, {0x000004, 0x180f3d, 0x440f76, 0x721f81, 0x9e2f7f, 0xcd4071, 0xf1605d, 0xfd9668, 0xfeca8d, 0xfcfdbf}},
-      {"viridis", false, {0x440154, 0x482878, 0x3e4989, 0x31688e, 0x26828e, 0x1f9e89, 0x35b779, 0x6ece58, 0xb5de2b, 0xfde725}},
-      {"cividis", false, {0x00224e, 0x123570, 0x3b496c, 0x575d6d, 0x707173, 0x8a8678, 0xa59c74, 0xc3b369, 0xe1cc55, 0xfee838}},
+      {"inferno",
+       false,
+       {0x000004, 0x1b0c41, 0x4a0c6b, 0x781c6d, 0xa52c60, 0xcf4446, 0xed6925, 0xfb9b06, 0xf7d13d, 0xfcffa4}},
+      {"magma",
+       false,
+       {0x000004, 0x180f3d, 0x440f76, 0x721f81, 0x9e2f7f, 0xcd4071, 0xf1605d, 0xfd9668, 0xfeca8d, 0xfcfdbf}},
+      {"viridis",
+       false,
+       {0x440154, 0x482878, 0x3e4989, 0x31688e, 0x26828e, 0x1f9e89, 0x35b779, 0x6ece58, 0xb5de2b, 0xfde725}},
+      {"cividis",
+       false,
+       {0x00224e, 0x123570, 0x3b496c, 0x575d6d, 0x707173, 0x8a8678, 0xa59c74, 0xc3b369, 0xe1cc55, 0xfee838}},
       {"grey", false, {0x000000, 0xffffff}},
       {"blue-red", true, {0x2166ac, 0x67a9cf, 0xd1e5f0, 0xf7f7f7, 0xfddbc7, 0xef8a62, 0xb2182b}},
       {"purple-orange", true, {0x542788, 0x998ec3, 0xd8daeb, 0xf7f7f7, 0xfee0b6, 0xf1a340, 0xb35806}},
@@ -37,9 +47,10 @@ const Colormap& colormap_named(const std::string& name, bool is_signed) {
     if (name.empty() || name == map.name) return map;
     fitting += (fitting.empty() ? "" : ", ") + std::string(map.name);
   }
-  throw RequestError("colormap='" + name.substr(0, 80) + "', but this heatmap " +
-                     (is_signed ? "speaks for and against a class and needs a diverging" : "needs a sequential") +
-                     " one: " + fitting + ".");
+  throw RequestError(
+      "colormap='" + name.substr(0, 80) + "', but this heatmap " +
+      (is_signed ? "speaks for and against a class and needs a diverging" : "needs a sequential") +
+      " one: " + fitting + ".");
 }
 
 std::uint8_t colour_of(const Colormap& map, double value, int channel) {
@@ -47,7 +58,8 @@ std::uint8_t colour_of(const Colormap& map, double value, int channel) {
   const std::size_t below = std::min(static_cast<std::size_t>(position), map.anchors.size() - 2);
   const int shift = 16 - 8 * channel;
   const double low = map.anchors[below] >> shift & 0xff, high = map.anchors[below + 1] >> shift & 0xff;
-  return static_cast<std::uint8_t>(std::nearbyint(low + (position - static_cast<double>(below)) * (high - low)));
+  return static_cast<std::uint8_t>(
+      std::nearbyint(low + (position - static_cast<double>(below)) * (high - low)));
 }
 
 // [size, size], row by row: each weighs its neighbours by a normal density.
@@ -67,10 +79,11 @@ std::vector<float> gaussian(int size, double radius) {
   return all;
 }
 
-// Blurred by 1 % of the width, and scaled so that the strongest is 1 again: pixel-wise sensitivities are speckled,
-// and a person looks for regions.
+// Blurred by 1 % of the width, and scaled so that the strongest is 1 again: pixel-wise sensitivities are
+// speckled, and a person looks for regions.
 std::vector<double> blurred(const Heatmap& heatmap, bool is_signed) {
-  const auto width = static_cast<std::size_t>(heatmap.width), height = static_cast<std::size_t>(heatmap.height);
+  const auto width = static_cast<std::size_t>(heatmap.width),
+             height = static_cast<std::size_t>(heatmap.height);
   const double radius = heatmap.width / 100.0;
   const auto rows = gaussian(heatmap.height, radius), columns = gaussian(heatmap.width, radius);
   std::vector<double> down(width * height), smooth(width * height);
@@ -78,7 +91,8 @@ std::vector<double> blurred(const Heatmap& heatmap, bool is_signed) {
     for (std::size_t from = 0; from < height; ++from) {
       const double weight = rows[y * height + from];
       if (weight == 0) continue;
-      for (std::size_t x = 0; x < width; ++x) down[y * width + x] += weight * heatmap.values[from * width + x];
+      for (std::size_t x = 0; x < width; ++x)
+        down[y * width + x] += weight * heatmap.values[from * width + x];
     }
   }
   for (std::size_t x = 0; x < width; ++x) {
@@ -92,7 +106,8 @@ std::vector<double> blurred(const Heatmap& heatmap, bool is_signed) {
   double peak = 0;
   for (const double value : smooth) peak = std::max(peak, std::fabs(value - middle));
   if (peak == 0) return smooth;
-  for (double& value : smooth) value = std::clamp(middle + (value - middle) * ((1 - middle) / peak), 0.0, 1.0);
+  for (double& value : smooth)
+    value = std::clamp(middle + (value - middle) * ((1 - middle) / peak), 0.0, 1.0);
   return smooth;
 }
 
@@ -115,9 +130,10 @@ Image overlay(const Heatmap& heatmap, const Image& picture, bool is_signed, cons
   const std::size_t area = heatmap.values.size();
   if (area == 0 || picture.width != heatmap.width || picture.height != heatmap.height ||
       picture.rgb.size() != 3 * area || area != std::size_t{1} * heatmap.width * heatmap.height) {
-    throw RequestError("The heatmap has " + std::to_string(heatmap.width) + " x " + std::to_string(heatmap.height) +
-                       " values and the picture " + std::to_string(picture.width) + " x " +
-                       std::to_string(picture.height) + " pixels; expected the same.");
+    throw RequestError("The heatmap has " + std::to_string(heatmap.width) + " x " +
+                       std::to_string(heatmap.height) + " values and the picture " +
+                       std::to_string(picture.width) + " x " + std::to_string(picture.height) +
+                       " pixels; expected the same.");
   }
   const auto smooth = blurred(heatmap, is_signed);
   const Bytes grey = look.colour ? Bytes() : to_grey(picture);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <csetjmp>
 #include <cstring>
+#include <new>
 
 #include "formats.h"
 
@@ -87,7 +88,8 @@ std::uint8_t on_white(int value, int alpha) {
 
 // 16 bits to 8, in float32: halves go to the even number.
 std::uint8_t in_8_bits(int high, int low) {
-  return static_cast<std::uint8_t>(std::nearbyint(static_cast<float>(high << 8 | low) * static_cast<float>(255.0 / 65535.0)));
+  return static_cast<std::uint8_t>(
+      std::nearbyint(static_cast<float>(high << 8 | low) * static_cast<float>(255.0 / 65535.0)));
 }
 
 Image to_rgb(const Bytes& values, int width, int height, int channels, bool deep) {
@@ -119,7 +121,8 @@ Stored decode_png(const Bytes& file, std::size_t max_pixels) {
   read_end(reader);
   const int channels = png_get_channels(reader.png, reader.info);
   const bool deep = png_get_bit_depth(reader.png, reader.info) == 16;
-  return {to_rgb(values, static_cast<int>(width), static_cast<int>(height), channels, deep), notes_of(reader)};
+  return {to_rgb(values, static_cast<int>(width), static_cast<int>(height), channels, deep),
+          notes_of(reader)};
 }
 
 }  // namespace detail
@@ -131,8 +134,9 @@ void write_png(const std::string& path, const Image& image) {
   png.height = static_cast<png_uint_32>(image.height);
   png.format = PNG_FORMAT_RGB;
   if (image.rgb.size() != std::size_t{3} * png.width * png.height) {
-    throw PhotoError("The picture for " + path + " has " + std::to_string(image.rgb.size()) + " bytes, expected 3 * " +
-                     std::to_string(image.width) + " * " + std::to_string(image.height) + ".");
+    throw PhotoError("The picture for " + path + " has " + std::to_string(image.rgb.size()) +
+                     " bytes, expected 3 * " + std::to_string(image.width) + " * " +
+                     std::to_string(image.height) + ".");
   }
   if (!png_image_write_to_file(&png, path.c_str(), 0, image.rgb.data(), 0, nullptr)) {
     throw PhotoError(path + " cannot be written: " + png.message + ".");

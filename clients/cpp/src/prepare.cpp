@@ -8,7 +8,8 @@
 namespace smoothserve {
 namespace {
 
-constexpr std::int64_t kMostAspect = 50;  // a strip of 1 x 50,000 would be resized to 256 x 12,800,000 before the crop
+constexpr std::int64_t kMostAspect =
+    50;  // a strip of 1 x 50,000 would be resized to 256 x 12,800,000 before the crop
 
 // Of what is too much, half lies before the crop: round(2 * half / 2), halves to the even number.
 int offset(int whole, int part) { return static_cast<int>(std::nearbyint((whole - part) / 2.0)); }
@@ -24,7 +25,8 @@ Image crop(const Image& photo, const Preprocessing& preprocessing) {
     throw RequestError("A photo was given, but the model takes arrays of " +
                        std::to_string(preprocessing.mean.size()) + " channels: use explain_inputs().");
   }
-  if (photo.width < 1 || photo.height < 1 || photo.rgb.size() != std::size_t{3} * photo.width * photo.height) {
+  if (photo.width < 1 || photo.height < 1 ||
+      photo.rgb.size() != std::size_t{3} * photo.width * photo.height) {
     throw PhotoError("The photo has " + size_in_words(photo) + " in " + std::to_string(photo.rgb.size()) +
                      " bytes; expected 3 bytes for each pixel, and at least one.");
   }
@@ -57,8 +59,8 @@ Bytes to_grey(const Image& image) {
 std::vector<float> to_input(const Image& picture, const Preprocessing& preprocessing) {
   if (picture.width != preprocessing.crop_width || picture.height != preprocessing.crop_height) {
     throw RequestError("The picture has " + size_in_words(picture) + ", expected " +
-                       std::to_string(preprocessing.crop_width) + " x " + std::to_string(preprocessing.crop_height) +
-                       ": crop() gives it.");
+                       std::to_string(preprocessing.crop_width) + " x " +
+                       std::to_string(preprocessing.crop_height) + ": crop() gives it.");
   }
   const std::size_t area = picture.rgb.size() / 3, channels = preprocessing.channels.size();
   const Bytes grey = channels == 1 ? to_grey(picture) : Bytes();

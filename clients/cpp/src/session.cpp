@@ -12,12 +12,13 @@ namespace {
 constexpr char kMetadata[] = "smoothserve.card";
 constexpr char kCuda[] = "CUDAExecutionProvider";
 
-// One for the process, with one arena for the activations of all sessions. It is never destroyed: sessions of static
-// objects may outlive it otherwise.
+// One for the process, with one arena for the activations of all sessions. It is never destroyed: sessions of
+// static objects may outlive it otherwise.
 Ort::Env& environment() {
   static Ort::Env* shared = [] {
     auto* env = new Ort::Env(ORT_LOGGING_LEVEL_FATAL, "smoothserve");
-    env->CreateAndRegisterAllocator(Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault), nullptr);
+    env->CreateAndRegisterAllocator(Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault),
+                                    nullptr);
     return env;
   }();
   return *shared;
@@ -46,10 +47,12 @@ Ort::SessionOptions with_cuda(const Options& options) {
 }
 
 std::string why_not_loaded(const std::string& path, const std::string& error) {
-  if (error.find("INVALID_PROTOBUF") != std::string::npos || error.find("No graph was found") != std::string::npos ||
+  if (error.find("INVALID_PROTOBUF") != std::string::npos ||
+      error.find("No graph was found") != std::string::npos ||
       error.find("Protobuf parsing failed") != std::string::npos) {
-    return path + " is not an ONNX file, or a damaged one: expected one that smoothserve wrote "
-                  "('smoothserve export', to_onnx).";
+    return path +
+           " is not an ONNX file, or a damaged one: expected one that smoothserve wrote "
+           "('smoothserve export', to_onnx).";
   }
   return path + " cannot be loaded by ONNX Runtime: " + error;
 }
@@ -64,7 +67,8 @@ Ort::Session opened(const Path& path, const Options& options, bool cuda) {
 Session::Session(const std::string& path, const Options& options) {
   if (!std::ifstream(path).is_open()) throw ModelError(path + " does not exist, or cannot be read.");
   if (options.threads < 0 || options.batch < 1) {
-    throw RequestError("threads is " + std::to_string(options.threads) + " and batch " + std::to_string(options.batch) +
+    throw RequestError("threads is " + std::to_string(options.threads) + " and batch " +
+                       std::to_string(options.batch) +
                        ", expected threads from 0 (ONNX Runtime chooses) and a batch from 1.");
   }
   try {
@@ -136,7 +140,8 @@ Outputs Session::run(std::vector<float>& inputs, std::vector<std::int64_t>& targ
     const auto check = [&found](std::size_t output, ONNXTensorElementDataType type, std::int64_t size) {
       const auto tensor = found[output].GetTensorTypeAndShapeInfo();
       if (tensor.GetElementType() != type || static_cast<std::int64_t>(tensor.GetElementCount()) != size) {
-        throw ModelError("The output " + std::string(wanted[output]) + " has another type or size than the card says.");
+        throw ModelError("The output " + std::string(wanted[output]) +
+                         " has another type or size than the card says.");
       }
       return static_cast<std::size_t>(size);
     };

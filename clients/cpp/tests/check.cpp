@@ -1,4 +1,4 @@
-// What the tests need of the library besides the program: inputs under any preprocessing, batches, threads, fuzzing.
+// What the tests need of the library besides the program: any preprocessing, batches, threads, fuzzing.
 //
 // usage: smoothserve-check prepare RESIZE HEIGHT WIDTH MEAN STD FILTER CHANNELS FOLDER PHOTO...
 //            writes FOLDER/PHOTO.npy, or the reason as FOLDER/PHOTO.txt; RESIZE 0: none; MEAN and STD: a,b,c
@@ -8,6 +8,7 @@
 //            photos that were read, that were refused; models that were loaded, that were refused
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -46,7 +47,8 @@ void prepare(const std::vector<std::string>& words) {
   for (std::size_t i = 8; i < words.size(); ++i) {
     const std::string name = words[7] + "/" + words[i].substr(words[i].find_last_of('/') + 1);
     try {
-      const auto input = smoothserve::to_input(smoothserve::crop(smoothserve::read_photo(words[i]), steps), steps);
+      const auto input =
+          smoothserve::to_input(smoothserve::crop(smoothserve::read_photo(words[i]), steps), steps);
       const int channels = static_cast<int>(steps.channels.size());
       smoothserve::write_npy(name + ".npy", input, {channels, steps.crop_height, steps.crop_width});
     } catch (const smoothserve::Error& error) {
@@ -72,24 +74,28 @@ void together(const std::vector<std::string>& words) {
   std::vector<smoothserve::Answer> alone;
   for (std::size_t i = 1; i < words.size(); ++i) {
     photos.push_back(smoothserve::read_photo(words[i]));
-    targets.push_back(i % 2 == 0 ? smoothserve::predicted : static_cast<std::int64_t>(i) % explainer.card().classes);
+    targets.push_back(i % 2 == 0 ? smoothserve::predicted
+                                 : static_cast<std::int64_t>(i) % explainer.card().classes);
     alone.push_back(explainer.explain(photos.back(), targets.back()));
   }
   float in_batches = 0;
   const auto batched = explainer.explain(photos, targets);
-  for (std::size_t i = 0; i < photos.size(); ++i) in_batches = std::max(in_batches, difference(alone[i], batched[i]));
+  for (std::size_t i = 0; i < photos.size(); ++i)
+    in_batches = std::max(in_batches, difference(alone[i], batched[i]));
   std::vector<float> each(4, 0.0f);
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < each.size(); ++t) {
     threads.emplace_back([&, t] {
       for (std::size_t i = 0; i < photos.size(); ++i) {
         const std::size_t which = (i + t) % photos.size();
-        each[t] = std::max(each[t], difference(alone[which], explainer.explain(photos[which], targets[which])));
+        each[t] =
+            std::max(each[t], difference(alone[which], explainer.explain(photos[which], targets[which])));
       }
     });
   }
   for (auto& thread : threads) thread.join();
-  std::cout << alone.size() << ' ' << in_batches << ' ' << *std::max_element(each.begin(), each.end()) << '\n';
+  std::cout << alone.size() << ' ' << in_batches << ' ' << *std::max_element(each.begin(), each.end())
+            << '\n';
 }
 
 // Broken files are refused by this library's errors, or read; nothing else may happen.

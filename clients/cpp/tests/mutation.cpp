@@ -11,13 +11,15 @@ namespace {
 // With whole chunks from byte 8 on: length, type, data, checksum of type and data.
 void mend_checksums(Bytes& png) {
   const auto number = [&png](std::size_t at) {
-    return std::size_t{png[at]} << 24 | std::size_t{png[at + 1]} << 16 | std::size_t{png[at + 2]} << 8 | png[at + 3];
+    return std::size_t{png[at]} << 24 | std::size_t{png[at + 1]} << 16 | std::size_t{png[at + 2]} << 8 |
+           png[at + 3];
   };
   for (std::size_t at = 8; at + 12 <= png.size();) {
     const std::size_t size = number(at);
     if (size > png.size() - at - 12) return;
     const auto sum = crc32(0, &png[at + 4], static_cast<uInt>(size + 4));
-    for (int i = 0; i < 4; ++i) png[at + 8 + size + static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
+    for (int i = 0; i < 4; ++i)
+      png[at + 8 + size + static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
     at += 12 + size;
   }
 }
@@ -25,7 +27,9 @@ void mend_checksums(Bytes& png) {
 }  // namespace
 
 Bytes broken(Bytes file, std::mt19937& random) {
-  const auto below = [&random](std::size_t limit) { return std::size_t{random()} % std::max<std::size_t>(limit, 1); };
+  const auto below = [&random](std::size_t limit) {
+    return std::size_t{random()} % std::max<std::size_t>(limit, 1);
+  };
   const bool png = file.size() > 8 && file[0] == 0x89;
   for (std::size_t changes = 1 + below(4); changes > 0 && file.size() > 16; --changes) {
     // Half of the changes are in the first bytes, where sizes and tables are.
@@ -42,7 +46,8 @@ Bytes broken(Bytes file, std::mt19937& random) {
         file.insert(from, again.begin(), again.end());
         break;
       }
-      default: if (below(3) == 0) file.resize(at);
+      default:
+        if (below(3) == 0) file.resize(at);
     }
   }
   if (png && below(4) != 0) mend_checksums(file);

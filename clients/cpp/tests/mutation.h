@@ -7,8 +7,8 @@
 
 namespace smoothserve::testing {
 
-// The file with some bytes changed, cut, doubled or taken out. The checksums of a PNG mostly fit again, so that what
-// lies behind them is reached.
+// The file with some bytes changed, cut, doubled or taken out. The checksums of a PNG mostly fit again, so
+// that what lies behind them is reached.
 Bytes broken(Bytes file, std::mt19937& random);
 
 }  // namespace smoothserve::testing

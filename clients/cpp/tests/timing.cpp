@@ -1,6 +1,7 @@
 // Times what benchmarks/cpp.py asks for: smoothserve-timing MODEL PHOTO THREADS
 //
-// Prints the milliseconds of loading; then, for each line of its input, those of reading the photo and explaining it.
+// Prints the milliseconds of loading; then, for each line of its input, those of reading the photo and
+// explaining it.
 #include <chrono>
 #include <iostream>
 #include <string>
@@ -18,7 +19,9 @@ int main(int count, char** words) {
   smoothserve::Options options;
   options.threads = std::stoi(words[3]);
   std::unique_ptr<smoothserve::Explainer> explainer;
-  timed([&] { explainer = std::make_unique<smoothserve::Explainer>(smoothserve::Explainer::load(words[1], options)); });
+  timed([&] {
+    explainer = std::make_unique<smoothserve::Explainer>(smoothserve::Explainer::load(words[1], options));
+  });
   for (std::string line; std::getline(std::cin, line);) {
     timed([&] { explainer->explain(smoothserve::read_photo(words[2])); });
   }

@@ -17,15 +17,15 @@ enum class Device {
 };
 
 struct Options {
-  int threads = 0;                   // of ONNX Runtime for each run; 0 leaves the number to it
+  int threads = 0;  // of ONNX Runtime for each run; 0 leaves the number to it
   Device device = Device::automatic;
-  int batch = 4;                     // photos in one run; more are run in turns, so that memory stays bounded
+  int batch = 4;  // photos in one run; more are run in turns, so that memory stays bounded
 };
 
 // What a file says about itself; docs/reference/card.md has every field.
 struct Card {
-  std::string name;                 // of the classifier
-  std::string method;               // of explanation, such as SmoothDiff
+  std::string name;    // of the classifier
+  std::string method;  // of explanation, such as SmoothDiff
   std::int64_t classes = 0;
   std::vector<std::string> labels;  // one for each class, or none
   bool is_signed = false;           // heatmap values below 0.5 speak against the class
@@ -33,7 +33,7 @@ struct Card {
   int top_k = 1;                    // classes that are explained in each photo
   int channels = 0;                 // C of the input
   Preprocessing preprocessing;
-  std::string json;                 // the whole of it
+  std::string json;  // the whole of it
 
   std::string label(std::int64_t index) const;  // of a class; its number where there are no labels
   bool has_probabilities() const;               // false: outputs are values, such as of a regression
@@ -52,7 +52,8 @@ struct Explained {
   Heatmap heatmap;
 };
 
-// What the graph says about one photo. Its own fields are those of the class that was asked for, or predicted.
+// What the graph says about one photo. Its own fields are those of the class that was asked for, or
+// predicted.
 struct Answer : Explained {
   std::vector<Explained> others;  // top_k - 1 more classes, the most probable first
   std::vector<float> scores;      // [K], probabilities or values
@@ -66,7 +67,8 @@ inline constexpr std::int64_t predicted = -1;  // as a target: explain the most 
 struct Look {
   double opacity = 0.85;  // of the strongest pixels, in [0, 1]
   bool colour = false;    // leave the photo its colours, else it is grey
-  std::string colormap;   // inferno, magma, viridis, cividis, grey; signed: blue-red, purple-orange; empty: the first
+  // inferno, magma, viridis, cividis or grey; of signed heatmaps blue-red or purple-orange; empty: the first.
+  std::string colormap;
 };
 
 // A loaded file. Its const functions may be called from several threads at once.
@@ -87,13 +89,15 @@ class Explainer {
   Answer explain(const Image& photo, std::int64_t target = predicted) const;
 
   // The same for several, in batches. targets: one for each photo, or none: all are predicted.
-  std::vector<Answer> explain(const std::vector<Image>& photos, const std::vector<std::int64_t>& targets = {}) const;
+  std::vector<Answer> explain(const std::vector<Image>& photos,
+                              const std::vector<std::int64_t>& targets = {}) const;
 
   // The same for inputs [C, H, W] that are preprocessed already, such as from to_input(). seen stays empty.
   std::vector<Answer> explain_inputs(const std::vector<std::vector<float>>& inputs,
                                      const std::vector<std::int64_t>& targets = {}) const;
 
-  // The class that a text means: its number, or its label as it stands. Throws RequestError: none, or several.
+  // The class that a text means: its number, or its label as it stands. Throws RequestError: none, or
+  // several.
   std::int64_t class_named(const std::string& text) const;
 
  private:
@@ -102,8 +106,9 @@ class Explainer {
   std::unique_ptr<State> state_;
 };
 
-// The heatmap over the part of the photo that the network saw, as the command draws it (--bare). is_signed is the
-// card's. Throws RequestError: a colour map that does not fit, an opacity outside of [0, 1], or no picture.
+// The heatmap over the part of the photo that the network saw, as the command draws it (--bare). is_signed is
+// the card's. Throws RequestError: a colour map that does not fit, an opacity outside of [0, 1], or no
+// picture.
 Image overlay(const Answer& answer, bool is_signed, const Look& look = {});
 
 // The same for any heatmap and a picture of its size.

@@ -1,4 +1,4 @@
-// Photo bytes -> the picture that the network sees -> its input. The same arithmetic as Pillow's, bit for bit.
+// Photo bytes -> the picture that the network sees -> its input, in the arithmetic of the Python side.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,8 @@ namespace smoothserve {
 
 using Bytes = std::vector<std::uint8_t>;
 
-// What every function of this library throws, besides std::bad_alloc. what() says what was given, what was expected
-// and what to do.
+// What every function of this library throws, besides std::bad_alloc. what() says what was given, what was
+// expected and what to do.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -57,20 +57,21 @@ struct Preprocessing {
 
 inline constexpr std::size_t max_pixels_by_default = 50'000'000;  // of a photo: 150 MB decoded
 
-// The photo in a JPEG or PNG file: upright as its EXIF or XMP orientation says, transparency on white, deep grey
-// scaled to 8 bits. Throws PhotoError: another format, damaged, or more than max_pixels pixels (nothing is decoded
-// then).
+// The photo in a JPEG or PNG file: upright as its EXIF or XMP orientation says, transparency on white, deep
+// grey scaled to 8 bits. Throws PhotoError: another format, damaged, or more than max_pixels pixels (nothing
+// is decoded then).
 Image decode(const Bytes& file, std::size_t max_pixels = max_pixels_by_default);
 
 // The same from a file. Throws PhotoError, also where it cannot be read.
 Image read_photo(const std::string& path, std::size_t max_pixels = max_pixels_by_default);
 
-// What the network sees: the photo resized, and its middle of crop_width x crop_height pixels. Throws PhotoError
-// where one side is more than 50 times the other, RequestError where the preprocessing is of planes.
+// What the network sees: the photo resized, and its middle of crop_width x crop_height pixels. Throws
+// PhotoError where one side is more than 50 times the other, RequestError where the preprocessing is of
+// planes.
 Image crop(const Image& photo, const Preprocessing& preprocessing);
 
-// The cropped picture as [C, H, W], normalised; C is 1 for L, else 3. Throws RequestError where the picture has
-// another size than the crop.
+// The cropped picture as [C, H, W], normalised; C is 1 for L, else 3. Throws RequestError where the picture
+// has another size than the crop.
 std::vector<float> to_input(const Image& picture, const Preprocessing& preprocessing);
 
 // Grey as Pillow has it: (19595 R + 38470 G + 7471 B + 32768) >> 16, rows from the top.
