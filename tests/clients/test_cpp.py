@@ -10,6 +10,7 @@ import pytest
 import smoothserve
 from PIL import Image
 
+from tests.docs.blocks import DOCS, blocks
 from tests.golden.photos import encoded, photo
 from tests.golden.read import FOLDER, Case, Prepared, cases, prepared, sha256
 
@@ -181,6 +182,25 @@ def test_help(cpp: Programs) -> None:
     done = cpp.explain("--help")
     assert done.returncode == 0
     assert "smoothserve-cpp MODEL.onnx PHOTO [options]" in done.stdout
+
+
+def test_the_pages_code_compiles(cpp: Programs, tmp_path: Path) -> None:
+    """Each piece of C++ on the page, as the body of a function below its includes."""
+    cache = (cpp.folder / "CMakeCache.txt").read_text()
+    headers = next(
+        line.partition("=")[2] for line in cache.splitlines() if line.startswith("OnnxRuntime_INC")
+    )
+    pieces = blocks(DOCS / "how-to" / "run-without-python.md", "cpp")
+    assert len(pieces) == 2
+    for piece in pieces:
+        lines = piece.splitlines()
+        includes = [line for line in lines if line.startswith("#include")]
+        body = [line for line in lines if not line.startswith("#include")]
+        source = tmp_path / "piece.cpp"
+        source.write_text("\n".join(["#include <cstdio>", *includes, "void piece() {", *body, "}", ""]))
+        folders = [f"-I{ROOT / 'clients' / 'cpp' / 'include'}", f"-I{headers}"]
+        done = run(["g++", "-std=c++17", "-fsyntax-only", *folders, source])
+        assert done.returncode == 0, done.stderr
 
 
 def test_a_program_that_finds_the_package(cpp: Programs, lite0_onnx: Path, tmp_path: Path) -> None:
