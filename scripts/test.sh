@@ -38,4 +38,5 @@ fi
 lint
 scripts/docs.sh
 scripts/wheel.sh
+scripts/cpp.sh --build build/cpp all
 pytest -n 2 --dist loadgroup

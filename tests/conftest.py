@@ -83,7 +83,9 @@ _SLOW = {
     "gradient_onnx",
     "server",
     "production",
-}  # fixtures that export a network or start a server
+    "cpp",
+    "sanitized",
+}  # fixtures that export a network, start a server or compile
 _ONE_SERVER = ("test_server.py", "test_conformance.py", "test_hostile.py", "test_soak.py")
 
 

@@ -122,7 +122,7 @@ def crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     height, width = preprocessing.crop
     resample = _FILTERS[preprocessing.interpolation]
     if preprocessing.resize is None:
-        return image.resize((width, height), resample)
+        return _resized(image, (width, height), resample)
     short = min(image.size)
     if max(image.size) > MAX_ASPECT * short:
         raise RequestError(
@@ -130,9 +130,14 @@ def crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
             f"{MAX_ASPECT} times the other."
         )
     size = tuple(max(int(preprocessing.resize * side / short), 1) for side in image.size)
-    image = image.resize((size[0], size[1]), resample)
+    image = _resized(image, (size[0], size[1]), resample)
     left, top = round((image.width - width) / 2), round((image.height - height) / 2)
     return image.crop((left, top, left + width, top + height))
+
+
+def _resized(image: Image.Image, size: tuple[int, int], resample: Image.Resampling) -> Image.Image:
+    """Width first, then height: each is rounded to 8 bits, and Pillow's own order depends on its version."""
+    return image.resize((size[0], image.height), resample).resize(size, resample)
 
 
 def crop_box(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int, int, int]:

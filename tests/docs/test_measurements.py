@@ -15,6 +15,7 @@ import pytest
 from benchmarks import (
     backends,
     convergence,
+    cpp,
     eager,
     equal_quality,
     propagated,
@@ -33,6 +34,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 REPORTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "backends": backends.report,
     "convergence": convergence.report,
+    "cpp": cpp.report,
     "eager": eager.report,
     "equal-quality": equal_quality.report,
     "performance": speed.report,
