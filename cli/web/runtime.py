@@ -1,4 +1,4 @@
-"""ONNX Runtime for browsers: its files, from a folder or by npm, in the version that the module was tested with."""
+"""ONNX Runtime for browsers, in the version that was tested: its files, from a folder or by npm."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from ..errors import UsageError
 
 LISTED = "models.json"  # what the page reads first; a folder that has it was made here
 _HEADERS = """\
-# Of hosts that read such a file (Netlify, Cloudflare Pages). Elsewhere set them in the server's configuration:
+# For hosts that read this file (Netlify, Cloudflare Pages); elsewhere the server's configuration has them:
 # with both a page may use several threads.
 /*
   Cross-Origin-Opener-Policy: same-origin

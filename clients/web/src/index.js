@@ -43,7 +43,7 @@ export async function load(file, options = {}) {
   if (options.wasmPaths) ort.env.wasm.wasmPaths = options.wasmPaths;
   const threads = threadsHere(options.threads);
   ort.env.wasm.numThreads = threads;
-  ort.env.logLevel = "error"; // its warnings are about graphs in general: which node runs where
+  ort.env.logLevel = "error";
   const failures = [];
   for (const provider of wanted) {
     try {
@@ -51,6 +51,7 @@ export async function load(file, options = {}) {
       const session = await ort.InferenceSession.create(bytes, {
         executionProviders: [provider],
         enableMemPattern: false, // no faster, and takes twice the memory
+        logSeverityLevel: 3, // its warnings are about graphs in general: which node runs where
       });
       return new Explainer(session, card, ort, decode, { provider, threads });
     } catch (error) {

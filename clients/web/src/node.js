@@ -61,9 +61,7 @@ async function decode(photo) {
   try {
     const { data, info } = await sharp(bytes, { ignoreIcc: true, limitInputPixels: MOST_PIXELS })
       .autoOrient()
-      .flatten({ background: "white" })
       .toColourspace("srgb")
-      .removeAlpha()
       .raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });
     return checkedPixels({ data, width: info.width, height: info.height });

@@ -49,8 +49,8 @@ export function onWhite({ data, width, height }) {
   for (let from = 0, to = 0; to < rgb.length; from += 4, to += 3) {
     const alpha = data[from + 3];
     for (let channel = 0; channel < 3; channel++) {
-      const value = data[from + channel];
-      rgb[to + channel] = alpha === 255 ? value : (value * alpha + 255 * (255 - alpha)) / 255;
+      const sum = (data[from + channel] * alpha + 255 * (255 - alpha) + 128) * 128; // Pillow's rounding
+      rgb[to + channel] = ((sum >> 8) + sum) >> 15;
     }
   }
   return { data: rgb, width, height };
