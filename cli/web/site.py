@@ -31,12 +31,16 @@ class SiteModel:
     Attributes:
         path: of the file to copy.
         card: of it.
+        name: of the file in the site, without its suffix.
         weights: how its weights are stored.
+        difference: in words, from the same with float32 weights; None where they are.
     """
 
     path: Path
     card: Card
+    name: str
     weights: str = "float32"
+    difference: str | None = None
 
 
 def check_output(output: Path) -> None:
@@ -89,6 +93,7 @@ def _fill(folder: Path, models: Sequence[SiteModel], runtime: Mapping[str, Path]
             "name": model.card.name,
             "method": model.card.method["name"],
             "weights": model.weights,
+            "difference": model.difference,
             "bytes": model.path.stat().st_size,
         }
         for name, model in zip(names, models, strict=True)
@@ -108,7 +113,7 @@ def _file_names(models: Sequence[SiteModel]) -> list[str]:
     """A name for each file, which stay apart where several are called the same."""
     names: list[str] = []
     for model in models:
-        stem, count = model.path.stem, 1
+        stem, count = model.name, 1
         while (name := f"{stem}.onnx" if count == 1 else f"{stem}-{count}.onnx") in names:
             count += 1
         names.append(name)

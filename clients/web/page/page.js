@@ -57,6 +57,8 @@ function ready({ card, labels, provider, threads: count }, milliseconds) {
   const by = provider === "webgpu" ? "the graphics card" : `${count} thread${count > 1 ? "s" : ""} of the processor`;
   say(`Loaded in ${(milliseconds / 1000).toFixed(1)} s; computed by ${by}.`);
   $("about").textContent = `${card.name}: ${card.classes} classes, ${card.image_shape.slice(1).join(" x ")} pixels, ${parameters(card.method)}`;
+  const { weights, difference } = site.models[$("model").selectedIndex];
+  if (difference) $("about").textContent += `. ${weights} weights: ${difference}`;
   picker.fill(labels ?? Array.from({ length: card.classes }, (_, index) => String(index)), null);
   offerColours(card.signed);
   drawScale(card);
