@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks import (
     backends,
+    browser,
     convergence,
     eager,
     equal_quality,
@@ -32,6 +33,7 @@ PAGES = DOCS / "measurements"
 RESULTS = ROOT / "benchmarks" / "results"
 REPORTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "backends": backends.report,
+    "browser": browser.report,
     "convergence": convergence.report,
     "eager": eager.report,
     "equal-quality": equal_quality.report,

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 from smoothserve.cli.main import main
-from smoothserve.cli.web.serving import site_server
 from smoothserve.explainers import Gradient, InputTimesGradient, explain
 from smoothserve.export import Preprocessing, to_onnx
 
 from .node import ORT
 from .photos import forms, write
-
-BLANK = "<!doctype html><title>blank</title><link rel='icon' href='data:,'>"
+from .serving import BLANK
 
 
 def classifier(channels: int, classes: int) -> torch.nn.Module:
@@ -61,19 +56,6 @@ def photo_files(photos: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("photos")
     write(folder, forms(Image.open(photos["chelsea"]).convert("RGB")))
     return folder
-
-
-@contextmanager
-def served(folder: Path, isolated: bool = True) -> Iterator[str]:
-    """The address of a folder."""
-    with site_server(folder, 0, isolated) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture(scope="session")

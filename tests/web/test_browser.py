@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .conftest import served
 from .node import run
 from .photos import distances, tolerance, wanted
+from .serving import served
 
 FULL = os.environ.get("SMOOTHSERVE_FULL") == "1"
 WEBGPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader"]

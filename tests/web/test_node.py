@@ -11,6 +11,8 @@ import onnx
 import pytest
 from PIL import Image
 
+from tests.docs.blocks import DOCS, blocks
+
 from .node import CLIENT, ROOT, run
 from .photos import distances, tolerance, wanted
 
@@ -92,6 +94,13 @@ def test_the_example_runs(lite0_onnx: Path, photos: dict[str, Path], tmp_path: P
     picture = np.asarray(said.overlay(original=True, bare=True)).astype(int)
     got = np.asarray(Image.open(out).convert("RGB")).astype(int)
     assert np.abs(got - picture).max() <= 2
+
+
+def test_the_guide_shows_the_example() -> None:
+    (example,) = (
+        text for text in blocks(DOCS / "how-to/run-in-a-browser.md", "js") if "process.argv" in text
+    )
+    assert example == (CLIENT / "examples/explain.mjs").read_text()
 
 
 def test_types_hold(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .conftest import served
 from .node import run
+from .serving import served
 
 WIDE, PHONE = {"width": 1200, "height": 860}, {"width": 390, "height": 844}
 

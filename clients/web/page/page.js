@@ -203,7 +203,7 @@ async function start() {
   }
   const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
   const names = site.models.map(({ name, method, weights, bytes }) =>
-    `${name}, ${method}${weights === "float32" ? "" : `, ${weights} weights`} (${megabytes(bytes)})`);
+    `${name}, ${method} (${weights === "float32" ? "" : `${weights}, `}${megabytes(bytes)})`);
   $("model").replaceChildren(...names.map((name) => new Option(name)));
   $("model").disabled = site.models.length === 1;
   $("where").hidden = !("gpu" in navigator);
