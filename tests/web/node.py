@@ -14,7 +14,7 @@ ORT = CLIENT / "node_modules" / "onnxruntime-web"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), "")
 
 
-def run(script: str, given: dict[str, Any], folder: Path, seconds: float = 120) -> Any:
+def run(script: str, given: dict[str, Any], folder: Path, seconds: float = 300) -> Any:
     """What ``tests/web/SCRIPT`` writes about ``given``; files may go through ``folder``.
 
     Raises:
