@@ -17,8 +17,10 @@ from .errors import (
 )
 from .onnx_file import default_preprocessing, problem_of_name, to_onnx
 from .prediction import prediction_graph
+from .weights import WEIGHTS, weights_stored_as
 
 __all__ = [
+    "WEIGHTS",
     "ArchiveError",
     "Card",
     "Contract",
@@ -39,4 +41,5 @@ __all__ = [
     "require",
     "to_archive",
     "to_onnx",
+    "weights_stored_as",
 ]

@@ -28,6 +28,7 @@ if [ "${1:-}" = --quick ]; then
     tests/explainers/rules/test_cases.py
 fi
 scripts/java.sh
+scripts/web.sh
 if [ "${1:-}" = --full ]; then
   export SMOOTHSERVE_FULL=1
   shift

@@ -9,6 +9,7 @@ mkdir -p "$view"
 for folder in explainers export handlers cli; do
   ln -sfn "$here/$folder" "$view/$folder"
 done
+ln -sfn "$here/clients/web" "$view/web"
 for file in "$here"/api/*; do
   [ -d "$file" ] || ln -sfn "$file" "$view/$(basename "$file")"
 done

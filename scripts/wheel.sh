@@ -35,6 +35,12 @@ PY
 "$work/venv/bin/smoothserve" export net.py:build --size 32 -o m.onnx
 "$work/venv/bin/smoothserve" explain m.onnx photo.png -o overlay.png
 "$work/venv/bin/smoothserve" verify m.onnx
+if "$work/venv/bin/smoothserve" web m.onnx -o site --ort "$work" 2>err.txt; then exit 1; fi
+grep -q "npm install onnxruntime-web@" err.txt # says what to fetch
+if [ -d "$root/clients/web/node_modules" ]; then # scripts/web.sh
+  "$work/venv/bin/smoothserve" web m.onnx -o site --ort "$root/clients/web/node_modules/onnxruntime-web"
+  test -s site/index.html && test -s site/smoothserve/worker.js && test -s site/models/m.onnx
+fi
 "$work/venv/bin/python" -c 'import importlib.metadata as m; assert m.version("smoothserve"); import smoothserve.handlers.torchserve.handler'
 test -s overlay.png
 if "$work/venv/bin/smoothserve" archive m.onnx name 2>err.txt; then exit 1; fi

@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks import (
     backends,
+    browser,
     convergence,
     cpp,
     eager,
@@ -33,6 +34,7 @@ PAGES = DOCS / "measurements"
 RESULTS = ROOT / "benchmarks" / "results"
 REPORTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "backends": backends.report,
+    "browser": browser.report,
     "convergence": convergence.report,
     "cpp": cpp.report,
     "eager": eager.report,

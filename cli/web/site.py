@@ -1,0 +1,120 @@
+"""A folder that any web server serves: the page, the module, ONNX Runtime, the models."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from smoothserve.handlers.card import Card
+
+from ..errors import UsageError
+
+LISTED = "models.json"  # what the page reads first; a folder that has it was made here
+_HEADERS = """\
+# For hosts that read this file (Netlify, Cloudflare Pages); elsewhere the server's configuration has them:
+# with both a page may use several threads.
+/*
+  Cross-Origin-Opener-Policy: same-origin
+  Cross-Origin-Embedder-Policy: require-corp
+"""
+
+
+@dataclass(frozen=True)
+class SiteModel:
+    """One model of a site.
+
+    Attributes:
+        path: of the file to copy.
+        card: of it.
+        name: of the file in the site, without its suffix.
+        weights: how its weights are stored.
+        difference: in words, from the same with float32 weights; None where they are.
+    """
+
+    path: Path
+    card: Card
+    name: str
+    weights: str = "float32"
+    difference: str | None = None
+
+
+def check_output(output: Path) -> None:
+    """Raise UsageError if ``output`` is something that a site must not replace."""
+    if output.is_symlink() or (output.exists() and not output.is_dir()):
+        raise UsageError(f"{output} is no folder; give the name of one, which is made or replaced.")
+    if output.is_dir() and any(output.iterdir()) and not (output / LISTED).is_file():
+        raise UsageError(
+            f"{output} is a folder that 'smoothserve web' did not make (it has no {LISTED}), so it is not "
+            "replaced. Give another name, or delete it."
+        )
+
+
+def write_site(models: Sequence[SiteModel], runtime: Mapping[str, Path], output: Path) -> None:
+    """Make or replace the folder ``output``; written aside, then renamed, so a failure leaves the old one.
+
+    Args:
+        models: the first one is the page's default.
+        runtime: files of ONNX Runtime by name.
+        output: see :func:`check_output`.
+    """
+    check_output(output)
+    output = output.absolute()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    draft = output.with_name(f".{output.name}.{os.getpid()}")
+    old = output.with_name(f".{output.name}.{os.getpid()}.old")
+    try:
+        _fill(draft, models, runtime)
+        if output.exists():
+            output.rename(old)
+        draft.rename(output)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _fill(folder: Path, models: Sequence[SiteModel], runtime: Mapping[str, Path]) -> None:
+    ours = Path(str(files("smoothserve.web")))
+    shutil.copytree(ours / "page", folder)
+    module = {path.name: path for path in (ours / "src").glob("*.js") if path.name != "node.js"}
+    _copy(module, folder / "smoothserve")
+    _copy(runtime, folder / "ort")
+    photos = sorted(Path(str(files("smoothserve.cli"))).glob("photos_to_try/*.jpg"))
+    _copy({path.name: path for path in photos}, folder / "photos")
+    names = _file_names(models)
+    _copy({name: model.path for name, model in zip(names, models, strict=True)}, folder / "models")
+    listed = [
+        {
+            "file": f"models/{name}",
+            "name": model.card.name,
+            "method": model.card.method["name"],
+            "weights": model.weights,
+            "difference": model.difference,
+            "bytes": model.path.stat().st_size,
+        }
+        for name, model in zip(names, models, strict=True)
+    ]
+    facts = {"models": listed, "photos": [f"photos/{path.name}" for path in photos]}
+    (folder / LISTED).write_text(json.dumps(facts, indent=1) + "\n")
+    (folder / "_headers").write_text(_HEADERS)
+
+
+def _copy(sources: Mapping[str, Path], folder: Path) -> None:
+    folder.mkdir()
+    for name, source in sources.items():
+        shutil.copyfile(source, folder / name)  # not its permissions: whoever serves the folder must read it
+
+
+def _file_names(models: Sequence[SiteModel]) -> list[str]:
+    """A name for each file, which stay apart where several are called the same."""
+    names: list[str] = []
+    for model in models:
+        stem, count = model.name, 1
+        while (name := f"{stem}.onnx" if count == 1 else f"{stem}-{count}.onnx") in names:
+            count += 1
+        names.append(name)
+    return names

@@ -1,0 +1,1 @@
+"""The browser's module and page: files that ``smoothserve web`` copies, not Python."""
