@@ -39,12 +39,14 @@ python_library() {
     "$runtime/venv/bin/python" -c "$find"
 }
 
-# Debian 13's headers, from lists of its own, so that the system's packages stay as they are.
+# Debian 13's headers, from the system's own mirror, with lists of their own, so that the system's packages stay as
+# they are.
 fetch_headers() {
-  local apt=$runtime/apt
+  local apt=$runtime/apt mirror
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m 1 '/debian/*$') || return
   echo "cpp: fetching ONNX Runtime's headers (Debian's libonnxruntime-dev) ..." >&2
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" >"$apt/list"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$apt/list"
   local options=(-qq -o "Dir::Etc::sourcelist=$apt/list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$apt/lists"
     -o "Dir::Cache=$apt/cache" -o "APT::Sandbox::User=$(id -un)")
   (cd "$apt" && apt-get "${options[@]}" update && apt-get "${options[@]}" download libonnxruntime-dev) >&2 &&
