@@ -41,7 +41,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     paths = {name: folder / f"{name}.onnx" for name in ("two classes", "signed", "grey", "planes")}
     images = torch.randn(1, 5, 12, 12)
     two = explain(network(3), images[:, :3], Gradient(), top_k=2)
-    to_onnx(two, paths["two classes"], labels=["a", "b", "same", "same", "\u00e9"], fast=True)
+    to_onnx(two, paths["two classes"], labels=["a", "0", "same", "same", "\u00e9"], fast=True)
     signed = explain(network(3), images[:, :3], InputTimesGradient(), activation="sigmoid")
     steps = Preprocessing(None, (12, 12), interpolation="lanczos", channels="BGR")
     to_onnx(signed, paths["signed"], preprocessing=steps, fast=True)

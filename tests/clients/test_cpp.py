@@ -72,7 +72,7 @@ def test_pictures_are_those_of_python(
 @pytest.mark.parametrize(
     ("name", "target"),
     [
-        ("two classes", "a"),
+        *(("two classes", target) for target in ("a", "label:0", "class:0")),
         *((name, target) for name in ("two classes", "signed", "grey") for target in ("", "3")),
     ],
 )
@@ -123,6 +123,11 @@ WRONG = {
     "planes": (["{planes}", "{photo}"], 1, "takes arrays of 5 channels"),
     "no class": (["{model}", "{photo}", "--target", "nobody"], 1, "'nobody' is no class"),
     "out of range": (["{model}", "{photo}", "--target", "5"], 1, "classes 0 to 4"),
+    "a number and a label": (
+        ["{model}", "{photo}", "--target", "0"],
+        1,
+        "label of class 1; give class:0 or label:0",
+    ),
     "two of a name": (["{model}", "{photo}", "--target", "same"], 1, "classes 2, 3; give one"),
     "colours": (["{model}", "{photo}", "-o", "{out}", "--colormap", "blue-red"], 1, "needs a sequential one"),
     "no folder": (["{model}", "{photo}", "-o", "none/o.png"], 1, "none/o.png cannot be written"),

@@ -33,7 +33,7 @@ def classifier(channels: int, classes: int) -> torch.nn.Module:
 def small_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Every branch of the way from a photo to an answer, by name."""
     folder = tmp_path_factory.mktemp("small")
-    labels = ["first", "second", "same", "same"]
+    labels = ["1", "second", "same", "same"]
     lanczos = Preprocessing(36, (32, 32), interpolation="lanczos")
     kinds = {
         "signed": (3, InputTimesGradient(), {}, Preprocessing(40, (32, 32), channels="BGR")),

@@ -34,7 +34,7 @@ def test_models_of_every_kind(small_models: dict[str, Path], photo_files: Path, 
     raw = {"data": str(tmp_path / "pixels"), "width": pixels.width, "height": pixels.height}
     questions, answers = [], []
     for name, model in small_models.items():
-        for target in (None, 0, "second"):
+        for target in (None, 0, 1, "second", "label:1", "class:1", "0"):
             if name == "planes":
                 questions.append({"model": str(model), "planes": array.ravel().tolist(), "target": target})
             else:
@@ -65,6 +65,7 @@ def test_mistakes_are_named(small_models: dict[str, Path], tmp_path: Path) -> No
     expected = [
         ({"model": signed, "photo": red, "target": 4}, "TargetError", "give a number from 0 to 3"),
         ({"model": signed, "photo": red, "target": "third"}, "TargetError", 'no class "third"'),
+        ({"model": signed, "photo": red, "target": "1"}, "TargetError", "give class:1 or label:1"),
         ({"model": signed, "photo": red, "target": "same"}, "TargetError", "one of the numbers 2, 3"),
         ({"model": signed, "photo": str(tmp_path / "text.png")}, "PhotoError", "cannot be read"),
         ({"model": signed, "photo": str(tmp_path / "strip.png")}, "PhotoError", "at most 50 times"),

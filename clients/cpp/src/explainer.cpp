@@ -147,27 +147,38 @@ std::vector<Answer> Explainer::explain_inputs(const std::vector<std::vector<floa
 
 std::int64_t Explainer::class_named(const std::string& text) const {
   const Card& card = this->card();
+  const auto is_label = [&card](const std::string& name) {
+    return std::find(card.labels.begin(), card.labels.end(), name) != card.labels.end();
+  };
+  const bool prefixed = (text.rfind("class:", 0) == 0 || text.rfind("label:", 0) == 0) && !is_label(text);
+  const std::string kind = prefixed ? text.substr(0, 5) : "";
+  const std::string named = prefixed ? text.substr(6) : text;
   std::vector<std::int64_t> same;
-  for (std::size_t i = 0; i < card.labels.size(); ++i) {
-    if (card.labels[i] == text) same.push_back(static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; kind != "class" && i < card.labels.size(); ++i) {
+    if (card.labels[i] == named) same.push_back(static_cast<std::int64_t>(i));
   }
-  const std::size_t sign = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
-  const bool number = text.size() > sign && text.size() < 10 &&
-                      std::all_of(
-                          text.begin() + static_cast<std::ptrdiff_t>(sign), text.end(),
-                          [](unsigned char c) { return c >= '0' && c <= '9'; });
-  if (number) {
-    const std::int64_t index = std::stoll(text);
-    if (index >= predicted && index < card.classes) return index;
-    throw RequestError("target=" + text + " is out of range: the model has classes 0 to " +
-                       std::to_string(card.classes - 1) + " (-1: the predicted class).");
-  }
-  if (same.size() == 1) return same[0];
   if (same.size() > 1) {
     std::string numbers;
     for (const auto index : same) numbers += (numbers.empty() ? "" : ", ") + std::to_string(index);
     throw RequestError("target='" + text + "' is the label of classes " + numbers +
                        "; give one of these numbers.");
+  }
+  const std::size_t sign = !named.empty() && (named[0] == '-' || named[0] == '+') ? 1 : 0;
+  const bool number = kind != "label" && named.size() > sign && named.size() < 10 &&
+                      std::all_of(
+                          named.begin() + static_cast<std::ptrdiff_t>(sign), named.end(),
+                          [](unsigned char c) { return c >= '0' && c <= '9'; });
+  const std::int64_t index = number ? std::stoll(named) : 0;
+  const bool in_range = number && index >= predicted && index < card.classes;
+  if (!same.empty() && in_range && index != same[0]) {
+    throw RequestError("target='" + text + "' is the number of one class and the label of class " +
+                       std::to_string(same[0]) + "; give class:" + text + " or label:" + text + ".");
+  }
+  if (!same.empty()) return same[0];
+  if (in_range) return index;
+  if (number) {
+    throw RequestError("target=" + named + " is out of range: the model has classes 0 to " +
+                       std::to_string(card.classes - 1) + " (-1: the predicted class).");
   }
   throw RequestError(
       "target='" + text.substr(0, 80) + "' is no class: expected " +

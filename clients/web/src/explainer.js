@@ -153,20 +153,29 @@ function describe(index, found, card) {
 }
 
 /**
- * The number of a class, -1 for the predicted one.
+ * The number of a class, -1 for the predicted one. Text is a number or a label; where it is one class's number and
+ * another's label, class:3 and label:3 say which.
  * @param {number | string | null} target
  * @param {Card} card
  * @returns {number}
  */
 function classIndex(target, card) {
   if (target === null || target === "") return -1;
-  const number = typeof target === "string" && /^-?\d+$/.test(target) ? Number(target) : target;
-  if (typeof number === "number" && Number.isInteger(number) && number >= -1 && number < card.classes) return number;
-  const found = (card.labels ?? []).flatMap((label, index) => (label === target ? [index] : []));
-  if (found.length === 1) return found[0];
-  if (found.length > 1) {
-    throw new TargetError(`Several classes are called "${target}": give one of the numbers ${found.join(", ")}.`);
+  const labels = card.labels ?? [];
+  const parts = typeof target === "string" && !labels.includes(target) ? /^(class|label):(.*)$/s.exec(target) : null;
+  const [kind, named] = parts ? [parts[1], parts[2]] : ["", target];
+  const same = kind === "class" ? [] : labels.flatMap((label, index) => (label === named ? [index] : []));
+  if (same.length > 1) {
+    throw new TargetError(`Several classes are called "${named}": give one of the numbers ${same.join(", ")}.`);
   }
+  const numeric = typeof named === "number" || (kind !== "label" && /^[+-]?\d+$/.test(named));
+  const number = numeric ? Number(named) : NaN;
+  const known = Number.isInteger(number) && number >= -1 && number < card.classes;
+  if (same.length && known && same[0] !== number) {
+    throw new TargetError(`"${named}" is one class's number and the label of class ${same[0]}: give class:${named} or label:${named}.`);
+  }
+  if (same.length) return same[0];
+  if (known) return number;
   const names = card.labels ? `, or a name such as "${card.labels[0]}"` : "";
   throw new TargetError(`There is no class ${JSON.stringify(target)}: give a number from 0 to ${card.classes - 1}${names}.`);
 }

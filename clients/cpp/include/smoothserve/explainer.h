@@ -96,8 +96,8 @@ class Explainer {
   std::vector<Answer> explain_inputs(const std::vector<std::vector<float>>& inputs,
                                      const std::vector<std::int64_t>& targets = {}) const;
 
-  // The class that a text means: its number, or its label as it stands. Throws RequestError: none, or
-  // several.
+  // The class that a text means: its number, or its label as it stands; class:3 and label:3 where labels are
+  // numbers. Throws RequestError: none, or several.
   std::int64_t class_named(const std::string& text) const;
 
  private:
