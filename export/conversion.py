@@ -18,6 +18,7 @@ from .lifting import lift
 from .rewrites import respell
 
 OPSET = 18
+_IR = 8  # the format's version that came with the opset: ONNX Runtime refuses files of one newer than itself
 INPUTS = ("image", "target")
 
 
@@ -123,5 +124,6 @@ def _tidy(proto: onnx.ModelProto) -> None:
     for tensor in proto.graph.initializer:
         tensor.doc_string = ""
         del tensor.metadata_props[:]
+    proto.ir_version = _IR
     proto.producer_name = "smoothserve"
     proto.producer_version = version("smoothserve")
