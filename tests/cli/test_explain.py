@@ -198,9 +198,9 @@ def test_captions_tell_files_of_one_method_apart() -> None:
         "SmoothDiff, model=net, objective=logit, top_k=1, a.onnx",
         "SmoothDiff, model=other, objective=contrast, top_k=2, b.onnx",
     ]
-    propagated = card("net", SmoothDiff(0, estimator="propagated"))  # it has no samples
+    propagated = card("net", SmoothDiff(0, estimator="propagated"))  # it has no seed
     assert captions({Path("a.onnx"): propagated, Path("b.onnx"): few})[Path("b.onnx")] == (
-        "SmoothDiff, estimator=gaussian, b.onnx"
+        "SmoothDiff, samples=2, estimator=gaussian, b.onnx"
     )
     smoothed = {Path(f"{index}.onnx"): card("net", SmoothGrad(2, base=base))
                 for index, base in enumerate((Gradient(), IntegratedGradients(4)))}  # fmt: skip
