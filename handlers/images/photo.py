@@ -35,7 +35,7 @@ def decode(content: bytes, max_pixels: int = Limits.pixels) -> Image.Image:
         RequestError: 400 if this is no image that Pillow reads, 413 if it has too many pixels.
     """
     if not content:
-        raise RequestError("The image is empty: 0 bytes, expected those of a photo (JPEG, PNG, ...).")
+        raise RequestError("There is no image: 0 bytes came, expected those of a photo (JPEG, PNG, ...).")
     if content[:2] == b"\xff\xd8" and content.count(b"\xff\xda") > MAX_SCANS:
         raise RequestError(f"The JPEG has more than {MAX_SCANS} scans. Save it as an ordinary one.", 413)
     try:

@@ -189,7 +189,7 @@ def test_mistakes(model: smoothserve.LoadedModel, photo: Path, tmp_path: Path) -
         model.explain("")
     with pytest.raises(FileNotFoundError, match=r"nowhere.png' does not exist"):
         model.explain(tmp_path / "nowhere.png")
-    with pytest.raises(RequestError, match=r"The image is empty: 0 bytes"):
+    with pytest.raises(RequestError, match="There is no image: 0 bytes came"):
         model.explain(b"")
     closed = Image.open(photo)
     closed.close()
