@@ -148,9 +148,7 @@ def report(result: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
-    parser.add_argument(
-        "--model", type=Path, default=Path("demo_output/efficientnet-lite0.onnx"), help="a file"
-    )
+    parser.add_argument("--model", type=Path, default=MODEL, help="a file")
     parser.add_argument("--rounds", type=int, default=3, help="browsers for each row")
     add_out_options(parser)
     arguments = parser.parse_args()
