@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
@@ -22,29 +23,43 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+PROMPT = "\nnext>"  # readline draws only its last line again, so the whole of it means a new prompt
+
+
 def completed(line: str, script: Path, folder: Path) -> str:
-    """What the line is after TAB: typed into bash at a terminal, then turned into an argument of echo."""
+    """What the line is after TAB: typed into bash at a terminal, then turned into an argument of echo.
+
+    Each line is typed once bash asks for it: what comes before readline has set up the terminal can be lost.
+    """
     begin, end, tab, enter = "\x01", "\x05", "\t", "\n"  # the first two: Ctrl-A and Ctrl-E, as Emacs has them
-    typed = f"source {script}{enter}{line}{tab}{begin}echo 'RESULT<{end}>'{enter}exit{enter}"
     terminal, inside = pty.openpty()
-    environment = {**os.environ, "TERM": "dumb", "PS1": "", "INPUTRC": "/dev/null", "HISTFILE": "/dev/null"}
+    settings = {"TERM": "dumb", "PS1": PROMPT, "INPUTRC": "/dev/null", "HISTFILE": "/dev/null"}
     shell = subprocess.Popen(
         ["bash", "--norc", "--noprofile", "-i"],
-        stdin=inside, stdout=inside, stderr=inside, cwd=folder, env=environment, start_new_session=True,
+        stdin=inside, stdout=inside, stderr=inside, cwd=folder, env={**os.environ, **settings},
+        start_new_session=True,
     )  # fmt: skip
     os.close(inside)
-    os.write(terminal, typed.encode())
     shown = b""
-    try:
-        while chunk := os.read(terminal, 4096):
-            shown += chunk
-    except OSError:  # how Linux says that the terminal was closed
-        pass
+    for typed in (f"source {script}", f"{line}{tab}{begin}echo 'RESULT<{end}>'", "exit"):
+        shown += read_until(terminal, PROMPT.replace("\n", "\r\n").encode())
+        os.write(terminal, (typed + enter).encode())
+    with contextlib.suppress(OSError):  # how Linux says that the terminal was closed
+        while os.read(terminal, 4096):
+            pass
     os.close(terminal)
     assert shell.wait(timeout=20) == 0
     found = re.findall(r"^RESULT<(.*)>\r?$", shown.decode(), flags=re.MULTILINE)
     assert len(found) == 1, shown
     return found[0]
+
+
+def read_until(terminal: int, last: bytes) -> bytes:
+    """What the terminal shows, until it waits behind these bytes; OSError where it is closed before."""
+    shown = b""
+    while not shown.endswith(last):
+        shown += os.read(terminal, 4096)
+    return shown
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
