@@ -27,6 +27,7 @@ from .untraced import attribution
 DEPTHS = (1, 2, 4, 8)
 STDS = (0.1, 0.3, 0.6)
 SAMPLES = (4, 8, 32, 256)
+ESTIMATORS = ("count", "gaussian", "propagated")
 CHUNK = 500
 
 
@@ -60,7 +61,7 @@ def rows(reference: int, images: int) -> Iterator[dict[str, Any]]:
                 row[f"SmoothGrad {n}"] = cosine(
                     attribution(program, shown, target, SmoothGrad(n, std)), truth
                 )
-                for kind in ("count", "gaussian"):
+                for kind in ESTIMATORS:
                     method = SmoothDiff(n, std, estimator=kind, pool=1)
                     row[f"{kind} {n}"] = cosine(attribution(program, shown, target, method), truth)
             print({k: round(v, 3) for k, v in row.items()}, file=sys.stderr, flush=True)
@@ -69,7 +70,7 @@ def rows(reference: int, images: int) -> Iterator[dict[str, Any]]:
 
 def report(result: dict[str, Any]) -> str:
     """The page."""
-    names = [f"{kind} {n}" for kind in ("SmoothGrad", "count", "gaussian") for n in SAMPLES]
+    names = [f"{kind} {n}" for kind in ("SmoothGrad", *ESTIMATORS) for n in SAMPLES]
     cells = (
         (row["depth"], f"{row['accuracy']:.2f}", row["std"], *(f"{row[name]:.2f}" for name in names))
         for row in result["rows"]

@@ -62,6 +62,7 @@ def export_files(arguments: argparse.Namespace, methods: Mapping[Path, MethodOpt
     if any(method.calibrates for method in built.values()):
         images = calibration_images(arguments.calibrate, model)
     for path, method in built.items():
+        method = method.for_program(program)
         noise = noise_in_words(method.describe(), model.preprocessing)
         if noise is not None:
             note(f"noise: {noise}")

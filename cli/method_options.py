@@ -128,7 +128,8 @@ def _base(text: str) -> Method:
 
 # name in the method, flag, placeholder, type, help
 _PARAMETERS: tuple[tuple[str, str, str | None, Callable[[str], Any], str], ...] = (
-    ("samples", "--samples", "N", int, "noisy copies of the image"),
+    ("samples", "--samples", "N", int,
+     "noisy copies of the image (default of SmoothDiff: 4 for convolutional networks, 8 for others)"),
     ("std", "--noise", "NOISE", noise,
      "standard deviation of the noise: 7%% of the range from black to white, or 0.3 in units of the model's "
      "normalised input (default: 6.78%%, which is 0.3 under ImageNet's normalisation; SmoothTaylor 11.3%%)"),
@@ -136,8 +137,9 @@ _PARAMETERS: tuple[tuple[str, str, str | None, Callable[[str], Any], str], ...] 
     ("seed", "--seed", "N|random", seed, "of the noise (default 0: same image, same heatmap)"),
     ("antithetic", "--antithetic", None, bool, "draw the noise in pairs +e, -e"),
     ("estimator", "--estimator", "NAME", str,
-     "SmoothDiff: gaussian, count, or propagated (4 samples, worth 32; or --samples 0, with corrections that "
-     "are measured at export)"),
+     "SmoothDiff: propagated (4 samples, worth 32; or --samples 0, with corrections that are measured at "
+     "export), gaussian or count (default: propagated for convolutional networks, gaussian for others and "
+     "where --samples is given)"),
     ("pool", "--pool", "PX", int, "SmoothDiff, gaussian: average the variance over PX x PX neighbours"),
     ("squared", "--squared", None, bool, "SmoothDiff: return the squares"),
     ("moment", "--moment", "NAME", str, "SmoothGrad: mean, squared or variance"),

@@ -89,6 +89,7 @@ def explain_program(
             f"calibration has shape {list(calibration.shape)}, expected [images, "
             f"{', '.join(map(str, program.image_shape))}]: preprocessed as for the classifier."
         )
+    method = method.for_program(program)
     measured = method.calibrate(program, calibration)
     with tracing_lock:
         traced = trace(program, method, objective, top_k, measured.stored)

@@ -37,6 +37,10 @@ class Method(ABC):
         see :meth:`Objective.seeds`.
         """
 
+    def for_program(self, program: Program) -> Method:
+        """The method with everything decided that it leaves to the network; itself, if that is nothing."""
+        return self
+
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
         """Tensors to store with the model, by name; they come back in :meth:`attribute`."""
         return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -14,14 +14,15 @@ from ..errors import MethodError
 from ..graph.program import Program
 from ..propagation.calibration import Calibration, calibrate
 from ..propagation.corrections import Calibrated, Correction
+from ..propagation.coverage import carries
 from ..propagation.images import dead_leaves
 from ..propagation.propagate import propagate
 from ..propagation.sampled import Sampled
 from ..reverse.tape import Network, Tape
 from .noisy import NoisyMethod
 
-ESTIMATORS = ("count", "gaussian", "propagated")
 _OF_SAMPLES = ("seed", "antithetic")
+_SAMPLES = {"count": 8, "gaussian": 8, "propagated": 4}  # where only the estimator is given
 _IMAGES = 8  # to calibrate on, where none are given
 
 
@@ -33,8 +34,10 @@ class SmoothDiff(NoisyMethod):
     far fewer samples for the same quality (SmoothDiff, NeurIPS 2025). The factorisation treats
     the Jacobians of different operations as uncorrelated.
 
-    docs/measurements/convergence.md shows that the defaults are best at few samples. The gaussian slopes are
-    smooth in z, so results do not depend on how a runtime rounds; counts have kinks.
+    With neither samples nor an estimator the network decides, when it is rewritten: ``propagated`` with 4
+    samples for convolutional networks all of whose operations have moment rules, where that is as good as 32
+    samples (docs/measurements/propagated.md); else ``gaussian`` with 8. Slopes of both are smooth in z, so
+    results do not depend on how a runtime rounds; counts have kinks.
 
     Args:
         samples: n, the number of noisy copies of the image: >= 1 for ``count``, >= 2 for ``gaussian``, 0 or
@@ -50,7 +53,7 @@ class SmoothDiff(NoisyMethod):
             ``propagated``, the slope under a normal distribution whose moments are carried through the
             network and corrected channel by channel: by the samples of the image itself; without samples by
             factors measured on a few other images when the model is rewritten (``calibration`` of
-            :func:`explain`).
+            :func:`explain`). None: ``gaussian`` if samples are given, else what suits the network.
         pool: for ``gaussian``: the variance of feature maps is averaged over pool x pool neighbours
             (odd; 1: not at all).
         squared: return the squares, as SmoothGrad's squared moment does.
@@ -59,19 +62,24 @@ class SmoothDiff(NoisyMethod):
         MethodError: a parameter is out of its range.
     """
 
-    samples: int = None  # type: ignore[assignment]  # a number, once made
+    samples: int = None  # type: ignore[assignment]  # a number, once the network is known
     antithetic: bool = True
-    estimator: str = "gaussian"
+    estimator: str = None  # type: ignore[assignment]  # a name, then
     pool: int = 5
     squared: bool = False
 
     fewest: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
-        if self.estimator not in ESTIMATORS:
-            raise MethodError(f"estimator={self.estimator!r}, expected one of {', '.join(ESTIMATORS)}.")
+        if self._undecided:
+            replace(self, estimator="gaussian")  # refuses what is wrong with either
+            return
+        if self.estimator is None:
+            object.__setattr__(self, "estimator", "gaussian")
+        if self.estimator not in _SAMPLES:
+            raise MethodError(f"estimator={self.estimator!r}, expected one of {', '.join(_SAMPLES)}.")
         if self.samples is None:
-            object.__setattr__(self, "samples", 4 if self.propagated else 8)
+            object.__setattr__(self, "samples", _SAMPLES[self.estimator])
         super().__post_init__()
         if self.pool < 1 or self.pool % 2 == 0:
             raise MethodError(f"pool={self.pool}, expected an odd number >= 1.")
@@ -81,6 +89,15 @@ class SmoothDiff(NoisyMethod):
             raise MethodError(
                 f"samples=1, but the variance of estimator={self.estimator!r} needs at least 2."
             )
+
+    @property
+    def _undecided(self) -> bool:
+        return self.samples is None and self.estimator is None
+
+    def for_program(self, program: Program) -> SmoothDiff:
+        if not self._undecided:
+            return self
+        return replace(self, estimator="propagated" if carries(program) else "gaussian")
 
     @property
     def signed(self) -> bool:

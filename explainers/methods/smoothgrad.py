@@ -51,6 +51,9 @@ class SmoothGrad(NoisyMethod):
         if self.moment not in MOMENTS:
             raise MethodError(f"moment={self.moment!r}, expected one of {', '.join(MOMENTS)}.")
 
+    def for_program(self, program: Program) -> SmoothGrad:
+        return replace(self, base=self.base.for_program(program))
+
     @property
     def signed(self) -> bool:
         return self.base.signed and self.moment == "mean"

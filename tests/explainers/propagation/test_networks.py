@@ -127,6 +127,36 @@ def test_onnx_runtime_agrees(name: str, method: SmoothDiff, tmp_path: Path) -> N
     assert max(error for each in parity.errors.values() for error in each) < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("layers", "estimator", "samples"),
+    [
+        ((nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.LazyLinear(4)), "propagated", 4),
+        ((nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.ReLU(), nn.Flatten(), nn.LazyLinear(4)), "gaussian", 8),
+        ((nn.Flatten(), nn.LazyLinear(9), nn.ReLU(), nn.LazyLinear(4)), "gaussian", 8),
+    ],
+    ids=["convolutional", "a norm has no rule", "no places"],
+)
+def test_the_network_decides_what_is_left_out(
+    layers: tuple[nn.Module, ...], estimator: str, samples: int
+) -> None:
+    network = nn.Sequential(*layers)
+    network(IMAGES)
+    network.eval()
+    method = SmoothDiff(std=0.2, seed=3, pool=3)
+    wanted = SmoothDiff(samples, std=0.2, seed=3, pool=3, estimator=estimator)
+    explained = explain(network, IMAGES, method)
+    assert explained.method == wanted
+    assert torch.equal(explained(IMAGES).attribution, explain(network, IMAGES, wanted)(IMAGES).attribution)
+    smoothed = explain(network, IMAGES, SmoothGrad(2, base=method)).method
+    assert smoothed == SmoothGrad(2, base=wanted)
+
+
+def test_what_is_left_to_the_network_is_checked_before() -> None:
+    for wrong, words in (({"std": -1.0}, "std=-1"), ({"pool": 2}, "pool=2"), ({"seed": -1}, "seed=-1")):
+        with pytest.raises(MethodError, match=words):
+            SmoothDiff(**wrong)
+
+
 @pytest.mark.slow
 def test_without_samples_it_is_nearer_to_many_than_a_few_are() -> None:
     """EfficientNet-Lite0, calibrated on synthetic pictures, against 400 samples of SmoothGrad."""
@@ -162,8 +192,9 @@ def test_unknown_estimators_are_refused() -> None:
 
 
 def test_as_many_samples_as_each_estimator_needs() -> None:
-    assert SmoothDiff().samples == 8
+    assert SmoothDiff(estimator="gaussian").samples == 8
     assert SmoothDiff(estimator="propagated").samples == 4
+    assert SmoothDiff(2).estimator == "gaussian"
     assert SmoothDiff(0, estimator="propagated").deterministic
     assert "seed" not in SmoothDiff(0, estimator="propagated").describe()
     assert SmoothDiff(seed=None, estimator="propagated").deterministic is False
