@@ -3,9 +3,10 @@
 import { readFile } from "node:fs/promises";
 
 import { readCard } from "./card.js";
-import { ModelError, PhotoError } from "./errors.js";
+import { decoded } from "./decode_node.js";
+import { ModelError } from "./errors.js";
 import { Explainer } from "./explainer.js";
-import { checkedPixels, MOST_PIXELS } from "./pixels.js";
+import { checkedPixels } from "./pixels.js";
 
 export { colormapNames } from "./colormaps.js";
 export { ModelError, PhotoError, TargetError } from "./errors.js";
@@ -58,16 +59,7 @@ async function decode(photo) {
   if (typeof photo === "object" && photo !== null && "data" in photo && "width" in photo) return checkedPixels(photo);
   const bytes = photo instanceof Uint8Array ? photo : await readFile(photo);
   const sharp = (await installed("sharp", "decodes photos; raw pixels {data, width, height} need none")).default;
-  try {
-    const { data, info } = await sharp(bytes, { ignoreIcc: true, limitInputPixels: MOST_PIXELS })
-      .autoOrient()
-      .toColourspace("srgb")
-      .raw({ depth: "uchar" })
-      .toBuffer({ resolveWithObject: true });
-    return checkedPixels({ data, width: info.width, height: info.height });
-  } catch (error) {
-    throw new PhotoError(`The photo cannot be read: ${error instanceof Error ? error.message : error}`);
-  }
+  return decoded(sharp, bytes);
 }
 
 /**

@@ -1,7 +1,8 @@
 // A browser's photos -> pixels: upright, RGB, colour profiles ignored, transparency on white.
 
+import { decodeDeepPng } from "./deep_png.js";
 import { PhotoError } from "./errors.js";
-import { checkedPixels, checkSize } from "./pixels.js";
+import { checkedPixels, checkSize, MOST_PIXELS } from "./pixels.js";
 
 /** @typedef {import("./resize.js").Pixels} Pixels */
 /**
@@ -26,6 +27,10 @@ export async function decode(photo) {
   }
   const given = photo instanceof ArrayBuffer || photo instanceof Uint8Array ? new Blob([photo]) : photo;
   if (given instanceof Blob && given.size === 0) throw new PhotoError("The file is empty. Give a photo.");
+  if (given instanceof Blob) {
+    const deep = await decodeDeepPng(given, MOST_PIXELS).catch(() => null); // what is damaged, the browser refuses
+    if (deep !== null) return checkedPixels(deep);
+  }
   let bitmap;
   try {
     bitmap = await createImageBitmap(/** @type {ImageBitmapSource} */ (given), {
