@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PIXELS = 8
+from .digits import PIXELS, digits, trained
 
 
 class Block(nn.Module):
@@ -41,36 +41,7 @@ class DigitsViT(nn.Module):
         return self.head(self.norm(self.blocks(tokens)).mean(1))
 
 
-def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Training images and labels, then test images and labels; pixels have mean 0 and deviation 1."""
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    images = torch.tensor(data.images, dtype=torch.float32).unsqueeze(1)
-    images = (images - images.mean()) / images.std()
-    labels = torch.tensor(data.target)
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
-    train, test = order[:1500], order[1500:]
-    return images[train], labels[train], images[test], labels[test]
-
-
 def trained_vit(depth: int = 3, epochs: int = 30) -> tuple[nn.Module, float]:
     """The network in eval mode, and its accuracy on the 297 test digits."""
     torch.manual_seed(0)
-    images, labels, test_images, test_labels = digits()
-    model = DigitsViT(depth)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.05)
-    batches = len(labels) // 100
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=epochs * batches)
-    for _ in range(epochs):
-        for part in torch.randperm(len(labels)).chunk(batches):
-            noisy = images[part] + 0.2 * torch.randn_like(images[part])
-            loss = F.cross_entropy(model(noisy), labels[part])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-    model.eval()
-    with torch.no_grad():
-        accuracy = float((model(test_images).argmax(1) == test_labels).float().mean())
-    return model, accuracy
+    return trained(DigitsViT(depth), digits(), epochs, peak=4e-3)

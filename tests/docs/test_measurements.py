@@ -19,6 +19,7 @@ from benchmarks import (
     cpp,
     eager,
     equal_quality,
+    families,
     propagated,
     scaling,
     serving_report,
@@ -27,6 +28,7 @@ from benchmarks import (
     zoo_report,
 )
 from benchmarks.page import BY_HAND, write_page
+from benchmarks.parity import table as parity
 
 from .blocks import DOCS, ROOT
 
@@ -39,6 +41,8 @@ REPORTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "cpp": cpp.report,
     "eager": eager.report,
     "equal-quality": equal_quality.report,
+    "families": families.report,
+    "parity": parity.report,
     "performance": speed.report,
     "propagated": propagated.report,
     "scaling": scaling.report,
