@@ -92,7 +92,8 @@ def _write_network(folder: Path, path: Path, card: Card, settings: TritonSetting
     for name in _weights(path):
         shutil.copyfile(path.parent / name, version / name)
     if card.labels:
-        (folder / "labels.txt").write_text("".join(f"{' '.join(label.split())}\n" for label in card.labels))
+        lines = "".join(f"{' '.join(label.split())}\n" for label in card.labels)
+        (folder / "labels.txt").write_text(lines, encoding="utf-8")
     config = network_config(folder.name, path, card.labels is not None, settings)
     (folder / "config.pbtxt").write_text(config)
 
@@ -107,7 +108,7 @@ def _write_photo(folder: Path, path: Path, card: Card, settings: TritonSettings)
 
 def _write_explain(folder: Path, network: str, card: Card, settings: TritonSettings) -> None:
     _write_model(folder)
-    (folder / VERSION / "card.json").write_text(card.to_json())
+    (folder / VERSION / "card.json").write_text(card.to_json(), encoding="utf-8")
     (folder / "config.pbtxt").write_text(photo_config(folder.name, _heatmap(card), network, settings))
 
 

@@ -79,7 +79,7 @@ def _service(folder: Path, settings: Mapping[str, str], device: str, name: str) 
     known = {field.name for field in fields(Limits)}
     limits = Limits(**{key: json.loads(value) for key, value in settings.items() if key in known})
     if network := settings.get("network"):
-        card = Card.from_json((folder / "card.json").read_text())
+        card = Card.from_json((folder / "card.json").read_text(encoding="utf-8"))
         return ExplanationService([ServedNetwork(network, card)], limits=limits, name=name)
     threads = int(settings["threads"]) if "threads" in settings else None
     service = ExplanationService(
