@@ -45,8 +45,10 @@ def repository(lite0_onnx: Path, pair_onnx: Path, tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="session")
 def triton(repository: Path) -> Iterator[Triton]:
-    """A server that forwards headers as parameters, as the how-to guide says."""
-    with Triton(repository, "--http-header-forward-pattern=(?i)x-.*") as running:
+    """A server that forwards headers as parameters, as the how-to guide says, and unloads models if told."""
+    models = [f"--load-model={config.parent.name}" for config in repository.glob("*/config.pbtxt")]
+    explicit = ["--model-control-mode=explicit", *models]
+    with Triton(repository, "--http-header-forward-pattern=(?i)x-.*", *explicit) as running:
         yield running
 
 

@@ -168,6 +168,12 @@ class Triton:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/v2/{path}", timeout=20) as answer:
             return json.load(answer)
 
+    def post_to(self, path: str) -> None:
+        """Ask the server to do something, such as to unload a model."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/v2/{path}", data=b"{}")
+        with urllib.request.urlopen(request, timeout=60):
+            pass
+
     def batches(self, model: str) -> dict[int, int]:
         """How many batches of each size a model has run."""
         (stats,) = self.get(f"models/{model}/stats")["model_stats"]
