@@ -83,6 +83,7 @@ _SLOW = {
     "gradient_onnx",
     "server",
     "production",
+    "triton",
     "cpp",
     "sanitized",
 }  # fixtures that export a network, start a server or compile

@@ -11,7 +11,7 @@ import onnx
 from smoothserve.handlers.errors import CardError
 from smoothserve.handlers.limits import Limits
 
-_TYPES = {onnx.TensorProto.FLOAT: "TYPE_FP32", onnx.TensorProto.INT64: "TYPE_INT64"}
+_TYPES: Mapping[int, str] = {onnx.TensorProto.FLOAT: "TYPE_FP32", onnx.TensorProto.INT64: "TYPE_INT64"}
 _KINDS = {"auto": "KIND_AUTO", "cpu": "KIND_CPU", "cuda": "KIND_GPU"}
 
 
@@ -100,7 +100,7 @@ def photo_config(name: str, heatmap: Sequence[int], network: str | None, setting
         network: the model that runs the network; None: this one does.
         settings: see there.
     """
-    parameters = {"batch": settings.batch_size, **settings.limits}
+    parameters: dict[str, object] = {"batch": settings.batch_size, **settings.limits}
     if network is not None:
         parameters = {"network": network, **parameters}
     elif settings.threads is not None:

@@ -22,8 +22,8 @@ needs the Python backend alone.
 ## Start
 
 ```bash
-pip install onnxruntime pillow 'numpy<2'      # for the models that take photos, in the server's Python
-tritonserver --model-repository=.           # in this folder
+pip install onnxruntime pillow 'numpy<2'  # for the models that take photos, in the server's Python
+tritonserver --model-repository=.         # in this folder
 ```
 
 NVIDIA's containers have both backends. A server without the ONNX backend is told to take the others:
@@ -33,9 +33,9 @@ NVIDIA's containers have both backends. A server without the ONNX backend is tol
 
 ```bash
 url=http://127.0.0.1:8000/v2/models/{name}_photo/infer
-curl $url -d "{{\\"inputs\\": [{{\\"name\\": \\"photo\\", \\"shape\\": [1, 1], \\"datatype\\": \\"BYTES\\",
-  \\"data\\": [\\"$(base64 -w0 cat.jpg)\\"]}}], \\"outputs\\": [{{\\"name\\": \\"explanation\\"}}],
-  \\"parameters\\": {{\\"target\\": {target}}}}}"
+photo='{{"name": "photo", "shape": [1, 1], "datatype": "BYTES", "data": ["'$(base64 -w0 cat.jpg)'"]}}'
+echo '{{"inputs": ['$photo'], "outputs": [{{"name": "explanation"}}], "parameters": {{"target": {target}}}}}' |
+  curl -s $url -d @-
 ```
 
 With `pip install tritonclient[http]`:

@@ -54,7 +54,7 @@ def write_repository(paths: Sequence[Path], folder: Path, settings: TritonSettin
     require("onnxruntime", "cpu", "onnxruntime")
     names = model_names(paths)
     folder.mkdir(exist_ok=True)
-    cards = [check_contract(path, fast=True).card for path in paths]
+    cards = [check_contract(path).card for path in paths]
     for name, path, card in zip(names, paths, cards, strict=True):
         _write_network(folder / name, path, card, settings)
         _write_photo(folder / (name + PHOTO), path, card, settings)

@@ -99,11 +99,11 @@ def parameters(config: str) -> dict[str, str]:
     )
 
 
-def test_weights_in_a_second_file(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_in_a_second_file(model: Path, tmp_path: Path) -> None:
     """As large files have them: they travel with the graph, under the name by which it knows them."""
     weights = "net.onnx.0123456789ab.data"
     large = tmp_path / "net.onnx"
-    onnx.save(onnx.load(model), large, save_as_external_data=True, location=weights, size_threshold=0)
+    onnx.save(onnx.load(model), large, save_as_external_data=True, location=weights)
     (tmp_path / "net.onnx.ffffffffffff.data").write_text("of another export")
     assert main(["triton", str(large), "-o", str(tmp_path / "repository")]) == 0
     version = tmp_path / "repository" / "net" / "1"

@@ -82,7 +82,7 @@ def test_predictions_alone(triton: Triton, model: str) -> None:
 MISTAKES = {
     "no known image format": (b"\x89PNG\r\n\x1a\n" + bytes(64), {}),
     "is text but no base64": (b"This is no photo.", {}),
-    "is empty": (b"", {}),
+    "There is no image": (b"", {}),
     "out of range": (CAT, {"target": 4}),
     "did you mean": (CAT, {"target": "thre"}),
     "There is no option 'colour'": (CAT, {"colour": "red"}),
@@ -202,7 +202,7 @@ def test_examples_run(triton: Triton, repository: Path, tmp_path: Path) -> None:
             script = text.replace("cats", "lite0").replace("127.0.0.1:8000", f"127.0.0.1:{triton.port}")
             done = subprocess.run([*program, script], cwd=tmp_path, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
-            assert "Egyptian cat" in done.stdout, done.stdout
+            assert "Egyptian cat" in done.stdout, done.stdout  # as predicted, and as asked for
         with Image.open(tmp_path / "overlay.png") as picture:
             assert picture.size == (224, 224)
         (tmp_path / "overlay.png").unlink()
