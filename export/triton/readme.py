@@ -33,9 +33,10 @@ NVIDIA's containers have both backends. A server without the ONNX backend is tol
 
 ```bash
 url=http://127.0.0.1:8000/v2/models/{name}_photo/infer
-photo='{{"name": "photo", "shape": [1, 1], "datatype": "BYTES", "data": ["'$(base64 -w0 cat.jpg)'"]}}'
-echo '{{"inputs": ['$photo'], "outputs": [{{"name": "explanation"}}], "parameters": {{"target": {target}}}}}' |
-  curl -s $url -d @-
+curl -s $url -d @- <<END
+{{"inputs": [{{"name": "photo", "shape": [1, 1], "datatype": "BYTES", "data": ["$(base64 -w0 cat.jpg)"]}}],
+ "outputs": [{{"name": "explanation"}}], "parameters": {{"target": {target}}}}}
+END
 ```
 
 With `pip install tritonclient[http]`:

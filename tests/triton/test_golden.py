@@ -13,6 +13,9 @@ import smoothserve
 from PIL import Image
 from smoothserve.handlers.images.photo import crop, decode, to_input
 
+from benchmarks.parity.triton import Serving
+from benchmarks.parity.triton import Triton as Runtime
+from tests.docs.blocks import DOCS
 from tests.golden.read import Case, cases
 
 from .server import Array, Ask, Triton, about
@@ -69,6 +72,22 @@ def test_inputs(triton: Triton, lite0_onnx: Path) -> None:
         )
         assert abs(probability - case.probability) <= case.tolerance
         assert case.heatmap_difference(answer["heatmap"][0]) <= case.tolerance
+
+
+@pytest.mark.parametrize("name", Runtime.names)
+def test_a_table_can_ask(triton: Triton, name: str) -> None:
+    """As benchmarks/parity does, which starts a server of its own."""
+    assert Runtime().missing() is None
+    assert Runtime().version().startswith("nvidia-pytriton ")
+    case = next(case for case in cases() if case.target is not None)
+    said, heatmap = Serving(triton, "lite0_photo").answer(name, case.photo.read_bytes(), case.target)
+    assert said["class_index"] == case.explained_class
+    check(case, said, heatmap)
+
+
+def test_the_version_is_that_of_the_guide(triton: Triton) -> None:
+    version = triton.get("")["version"]
+    assert f"tritonserver {version.rpartition('.')[0]}" in (DOCS / "how-to/serve-with-triton.md").read_text()
 
 
 @pytest.mark.parametrize("model", MODELS)
