@@ -165,7 +165,7 @@ class Triton:
 
     def get(self, path: str) -> Any:
         """The JSON at a path."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/v2/{path}", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=20) as answer:
             return json.load(answer)
 
     def post_to(self, path: str) -> None:
@@ -176,7 +176,7 @@ class Triton:
 
     def batches(self, model: str) -> dict[int, int]:
         """How many batches of each size a model has run."""
-        (stats,) = self.get(f"models/{model}/stats")["model_stats"]
+        (stats,) = self.get(f"v2/models/{model}/stats")["model_stats"]
         return {entry["batch_size"]: entry["compute_infer"]["count"] for entry in stats["batch_stats"]}
 
     def log(self) -> str:
