@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import smoothserve
 from PIL import Image
+from smoothserve.cli.main import main
 from smoothserve.handlers.images.photo import crop, decode, to_input
 
 from tests.docs.blocks import DOCS, blocks
@@ -189,6 +190,16 @@ def test_the_networks_own_model(triton: Triton, pair_onnx: Path) -> None:
     for (_, index, label), row in zip(best, answer["logits"], strict=True):
         assert int(index) == row.argmax()
         assert label == " ".join(LABELS[int(index)].split())
+
+
+def test_a_server_without_the_onnx_backend(pair_onnx: Path, tmp_path: Path) -> None:
+    """The script leaves out what needs it, and says so; the rest answers."""
+    assert main(["triton", str(pair_onnx), "-o", str(tmp_path / "repository")]) == 0
+    with Triton(tmp_path / "repository") as server:
+        assert "leaves out: the-pair the-pair_explain\n" in server.log()
+        assert explanation(server, "the-pair_photo")
+        with pytest.raises(RefusedError, match="unknown model"):
+            explanation(server, "the-pair_explain")
 
 
 def test_examples_run(triton: Triton, repository: Path, tmp_path: Path) -> None:
