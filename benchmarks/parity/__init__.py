@@ -1,1 +1,1 @@
-"""Every runtime on the golden photos: how far its answers are from Python's."""
+"""The golden photos, asked of every runtime: one table. See :mod:`~benchmarks.parity.__main__`."""
