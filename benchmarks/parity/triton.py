@@ -62,8 +62,8 @@ class Triton:
     names = tuple(_PROTOCOLS)
 
     def missing(self) -> str | None:
-        """What to run first; None: nothing."""
-        return None if PYTHON.is_file() else "scripts/triton.sh"
+        """What has to be done first; None: nothing."""
+        return None if PYTHON.is_file() else "run scripts/triton.sh"
 
     def version(self) -> str:
         """Of the wheel that has the server, of its client, and of what computes in it."""
