@@ -25,6 +25,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def natural(text: str) -> int:
+    """A whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number from 0")
+    return int(text)
+
+
 def size(text: str) -> tuple[int, int]:
     """Height and width in pixels: ``192`` or ``192x256``."""
     height, _, width = text.lower().partition("x")

@@ -17,9 +17,13 @@ from .errors import (
 )
 from .onnx_file import default_preprocessing, problem_of_name, to_onnx
 from .prediction import prediction_graph
+from .triton.config import TritonSettings
+from .triton.repository import LISTED as REPOSITORY_FILE
+from .triton.repository import model_names, write_repository
 from .weights import WEIGHTS, weights_stored_as
 
 __all__ = [
+    "REPOSITORY_FILE",
     "WEIGHTS",
     "ArchiveError",
     "Card",
@@ -29,6 +33,7 @@ __all__ = [
     "MissingDependencyError",
     "Parity",
     "Preprocessing",
+    "TritonSettings",
     "VerificationError",
     "check_contract",
     "check_name",
@@ -36,10 +41,12 @@ __all__ = [
     "convert",
     "default_preprocessing",
     "load_session",
+    "model_names",
     "prediction_graph",
     "problem_of_name",
     "require",
     "to_archive",
     "to_onnx",
     "weights_stored_as",
+    "write_repository",
 ]

@@ -71,6 +71,11 @@ def refusal(status: int, message: str) -> Answer:
 
 def error_answer(error: Exception) -> Answer:
     """The answer to a request that failed: the reason where it is the caller's, else a plain 500."""
+    return refusal(*status_and_reason(error))
+
+
+def status_and_reason(error: Exception) -> tuple[int, str]:
+    """An HTTP status, and what a caller may know of why a request failed."""
     if isinstance(error, RequestError):
-        return refusal(error.status, str(error))
-    return refusal(500, "The model failed on this request; see the server's log.")
+        return error.status, str(error)
+    return 500, "The model failed on this request; see the server's log."

@@ -8,15 +8,25 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnxruntime
 
 from .answer import Array
-from .card import read_card
+from .card import Card, read_card
 from .errors import CardError, RequestError
 
 log = logging.getLogger(__name__)
+
+
+class Runnable(Protocol):
+    """A graph that the service can ask, wherever it runs; :class:`Graph` runs in this process."""
+
+    card: Card
+
+    def run(self, names: Sequence[str], feeds: Mapping[str, Array], deadline: float) -> list[Array]:
+        """See :meth:`Graph.run`."""
 
 
 class Graph:

@@ -16,7 +16,7 @@ from PIL import Image
 from .answer import Answer, Array, Result, error_answer
 from .card import Card
 from .errors import CardError, RequestError
-from .graph import Graph, time_is_up
+from .graph import Graph, Runnable, time_is_up
 from .images.photo import crop, decode, to_input, to_picture
 from .images.planes import read_planes
 from .limits import Limits
@@ -41,8 +41,9 @@ class ExplanationService:
     """Runs explanation graphs of one classifier, and its prediction graph where one is at hand.
 
     Args:
-        explanations: .onnx files made by smoothserve, each of another method, the default first; requests
-            call a method by the name in its file's card. May be empty if there is a prediction graph.
+        explanations: .onnx files made by smoothserve, or graphs that run elsewhere, each of another method,
+            the default first; requests call a method by the name in its card. May be empty if there is a
+            prediction graph.
         prediction: path of the plain prediction graph; without it, predictions run the default
             explanation graph.
         threads: of each ONNX Runtime session; None leaves the choice to it.
@@ -58,7 +59,7 @@ class ExplanationService:
 
     def __init__(
         self,
-        explanations: Sequence[Path],
+        explanations: Sequence[Path | Runnable],
         prediction: Path | None = None,
         *,
         threads: int | None = None,
@@ -67,13 +68,13 @@ class ExplanationService:
         name: str = "model",
         elsewhere: Sequence[str] = (),
     ) -> None:
-        self._explanations: dict[str, Graph] = {}
-        for path in explanations:
-            graph = Graph(path, threads, device)
+        self._explanations: dict[str, Runnable] = {}
+        for given in explanations:
+            graph = Graph(given, threads, device) if isinstance(given, Path) else given
             method = graph.card.method_name
             if method in self._explanations:
                 raise CardError(
-                    f"{path} explains with {method}, as another file does; give one file for each method."
+                    f"{given} explains with {method}, as another file does; give one file for each method."
                 )
             self._explanations[method] = graph
         self._prediction = Graph(prediction, threads, device) if prediction else None
@@ -123,15 +124,9 @@ class ExplanationService:
         return [results[number] for number in range(len(questions))]
 
     def _write(self, request: Request, results: Sequence[Result | Exception], meter: Meter) -> Answer:
-        good: list[Result] = []
-        for index, result in enumerate(results):
-            if not isinstance(result, Result):
-                if isinstance(result, RequestError) and len(results) > 1:
-                    result = RequestError(f"Instance {index}: {result}", result.status)
-                return _failure(result, meter)
-            good.append(result)
         try:
-            _check_pictures(request, good, 4 * self.offer.limits.side**2)
+            good = all_good(results)
+            check_pictures(request.questions, good, self.offer.limits)
             with meter.timer("encode"):
                 answer = request.protocol.write(request, good, self.offer)
             _check_size(answer, self.offer.limits.response_bytes)
@@ -221,11 +216,27 @@ def _result(logits: Array, heatmaps: dict[int, Array], item: _Prepared, card: Ca
     return Result(scores(logits, card), heatmaps, item.picture, card)
 
 
-def _check_pictures(request: Request, results: Sequence[Result], limit: int) -> None:
-    """Pictures cost about a second per million pixels to make."""
+def all_good(results: Sequence[Result | Exception]) -> list[Result]:
+    """All results of a request; if some questions failed, it raises why the first one did."""
+    good: list[Result] = []
+    for index, result in enumerate(results):
+        if isinstance(result, RequestError) and len(results) > 1:
+            raise RequestError(f"Instance {index}: {result}", result.status)
+        if isinstance(result, Exception):
+            raise result
+        good.append(result)
+    return good
+
+
+def check_pictures(questions: Sequence[Question], results: Sequence[Result], limits: Limits) -> None:
+    """Raise RequestError (422) if the pictures of a request would take too long to make.
+
+    They cost about a second per million pixels.
+    """
+    limit = 4 * limits.side**2
     pixels = sum(
         len(result.heatmaps) * result.picture.width * result.picture.height
-        for question, result in zip(request.questions, results, strict=True)
+        for question, result in zip(questions, results, strict=True)
         if question.wants_picture
     )
     if pixels > limit:

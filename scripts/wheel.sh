@@ -41,6 +41,8 @@ if [ -d "$root/clients/web/node_modules" ]; then # scripts/web.sh
   "$work/venv/bin/smoothserve" web m.onnx -o site --ort "$root/clients/web/node_modules/onnxruntime-web"
   test -s site/index.html && test -s site/smoothserve/worker.js && test -s site/models/m.onnx
 fi
+"$work/venv/bin/smoothserve" triton m.onnx -o repository
+test -s repository/m/1/model.onnx && test -s repository/m_photo/1/smoothserve/handlers/triton/model.py
 "$work/venv/bin/python" -c 'import importlib.metadata as m; assert m.version("smoothserve"); import smoothserve.handlers.torchserve.handler'
 test -s overlay.png
 if "$work/venv/bin/smoothserve" archive m.onnx name 2>err.txt; then exit 1; fi

@@ -83,6 +83,7 @@ _SLOW = {
     "gradient_onnx",
     "server",
     "production",
+    "triton",
     "cpp",
     "sanitized",
 }  # fixtures that export a network, start a server or compile
@@ -96,4 +97,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         if item.path.name != "test_zoo.py":
             group = "server" if item.path.name in _ONE_SERVER else item.path.name
+            if item.path.parent.name == "triton":
+                group = "triton"
             item.add_marker(pytest.mark.xdist_group(group))

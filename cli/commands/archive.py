@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from dataclasses import fields
 from pathlib import Path
-
-from smoothserve.handlers.errors import CardError
-from smoothserve.handlers.limits import Limits
 
 from ..arguments import positive
 from ..errors import UsageError
 from ..exporting import add_export_options, export_files, given_export_flags
+from ..limit_option import add_limit_option
 from ..method_options import MethodOptions
 from ..models import HELP as MODEL_HELP
 from ..progress import note, step
@@ -66,23 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of each ONNX Runtime session (default: as many as cores)",
     )
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
-    group.add_argument(
-        "--limit", action="append", default=[], type=_limit, metavar="NAME=VALUE",
-        help="bound requests (repeatable): "
-        + ", ".join(f"{field.name} (default {field.default})" for field in fields(Limits)),
-    )  # fmt: skip
+    add_limit_option(group)
     add_export_options(parser)
-
-
-def _limit(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    try:
-        number = float(value)
-        limit = name, int(number) if number.is_integer() else number
-        Limits.from_settings(dict([limit]))
-    except (ValueError, CardError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected NAME=NUMBER: {error}") from error
-    return limit
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from smoothserve.handlers.card import Card
 
-from ..errors import UsageError
+from ..folders import check_folder, replacing
 
 LISTED = "models.json"  # what the page reads first; a folder that has it was made here
 _HEADERS = """\
@@ -45,13 +44,7 @@ class SiteModel:
 
 def check_output(output: Path) -> None:
     """Raise UsageError if ``output`` is something that a site must not replace."""
-    if output.is_symlink() or (output.exists() and not output.is_dir()):
-        raise UsageError(f"{output} is no folder; give the name of one, which is made or replaced.")
-    if output.is_dir() and any(output.iterdir()) and not (output / LISTED).is_file():
-        raise UsageError(
-            f"{output} is a folder that 'smoothserve web' did not make (it has no {LISTED}), so it is not "
-            "replaced. Give another name, or delete it."
-        )
+    check_folder(output, "smoothserve web", LISTED)
 
 
 def write_site(models: Sequence[SiteModel], runtime: Mapping[str, Path], output: Path) -> None:
@@ -63,18 +56,8 @@ def write_site(models: Sequence[SiteModel], runtime: Mapping[str, Path], output:
         output: see :func:`check_output`.
     """
     check_output(output)
-    output = output.absolute()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    draft = output.with_name(f".{output.name}.{os.getpid()}")
-    old = output.with_name(f".{output.name}.{os.getpid()}.old")
-    try:
+    with replacing(output) as draft:
         _fill(draft, models, runtime)
-        if output.exists():
-            output.rename(old)
-        draft.rename(output)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _fill(folder: Path, models: Sequence[SiteModel], runtime: Mapping[str, Path]) -> None:

@@ -14,13 +14,19 @@ from ..images.picture import enlarge, grey_png, overlay, to_png
 from .question import Question
 
 
-def as_json(question: Question, result: Result) -> dict[str, Any]:
-    """Classes, and for an explanation its heatmaps; a heatmap is a grey PNG, with ``array`` also float16."""
+def as_json(question: Question, result: Result, pictures: bool = True) -> dict[str, Any]:
+    """Classes, and for an explanation its heatmaps; a heatmap is a grey PNG, with ``array`` also float16.
+
+    Args:
+        question: that was asked.
+        result: its result.
+        pictures: whether to put the heatmaps' values in, or only their shape.
+    """
     predictions = result.top(question.top_k)
     if not question.explain:
         return {"predictions": predictions}
     explanations = [
-        {**result.describe_class(index), "heatmap": _heatmap(question, heat, result.card.signed)}
+        {**result.describe_class(index), "heatmap": _heatmap(question, heat, result.card.signed, pictures)}
         for index, heat in result.heatmaps.items()
     ]
     return {
@@ -49,12 +55,11 @@ def as_file(question: Question, result: Result) -> tuple[str, bytes]:
     return "image/png", to_png(Image.fromarray(joined))
 
 
-def _heatmap(question: Question, heat: Array, signed: bool) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "shape": list(heat.shape),
-        "signed": signed,
-        "png": base64.b64encode(grey_png(heat)).decode(),
-    }
+def _heatmap(question: Question, heat: Array, signed: bool, pictures: bool) -> dict[str, Any]:
+    body: dict[str, Any] = {"shape": list(heat.shape), "signed": signed}
+    if not pictures:
+        return body
+    body["png"] = base64.b64encode(grey_png(heat)).decode()
     if question.array:
         body["float16"] = base64.b64encode(heat.astype("<f2").tobytes()).decode()
     return body

@@ -96,7 +96,7 @@ def test_debug_shows_why_rewrites_did_not_apply(
     assert any(" leaves " in line and line.endswith("where steps are exact") for line in reasons)
 
 
-@pytest.mark.parametrize("command", ["export", "explain", "archive", "verify", "completion"])
+@pytest.mark.parametrize("command", ["export", "explain", "archive", "triton", "verify", "completion"])
 def test_help_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

@@ -54,7 +54,7 @@ def test_the_first_screen_has_what_a_newcomer_needs() -> None:
     assert max(len(line) for line in lines if not line.startswith("|")) <= 120
 
 
-@pytest.mark.parametrize("script", ["archive.sh", "serve.sh", "docs.sh", "benchmark.sh"])
+@pytest.mark.parametrize("script", ["archive.sh", "serve.sh", "triton.sh", "docs.sh", "benchmark.sh"])
 def test_scripts_explain_themselves(script: str) -> None:
     done = subprocess.run([ROOT / "scripts" / script, "--help"], capture_output=True, text=True)
     assert done.returncode == 0

@@ -1,0 +1,45 @@
+"""Whole folders as results: written aside, then renamed, so that a failure leaves the old one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import UsageError
+
+
+def check_folder(output: Path, command: str, listed: str) -> None:
+    """Raise UsageError if ``output`` is something that must not be replaced.
+
+    Args:
+        output: a folder that ``command`` made, an empty one, or nothing.
+        command: as one types it.
+        listed: a file that every folder has that the command made.
+    """
+    if output.is_symlink() or (output.exists() and not output.is_dir()):
+        raise UsageError(f"{output} is no folder; give the name of one, which is made or replaced.")
+    if output.is_dir() and any(output.iterdir()) and not (output / listed).is_file():
+        raise UsageError(
+            f"{output} is a folder that {command!r} did not make (it has no {listed}), so it is not "
+            "replaced. Give another name, or delete it."
+        )
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """A name for a new folder beside ``output``, which takes its place at the end of the block."""
+    output = output.absolute()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    draft = output.with_name(f".{output.name}.{os.getpid()}")
+    old = output.with_name(f".{output.name}.{os.getpid()}.old")
+    try:
+        yield draft
+        if output.exists():
+            output.rename(old)
+        draft.rename(output)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

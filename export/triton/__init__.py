@@ -1,0 +1,1 @@
+"""Explanation files -> what Triton serves: a model repository."""

@@ -1,0 +1,1 @@
+"""A real Triton, with the model repositories that the command makes."""
