@@ -19,8 +19,17 @@ from .javascript import Node, WebAssembly, WebGPU
 from .python import Python
 from .runtime import FLOAT32, Answer, Runtime
 from .torchserve import TorchServe
+from .triton import Triton
 
-RUNTIMES: tuple[Runtime, ...] = (Python(), Cpp(), Node(), WebAssembly(), WebGPU(), TorchServe())
+RUNTIMES: tuple[Runtime, ...] = (
+    Python(),
+    Cpp(),
+    Node(),
+    WebAssembly(),
+    WebGPU(),
+    TorchServe(),
+    Triton(),
+)
 _KINDS = {"PNG": True, "JPEG": False}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,9 @@ import numpy.typing as npt
 from smoothserve.export import TritonSettings, write_repository
 
 from tests.triton.server import PYTHON, about
-from tests.triton.server import Triton as Server
+from tests.triton.server import Triton as Process
+
+from .runtime import Server
 
 _PROTOCOLS = {"Triton, HTTP": "http", "Triton, gRPC": "grpc"}
 _VERSIONS = """
@@ -33,7 +34,7 @@ class Serving:
         model: on it, that takes photos.
     """
 
-    def __init__(self, server: Server, model: str) -> None:
+    def __init__(self, server: Process, model: str) -> None:
         self._server, self._model = server, model
 
     def answer(
@@ -52,13 +53,7 @@ class Serving:
         return {"class_index": said["class"], **said}, found["heatmap"][0]
 
 
-class Triton:
-    """The runtime, and what it is called in tables.
-
-    Attributes:
-        names: of its rows.
-    """
-
+class Triton(Server):
     names = tuple(_PROTOCOLS)
 
     def missing(self) -> str | None:
@@ -71,11 +66,9 @@ class Triton:
         return done.stdout.strip()
 
     @contextmanager
-    def serving(self, model: Path) -> Iterator[Serving]:
-        """A server of an exported file, which is stopped at the end."""
-        with tempfile.TemporaryDirectory() as folder:
-            repository = Path(folder) / "repository"
-            write_repository([model], repository, TritonSettings())
-            (photos,) = repository.glob("*_photo")
-            with Server(repository) as server:
-                yield Serving(server, photos.name)
+    def serving(self, model: Path, work: Path) -> Iterator[Serving]:
+        repository = work / "repository"
+        write_repository([model], repository, TritonSettings())
+        (photos,) = repository.glob("*_photo")
+        with Process(repository) as server:
+            yield Serving(server, photos.name)
