@@ -1,5 +1,5 @@
 """The subcommands, in the order in which a newcomer needs them."""
 
-from . import archive, completion, explain, export, verify, web
+from . import archive, completion, explain, export, serve, verify, web
 
-COMMANDS = (export, explain, archive, web, verify, completion)
+COMMANDS = (export, explain, archive, serve, web, verify, completion)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from smoothserve.handlers.errors import CardError
 
-from .arguments import GRPC_PORT, HOST, MODELS, PORT, add_arguments, add_store
+from .arguments import GRPC_PORT, HOST, MODELS, PORT, add_server_options, add_store
 
 _DESCRIPTION = """\
 Serve models by KServe's protocols v1 and v2, over REST and gRPC, until interrupted. Needs kserve and
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="see below")
     add_store(parser)
-    add_arguments(parser)
+    add_server_options(parser)
     arguments = parser.parse_args(argv)
     try:
         _serve(arguments)
@@ -56,9 +56,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     grpc_port = arguments.grpc_port or GRPC_PORT
     for each in (port, grpc_port):
         check_free(host, each)
-    settings = Settings(
-        arguments.store, arguments.batch_size, arguments.max_batch_delay, arguments.threads
-    )
+    settings = Settings(arguments.store, arguments.batch_size, arguments.max_batch_delay, arguments.threads)
     server = Server(host, port, grpc_port)
     logging.getLogger("smoothserve").addHandler(logging.StreamHandler())
     with tempfile.TemporaryDirectory(prefix="smoothserve-") as scratch:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-
 
 MODELS = """\
 a MODEL is one of:
@@ -17,12 +17,12 @@ a MODEL is one of:
 HOST, PORT, GRPC_PORT = "127.0.0.1", 8080, 8081
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_server_options(parser: argparse.ArgumentParser) -> None:
     """Where to listen, and how to run. What is left out is None."""
     group = parser.add_argument_group("KServe's server")
     group.add_argument(
         "--host", metavar="ADDRESS",
-        help=f"listen there; 0.0.0.0 is every interface, for containers (default: {HOST}, this machine alone)",
+        help=f"listen there; 0.0.0.0: every interface, for containers (default: {HOST}, this machine alone)",
     )  # fmt: skip
     group.add_argument("--port", type=_port, metavar="N", help=f"of REST (default {PORT})")
     group.add_argument("--grpc-port", type=_port, metavar="N", help=f"of gRPC (default {GRPC_PORT})")
@@ -62,7 +62,7 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _whole(low: int):
+def _whole(low: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not text.isdecimal() or int(text) < low:
             raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number from {low}")

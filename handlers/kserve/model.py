@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from .refusal import Refusal
 from .served import Served
 from .wire import chosen, fields_of_grpc, fields_of_json, infer_response, wanted
 
+log = logging.getLogger(__name__)
 JOBS = 64  # requests of a model at once; each may hold a photo of body_bytes
 
 
@@ -75,9 +77,7 @@ class ExplanationModel(Model):
             answer = await self._answer(payload, {}, explain=False)
             return await asyncio.to_thread(infer_response, answer, payload)
 
-    async def explain(
-        self, payload: tuple[bytes, str], headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    async def explain(self, payload: tuple[bytes, str], headers: Mapping[str, str] | None = None) -> Answer:
         """The same at an endpoint for explanations."""
         return await self._answer(payload, headers, explain=True)
 
@@ -127,6 +127,7 @@ class ExplanationModel(Model):
         answers = self._service.answer(requests, meter)
         meter.finish(len(requests))
         report(meter, self.name)
+        log.info("batch of %d answered: %s", len(requests), [answer.status for answer in answers])
         return answers
 
     def _count_refusal(self, answer: Answer) -> None:

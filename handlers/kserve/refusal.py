@@ -11,6 +11,7 @@ from smoothserve.handlers.answer import Answer
 _CODES = {
     400: StatusCode.INVALID_ARGUMENT,
     403: StatusCode.PERMISSION_DENIED,
+    404: StatusCode.NOT_FOUND,
     413: StatusCode.RESOURCE_EXHAUSTED,
     422: StatusCode.OUT_OF_RANGE,
     500: StatusCode.INTERNAL,

@@ -52,6 +52,10 @@ class _Endpoints:
     def __init__(self, dataplane: DataPlane) -> None:
         self._dataplane = dataplane
 
+    @property
+    def _names(self) -> list[str]:
+        return list(self._dataplane.model_registry.get_models())
+
     async def predict_v1(self, name: str, request: Request) -> Response:
         return await self._answer(self._dataplane.infer, name, request, "instances")
 
@@ -65,7 +69,9 @@ class _Endpoints:
         return await self._answer(self._dataplane.explain, name, request, "inputs")
 
     async def _answer(self, verb: Any, name: str, request: Request, member: str) -> Response:
-        model = self._dataplane.get_model_from_registry(name)
+        model = self._dataplane.model_registry.get_model(name)
+        if model is None:
+            raise Refusal(404, f"There is no model {name[:80]!r}; there are: {', '.join(self._names)}.")
         with model.place():
             body = await _body(request, model.body_limit)
             answer, _ = await verb(name, (body, member), dict(request.headers))

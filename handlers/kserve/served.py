@@ -56,8 +56,8 @@ def load(given: str, settings: Settings, scratch: Path) -> Served:
         scratch: an empty folder for an archive's files; they must stay while the model is served.
 
     Raises:
-        CardError: there is no such file, or it is none of smoothserve's; or this machine does not compute what
-            the archive was packed with.
+        CardError: there is no such file, or it is none of smoothserve's; or this machine does not compute
+            what the archive was packed with.
     """
     name, path = _name_and_path(given, settings.store)
     served = (_from_archive if path.suffix == ".mar" else _from_file)(name, path, settings, scratch)

@@ -227,9 +227,7 @@ OPTIONS = {
         lambda offer: OUTPUTS,
         "json; heatmap (grey PNG); overlay (colour PNG over the photo); array (.npy)",
     ),
-    "array": Option(
-        _truth("array"), "also put the heatmap into the JSON as base64 of little-endian numbers"
-    ),
+    "array": Option(_truth("array"), "also put the heatmap into the JSON as base64 of little-endian numbers"),
     "precision": _one_of(
         "precision", lambda offer: PRECISIONS, "of a heatmap that is sent as numbers (default float16)"
     ),
