@@ -58,7 +58,9 @@ def _serve(arguments: argparse.Namespace) -> None:
         check_free(host, each)
     settings = Settings(arguments.store, arguments.batch_size, arguments.max_batch_delay, arguments.threads)
     server = Server(host, port, grpc_port)
-    logging.getLogger("smoothserve").addHandler(logging.StreamHandler())
+    log = logging.getLogger("smoothserve")
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
     with tempfile.TemporaryDirectory(prefix="smoothserve-") as scratch:
         models = []
         for number, given in enumerate(arguments.models):

@@ -15,9 +15,7 @@ from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.protocols.options import TRUE, Offer, read_parameters
 
 EXPLAINED = ("heatmap", "overlay", "array")  # tensors of an explanation; a prediction has none of them
-_TEXT = re.compile(
-    rb"[\w+/=:;,.\s-]*"
-)  # of the head of base64, with or without "data:...", and of no picture
+_TEXT = re.compile(rb"[\w+/=:;,.\s-]*")  # matches the head of base64 and of labels, and of no picture
 
 
 def fields_of_json(body: bytes, member: str) -> dict[str, Any]:

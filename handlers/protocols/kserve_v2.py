@@ -93,7 +93,7 @@ def _own_options(tensors: Mapping[str, Mapping[str, Any]], index: int, count: in
 
 
 def _photos(tensor: Mapping[str, Any], offer: Offer) -> list[Any]:
-    """The images of a tensor: files or base64 of them in BYTES, or FP32 ``[n, C, H, W]`` preprocessed by the caller."""
+    """The images: BYTES (base64, or files), or FP32 ``[n, C, H, W]`` preprocessed by the caller."""
     data, kind = tensor.get("data"), tensor.get("datatype")
     if not isinstance(data, list) or not data:
         raise RequestError(

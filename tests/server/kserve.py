@@ -1,4 +1,4 @@
-"""A real KServe ModelServer on free loopback ports, in an environment of its own, and always stopped again."""
+"""A real KServe ModelServer on free loopback ports, in its own environment, and always stopped again."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class KServe:
         command: Sequence[str] = COMMAND,
     ) -> None:
         self.port, self.grpc = free_ports(2)
-        self.name = Path(models[0]).stem.partition("=")[0]
+        self.name = models[0].partition("=")[0] if "=" in models[0] else Path(models[0]).stem
         self._log = folder / "kserve.log"
         ports = ("--port", str(self.port), "--grpc-port", str(self.grpc))
         self._command = [*command, *models, *ports, *options]
@@ -98,15 +98,9 @@ class KServe:
         )
         return self._ask(request, timeout=60)
 
-    def infer(
-        self,
-        tensors: Sequence[Tensor],
-        parameters: dict[str, Any],
-        raw: bool = True,
-        model: str | None = None,
-    ) -> dict[str, Any]:
-        """The answer over gRPC, as it is in JSON."""
-        return infer(self.grpc, model or self.name, tensors, parameters, raw)
+    def infer(self, tensors: Sequence[Tensor], parameters: dict[str, Any], **settings: Any) -> dict[str, Any]:
+        """The answer over gRPC, as it is in JSON; settings as of :mod:`tests.server.open_inference`."""
+        return infer(self.grpc, self.name, tensors, parameters, **settings)
 
     def explain_v1(self, photo: bytes, target: int | None) -> tuple[dict[str, Any], Heatmap]:
         """What is said of the class, and its heatmap, over REST by KServe v1."""

@@ -1,4 +1,4 @@
-"""The open inference protocol's gRPC call, with messages described by hand: a client of the wire, not of a package."""
+"""The open inference protocol's gRPC call, with messages described by hand: it needs no server's package."""
 
 from __future__ import annotations
 
