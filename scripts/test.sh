@@ -29,6 +29,7 @@ if [ "${1:-}" = --quick ]; then
 fi
 scripts/java.sh
 scripts/web.sh
+scripts/kserve.sh
 if [ "${1:-}" = --full ]; then
   export SMOOTHSERVE_FULL=1
   shift

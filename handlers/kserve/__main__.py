@@ -11,7 +11,9 @@ from pathlib import Path
 
 from smoothserve.handlers.errors import CardError
 
+from .address import check_free
 from .arguments import GRPC_PORT, HOST, MODELS, PORT, add_server_options, add_store
+from .served import Settings, find, load
 
 _DESCRIPTION = """\
 Serve models by KServe's protocols v1 and v2, over REST and gRPC, until interrupted. Needs kserve and
@@ -40,38 +42,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    del sys.argv[1:]  # KServe reads it, too, when it is imported
-    try:
-        import kserve  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise CardError(
-            f"kserve cannot be imported ({error}): pip install 'smoothserve[cpu,kserve]', or in a checkout "
-            "scripts/kserve.sh"
-        ) from error
-    from .model import ExplanationModel
-    from .served import Settings, load
-    from .server import Server, check_free
-
+    found = find(arguments.models, arguments.store)
     host, port = arguments.host or HOST, arguments.port or PORT
     grpc_port = arguments.grpc_port or GRPC_PORT
     for each in (port, grpc_port):
         check_free(host, each)
-    settings = Settings(arguments.store, arguments.batch_size, arguments.max_batch_delay, arguments.threads)
-    server = Server(host, port, grpc_port)
+    del sys.argv[1:]  # KServe reads it, too, when it is imported
+    try:
+        from .model import ExplanationModel
+        from .server import Server
+    except ModuleNotFoundError as error:
+        raise CardError(
+            f"{error}: pip install 'smoothserve[cpu,kserve]', or in a checkout scripts/kserve.sh"
+        ) from error
+    settings = Settings(arguments.batch_size, arguments.max_batch_delay, arguments.threads)
+    server = Server(host, port, grpc_port)  # it sets KServe's log up
     log = logging.getLogger("smoothserve")
     log.addHandler(logging.StreamHandler())
     log.setLevel(logging.INFO)
     with tempfile.TemporaryDirectory(prefix="smoothserve-") as scratch:
         models = []
-        for number, given in enumerate(arguments.models):
-            folder = Path(scratch) / str(number)
-            folder.mkdir()
-            served = load(given, settings, folder)
-            if served.name in [model.name for model in models]:
-                raise CardError(f"Two models are called {served.name}; give one another name: OTHER=PATH.")
+        for name, path in found.items():
+            served = load(name, path, settings, Path(scratch) / name)
             models.append(ExplanationModel(served))
-            sys.stderr.write(f"{served.name} is ready: {', '.join(served.service.methods)}\n")
-        sys.stderr.write(f"serving on {host}: REST at port {port}, gRPC at {grpc_port} (Ctrl-C ends)\n")
+            log.info("%s is ready: %s", name, ", ".join(served.service.methods))
+        log.info("serving on %s: REST at port %d, gRPC at %d (Ctrl-C ends)", host, port, grpc_port)
         server.start(models)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -122,7 +122,7 @@ class ExplanationModel(Model):
             explain = explain or asked
         return read_request(fields, headers, explain, self._service.offer), names
 
-    def _run(self, requests: list[Request]) -> list[Answer]:
+    def _run(self, requests: Sequence[Request]) -> list[Answer]:
         meter = Meter()
         answers = self._service.answer(requests, meter)
         meter.finish(len(requests))

@@ -29,7 +29,7 @@ class Refusal(GrpcException):
     """
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(_CODES.get(status, StatusCode.UNKNOWN), message)
+        super().__init__(message, _CODES.get(status, StatusCode.UNKNOWN))
         self.status, self.message = status, message
 
     @classmethod

@@ -11,6 +11,8 @@ from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
 from kserve.protocol.grpc.server import GRPCServer
 from kserve.protocol.grpc.servicer import InferenceServicer
 
+from .address import address
+
 
 class GrpcServer(GRPCServer):
     """KServe's, at one address, with a limit of our own for messages, and not a line of log for each call."""
@@ -34,8 +36,3 @@ class GrpcServer(GRPCServer):
         self._server.add_insecure_port(address(self._host, self._port))
         await self._server.start()
         await self._server.wait_for_termination()
-
-
-def address(host: str, port: int) -> str:
-    """``127.0.0.1:8081``, ``[::1]:8081``"""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from smoothserve.handlers.errors import CardError
 from smoothserve.handlers.limits import Limits
 from smoothserve.handlers.service import ExplanationService
 
-log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-.]*")
 
 
@@ -41,25 +39,43 @@ class Served:
 class Settings:
     """What the command line says of all models; None: what the archive says, or the default."""
 
-    store: Path
     batch_size: int | None = None
     max_batch_delay: int | None = None
     threads: int | None = None
 
 
-def load(given: str, settings: Settings, scratch: Path) -> Served:
+def find(given: Sequence[str], store: Path) -> dict[str, Path]:
+    """Names of models, and their files.
+
+    Args:
+        given: each a ``NAME``, a path that ends in .mar or .onnx, or ``NAME=PATH``.
+        store: where archives are that are given by name.
+
+    Raises:
+        CardError: there is no such file, a name is none for a model, or two are the same.
+    """
+    found: dict[str, Path] = {}
+    for name, path in (_name_and_path(each, store) for each in given):
+        if name in found:
+            raise CardError(f"Two models are called {name}; give one another name: OTHER={path}")
+        found[name] = path
+    return found
+
+
+def load(name: str, path: Path, settings: Settings, scratch: Path) -> Served:
     """A model, checked and warm.
 
     Args:
-        given: ``NAME``, a path that ends in .mar or .onnx, or ``NAME=PATH``.
+        name: on the server.
+        path: of its archive or .onnx file.
         settings: of the command line.
-        scratch: an empty folder for an archive's files; they must stay while the model is served.
+        scratch: a folder for an archive's files, made here; they must stay while the model is served.
 
     Raises:
-        CardError: there is no such file, or it is none of smoothserve's; or this machine does not compute
-            what the archive was packed with.
+        CardError: the file is none of smoothserve's, or this machine does not compute what the archive was
+            packed with.
     """
-    name, path = _name_and_path(given, settings.store)
+    scratch.mkdir()
     served = (_from_archive if path.suffix == ".mar" else _from_file)(name, path, settings, scratch)
     selfcheck.warm_up(served.service)
     return served

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Sequence
 
 from kserve import ModelServer
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
-from smoothserve.handlers.errors import CardError
 
 from .model import ExplanationModel
 from .refusal import Refusal
 from .rest import RestServer
-from .rpc import GrpcServer, address
+from .rpc import GrpcServer
 
 _APP = "kserve.model_server:app"
 _GRACE = 30  # s, for requests that are being answered when the server is told to stop
@@ -66,17 +64,3 @@ class _ClosedRepository(ModelRepositoryExtension):
 
     async def unload(self, model_name: str) -> None:
         raise Refusal(403, "Models come from the command line; none is unloaded over the network.")
-
-
-def check_free(host: str, port: int) -> None:
-    """Raise CardError unless the address can be listened on, before minutes of loading."""
-    try:
-        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(where)
-    except OSError as error:
-        raise CardError(
-            f"{address(host, port)} cannot be listened on: {error}. Stop what runs there, or give another "
-            "--host, --port or --grpc-port."
-        ) from error

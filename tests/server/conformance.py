@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
+from smoothserve.handlers.answer import Answer
 from smoothserve.handlers.images.photo import crop, decode, to_input
 from smoothserve.handlers.protocols import read_request
 from smoothserve.handlers.service import ExplanationService
@@ -136,15 +137,17 @@ def kserve_cases(photos: dict[str, Path], service: ExplanationService) -> list[C
         case = as_json(f"{v1}:{verb}", {"instances": [text]})
         found.append(Case(f"{kind} {name}", case.ask, case.fields, case.explain, judged(name, kind)))
     tensor = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [cat]}
-    for options in OPTIONS:
-        found.append(as_json(f"{v1}:explain", {"instances": [cat], "parameters": options}))
-        found.append(as_json(f"{v2}/explain", {"inputs": [tensor], "parameters": options}))
+    for number, options in enumerate(OPTIONS):
+        path, body = [(f"{v1}:explain", {"instances": [cat]}), (f"{v2}/explain", {"inputs": [tensor]})][
+            number % 2
+        ]
+        found.append(as_json(path, {**body, "parameters": options}))
     preprocessing = service.offer.card.preprocessing
     array = to_input(crop(decode(sent["chelsea", "jpeg"]), preprocessing), preprocessing)
     floats = {"name": "image", "shape": [1, 3, 224, 224], "datatype": "FP32", "data": array.ravel().tolist()}
     pair = {**tensor, "shape": [2], "data": [cat, cup]}
     aim = {"name": "target", "shape": [2], "datatype": "INT64", "data": [285, -1]}
-    return found + [
+    found += [
         as_json(f"{v1}:predict", {"instances": [{"data": cat}, {"data": cat, "top_k": 2}]}),
         as_json(f"{v1}:explain", {"instances": [{"data": cat}, {"data": cat, "target": 967}]}),
         as_json(f"{v1}:explain", {"instances": [{"data": cup}], "parameters": {"output": "overlay"}}),
@@ -153,24 +156,28 @@ def kserve_cases(photos: dict[str, Path], service: ExplanationService) -> list[C
         as_json(f"{v2}/explain", {"inputs": [pair, aim], "parameters": {"output": "overlay"}}),
         as_json(f"{v2}/explain", {"inputs": [pair]}),
     ]
+    return found
 
 
-def check(server: Server, service: ExplanationService, cases: Sequence[Case]) -> None:
-    """Ask all of it in bursts that the server mixes into batches; every single answer must be right."""
-    assert len(cases) >= 60
-    right = {}
-    for number, case in enumerate(cases):
+def answered(cases: Sequence[Case], service: ExplanationService) -> list[tuple[Case, Answer]]:
+    """Each with its right answer."""
+    found = []
+    for case in cases:
         (answer,) = service.answer([read_request(case.fields, {}, case.explain, service.offer)])
         assert answer.status == 200, (case.name, answer.body[:300])
-        right[number] = answer
-    shuffled = list(enumerate(cases))
-    random.Random(3).shuffle(shuffled)
+        found.append((case, answer))
+    return found
+
+
+def check(server: Server, cases: Sequence[tuple[Case, Answer]]) -> None:
+    """Ask all of it in bursts that the server mixes into batches; every single answer must be right."""
+    assert len(cases) >= 60
+    shuffled = random.Random(3).sample(cases, len(cases))
     before = len(server.batch_sizes())
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda item: item[1].ask(server), shuffled))
+        answers = list(pool.map(lambda item: item[0].ask(server), shuffled))
     wrong = []
-    for (number, case), (status, kind, body) in zip(shuffled, answers, strict=True):
-        wanted = right[number]
+    for (case, wanted), (status, kind, body) in zip(shuffled, answers, strict=True):
         if (status, kind) != (200, wanted.content_type):
             wrong.append(f"{case.name}: {status} {kind} {body[:200]!r}")
             continue

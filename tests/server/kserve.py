@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import signal
 import subprocess
@@ -57,11 +56,8 @@ class KServe:
         self._command = [*command, *models, *ports, *options]
 
     def __enter__(self) -> KServe:
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         with self._log.open("w") as log:
-            self.process = subprocess.Popen(
-                self._command, env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
-            )
+            self.process = subprocess.Popen(self._command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
         try:
             self._wait()
         except BaseException:

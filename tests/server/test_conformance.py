@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from smoothserve.handlers.answer import Answer
 from smoothserve.handlers.service import ExplanationService
 
 from tests.server.conformance import (
     OPTIONS,
     Case,
+    answered,
     as_json,
     check,
     judged,
@@ -35,12 +37,28 @@ def service(lite0_onnx: Path, gradient_onnx: Path) -> ExplanationService:
     return ExplanationService([lite0_onnx, gradient_onnx], name="lite0")
 
 
-def test_torchserve(server: TorchServe, service: ExplanationService, photos: dict[str, Path]) -> None:
-    check(server, service, kserve_cases(photos, service) + torchserve_cases(photos))
+@pytest.fixture(scope="module")
+def shared(service: ExplanationService, photos: dict[str, Path]) -> list[tuple[Case, Answer]]:
+    """What both servers are asked."""
+    return answered(kserve_cases(photos, service), service)
 
 
-def test_kserve(kserve: KServe, service: ExplanationService, photos: dict[str, Path]) -> None:
-    check(kserve, service, kserve_cases(photos, service) + open_inference_cases(photos))
+def test_torchserve(
+    server: TorchServe,
+    shared: list[tuple[Case, Answer]],
+    service: ExplanationService,
+    photos: dict[str, Path],
+) -> None:
+    check(server, shared + answered(torchserve_cases(photos), service))
+
+
+def test_kserve(
+    kserve: KServe,
+    shared: list[tuple[Case, Answer]],
+    service: ExplanationService,
+    photos: dict[str, Path],
+) -> None:
+    check(kserve, shared + answered(open_inference_cases(photos), service))
 
 
 def torchserve_cases(photos: dict[str, Path]) -> list[Case]:
@@ -60,7 +78,7 @@ def torchserve_cases(photos: dict[str, Path]) -> list[Case]:
         found.append(posted(f"headers {options}", EXPLAIN, cat, form, **headers))
         path = "/".join(f"{name}={value.replace(' ', '%20')}" for name, value in options.items())
         found.append(posted(f"url {path}", f"{EXPLAIN}/1.0/{path}", cat, form))
-    return found + [
+    found += [
         as_json(PREDICT, {"data": text}),
         as_json(EXPLAIN, {"data": text, "target": 285, "array": True}),
         as_json(EXPLAIN, {"image": {"b64": text}, "output": "overlay"}),
@@ -68,6 +86,7 @@ def torchserve_cases(photos: dict[str, Path]) -> list[Case]:
         over_grpc({"data": cat}, {"data": cat}),
         over_grpc({"data": cup, "explain": b"True", "array": b"1"}, {"data": cup, "array": b"1"}),
     ]
+    return found
 
 
 def as_form(name: str, path: str, form: dict[str, bytes]) -> Case:
@@ -83,12 +102,14 @@ def over_grpc(form: dict[str, bytes], fields: dict[str, Any]) -> Case:
 
 def open_inference_cases(photos: dict[str, Path]) -> list[Case]:
     """Over the gRPC of the open inference protocol: photos as files and as base64, raw tensors and not."""
-    cat, cup = (pictures(photos)[name, "jpeg"] for name in ("chelsea", "coffee"))
+    sent = pictures(photos)
+    cat, cup = sent["chelsea", "jpeg"], sent["coffee", "jpeg"]
     both = Tensor("image", "BYTES", [2], [cat, cup])
     text = Tensor("image", "BYTES", [1], [base64.b64encode(cup)])
     aims = Tensor("target", "INT64", [2], [285, -1])
     by_label = Tensor("target", "BYTES", [1], [b"Egyptian cat"])
     return [
+        *(over_open_inference([Tensor("image", "BYTES", [1], [photo])], {}) for photo in sent.values()),
         over_open_inference([both], {}),
         over_open_inference([both], {"top_k": 3}, raw=False),
         over_open_inference([both, aims], {"explain": True}),
