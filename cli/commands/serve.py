@@ -35,7 +35,7 @@ and then, of KServe's server:
   curl http://127.0.0.1:8080/v1/models/cats:explain -H 'Content-Type: application/json' \\
     -d "{\\"instances\\": [{\\"data\\": \\"$(base64 -w0 cat.jpg)\\"}]}"
 """
-_ROOT = Path(__file__).parents[2]  # of a checkout
+_ROOT = Path(__file__).resolve().parents[2]  # of a checkout
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
