@@ -16,10 +16,13 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+import smoothserve
 from PIL import Image
 
+from benchmarks.parity.kserve import KServe as Runtime
 from tests.conftest import needs_kserve
 from tests.golden.read import Case, cases
+from tests.handlers.tiny import unpack
 from tests.server.kserve import COMMAND, KServe
 from tests.server.open_inference import Tensor
 from tests.server.torchserve import ROOT, free_ports
@@ -280,6 +283,22 @@ def test_it_ends_when_it_is_told(tmp_path: Path, red: bytes) -> None:
         assert server.stop() == 0
         assert time.monotonic() - start < 15
     assert "Traceback" not in server.log()
+
+
+def test_a_file_is_served_as_the_table_of_parity_does(tmp_path: Path, red: bytes) -> None:
+    """One .onnx file; both ways to ask say the same, and what the file says by itself."""
+    needs_kserve()
+    runtime = Runtime()
+    assert runtime.missing() is None
+    assert runtime.version().startswith("kserve 0.21.")
+    file = unpack(tmp_path) / "explanation-smoothdiff.onnx"
+    local = smoothserve.load(file).explain(red, 2)
+    with runtime.serving(file) as serving:
+        for name in runtime.names:
+            said, heatmap = serving.answer(name, red, 2)
+            assert (said["class_index"], said["label"]) == (2, "blue")
+            assert said["probability"] == pytest.approx(local.value, abs=1e-5)
+            assert np.abs(heatmap - local.heatmap).max() <= 1e-5
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Every runtime on the golden photos: how far its answers are from Python's."""
