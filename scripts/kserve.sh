@@ -21,7 +21,7 @@ echo "kserve: installing kserve into .venv-kserve (500 MB) ..." >&2
   echo "kserve: could not create .venv-kserve; on Debian and Ubuntu: apt-get install python3-venv" >&2
   exit 1
 }
-.venv-kserve/bin/python -m pip install --quiet --disable-pip-version-check -r deploy/kserve/requirements.txt >&2
+.venv-kserve/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r deploy/kserve/requirements.txt >&2
 # The handlers, which stand at the top level, under their import name, as an archive and the container have them.
 mkdir -p .venv-kserve/view/smoothserve
 ln -sfn "$PWD/handlers" .venv-kserve/view/smoothserve/handlers

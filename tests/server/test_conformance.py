@@ -109,7 +109,7 @@ def open_inference_cases(photos: dict[str, Path]) -> list[Case]:
     aims = Tensor("target", "INT64", [2], [285, -1])
     by_label = Tensor("target", "BYTES", [1], [b"Egyptian cat"])
     return [
-        *(over_open_inference([Tensor("image", "BYTES", [1], [photo])], {}) for photo in sent.values()),
+        *(over_open_inference([Tensor("image", "BYTES", [1], [p])], {}) for p in list(sent.values())[::2]),
         over_open_inference([both], {}),
         over_open_inference([both], {"top_k": 3}, raw=False),
         over_open_inference([both, aims], {"explain": True}),
