@@ -105,7 +105,14 @@ _SLOW = {
     "cpp",
     "sanitized",
 }  # fixtures that export a network, start a server or compile
-_ONE_SERVER = ("test_server.py", "test_conformance.py", "test_hostile.py", "test_soak.py", "test_kserve.py")
+_ONE_SERVER = (
+    "test_server.py",
+    "test_conformance.py",
+    "test_hostile.py",
+    "test_soak.py",
+    "test_kserve.py",
+    "test_kserve_mistakes.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -48,6 +48,11 @@ class ExplanationModel(Model):
         """Bytes of the largest request: one image of the limit's size in base64, and what is around it."""
         return self._service.offer.limits.body_bytes * 4 // 3 + 1_000_000
 
+    @property
+    def patience(self) -> float:
+        """Seconds that a client has to send its request: it has a place meanwhile."""
+        return self._service.offer.limits.seconds
+
     @contextmanager
     def place(self) -> Iterator[None]:
         """One of the places for requests.

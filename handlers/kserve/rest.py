@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -10,6 +11,7 @@ from fastapi.responses import JSONResponse
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.rest.server import RESTServer
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from .refusal import Refusal
 
@@ -73,17 +75,24 @@ class _Endpoints:
         if model is None:
             raise Refusal(404, f"There is no model {name[:80]!r}; there are: {', '.join(self._names)}.")
         with model.place():
-            body = await _body(request, model.body_limit)
+            body = await _body(request, model.body_limit, model.patience)
             answer, _ = await verb(name, (body, member), dict(request.headers))
         return Response(answer.body, answer.status, dict(answer.headers), answer.content_type)
 
 
-async def _body(request: Request, limit: int) -> bytes:
+async def _body(request: Request, limit: int, seconds: float) -> bytes:
     """All of it, and no more than that in memory.
 
     Raises:
-        Refusal: 413, it is larger.
+        Refusal: 413, it is larger; 408, it does not come.
     """
+    try:
+        return await asyncio.wait_for(_received(request, limit), seconds)
+    except (asyncio.TimeoutError, ClientDisconnect):
+        raise Refusal(408, f"The request was not sent within {seconds:g} s.") from None
+
+
+async def _received(request: Request, limit: int) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)

@@ -30,6 +30,8 @@ def fields_of_json(body: bytes, member: str) -> dict[str, Any]:
         raise RequestError(f'The body is no JSON, expected an object with "{member}".') from None
     if not isinstance(fields, dict) or member not in fields:
         raise RequestError(f'The body is no JSON object with "{member}".')
+    if "instances" in fields and "inputs" in fields:
+        raise RequestError('The body has "instances" as of KServe v1 and "inputs" as of v2; leave one out.')
     return fields
 
 

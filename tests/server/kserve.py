@@ -23,6 +23,7 @@ from tests.server.torchserve import ROOT, free_ports
 
 PYTHON = ROOT / ".venv-kserve/bin/python"
 COMMAND = (str(PYTHON), "-m", "smoothserve.handlers.kserve")
+PACKED = Path(__file__).parent / "archive-0.1.0.mar"  # of a tiny network, see test_old_archive.py
 START_SECONDS = 120
 Heatmap = npt.NDArray[np.float32]
 
@@ -170,3 +171,16 @@ def _first(answer: dict[str, Any]) -> tuple[dict[str, Any], Heatmap]:
     heat = np.array(tensors["heatmap"]["data"], np.float32).reshape(tensors["heatmap"]["shape"])
     said = {name: tensors[name]["data"][0] for name in ("label", "probability")}
     return {"class_index": tensors["class"]["data"][0], **said}, heat[0, 0]
+
+
+def instances(*photos: bytes, **options: Any) -> bytes:
+    """A body of KServe v1."""
+    given = [base64.b64encode(photo).decode() for photo in photos]
+    return json.dumps({"instances": given, "parameters": options}).encode()
+
+
+def tensors(photo: bytes, **members: Any) -> bytes:
+    """A body of KServe v2."""
+    data = [base64.b64encode(photo).decode()]
+    tensor = {"name": "image", "shape": [1], "datatype": "BYTES", "data": data}
+    return json.dumps({"inputs": [tensor], **members}).encode()

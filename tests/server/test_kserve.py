@@ -6,14 +6,11 @@ import base64
 import io
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import grpc
 import numpy as np
 import pytest
 import smoothserve
@@ -23,41 +20,9 @@ from benchmarks.parity.kserve import KServe as Runtime
 from tests.conftest import needs_kserve
 from tests.golden.read import Case, cases
 from tests.handlers.tiny import unpack
-from tests.server.kserve import COMMAND, KServe
+from tests.server.kserve import COMMAND, PACKED, KServe, instances, tensors
 from tests.server.open_inference import Tensor
 from tests.server.torchserve import ROOT, free_ports
-
-PACKED = Path(__file__).parent / "archive-0.1.0.mar"  # see test_old_archive.py
-SERVE = (sys.executable, "-m", "smoothserve.cli.main", "serve", "--engine", "kserve")
-
-
-@pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KServe]:
-    """A tiny network, served by the command under two names: an archive, and one of its files."""
-    needs_kserve()
-    folder = tmp_path_factory.mktemp("packed")
-    with KServe(folder, ["small=" + str(PACKED), str(PACKED)], ["--batch-size", "4"], SERVE) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def red() -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (20, 16), "red").save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
-def instances(*photos: bytes, **options: Any) -> bytes:
-    """A body of KServe v1."""
-    given = [base64.b64encode(photo).decode() for photo in photos]
-    return json.dumps({"instances": given, "parameters": options}).encode()
-
-
-def tensors(photo: bytes, **members: Any) -> bytes:
-    """A body of KServe v2."""
-    data = [base64.b64encode(photo).decode()]
-    tensor = {"name": "image", "shape": [1], "datatype": "BYTES", "data": data}
-    return json.dumps({"inputs": [tensor], **members}).encode()
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
@@ -70,75 +35,6 @@ def test_golden_answers(kserve: KServe, case: Case) -> None:
         assert abs(said["probability"] - case.probability) <= case.tolerance
         assert heatmap.shape == (224, 224)
         assert case.heatmap_difference(heatmap) <= case.tolerance
-
-
-BAD: list[tuple[str, bytes, int, str]] = [
-    ("/v1/models/small:predict", instances(b"no image at all"), 400, "cannot be read"),
-    ("/v1/models/small:explain", instances(b"no image at all"), 400, "cannot be read"),
-    ("/v2/models/small/infer", tensors(b"\xff\xd8\xff\xe0" + bytes(90)), 400, "cannot be read"),
-    ("/v1/models/small:explain", instances(b"", target=4), 400, "out of range"),
-    ("/v1/models/small:explain", instances(b"", target="blu"), 400, "did you mean 'blue'?"),
-    ("/v2/models/small/infer", tensors(b"", parameters={"colour": 1}), 400, "no option 'colour'"),
-    ("/v2/models/small/infer", tensors(b"", outputs=[{"name": "heat"}]), 400, "no output 'heat'"),
-    ("/v2/models/small/infer", tensors(b"", outputs=["class"]), 400, '"outputs" must be'),
-    ("/v1/models/small:predict", b"{", 400, "no JSON"),
-    ("/v1/models/small:predict", b"\xff\xfe", 400, "no JSON"),
-    ("/v1/models/small:predict", b'{"instances":' * 100_000, 400, "no JSON"),
-    ("/v1/models/small:predict", tensors(b""), 400, 'no JSON object with "instances"'),
-    ("/v2/models/small/infer", instances(b""), 400, 'no JSON object with "inputs"'),
-    ("/v1/models/small:predict", instances(*[b""] * 17), 413, "17 images"),
-    ("/v1/models/small:predict", bytes(28_000_000), 413, "27,666,666 bytes"),
-    ("/v1/models/tall:predict", instances(b""), 404, "there are: small, archive-0.1.0"),
-    ("/v2/models/tall/infer", tensors(b""), 404, "no model 'tall'"),
-    ("/v1/models/small:guess", instances(b""), 405, "Method Not Allowed"),
-    ("/v2/repository/models/small/unload", b"", 403, "command line"),
-    ("/v2/repository/models/small/load", b"", 403, "command line"),
-]
-
-
-@pytest.mark.parametrize(("path", "body", "status", "words"), BAD, ids=[f"{p} {w}" for p, _, _, w in BAD])
-def test_mistakes(packed: KServe, path: str, body: bytes, status: int, words: str) -> None:
-    """In the protocol's words, {"error": why}, and the server lives."""
-    found, kind, content = packed.post(path, body)
-    assert (found, kind) == (status, "application/json"), content
-    answer = json.loads(content)
-    assert list(answer) == ["error"]
-    assert words in answer["error"]
-    assert packed.get("/v2/models/small/ready") == (200, b'{"name":"small","ready":true}')
-
-
-CODES = grpc.StatusCode
-BAD_CALLS: list[tuple[list[Tensor], dict[str, Any], grpc.StatusCode, str]] = [
-    ([Tensor("image", "BYTES", [1], [b"no image\0"])], {}, CODES.INVALID_ARGUMENT, "cannot be read"),
-    ([Tensor("image", "BYTES", [3], [b"\0"])], {}, CODES.INVALID_ARGUMENT, "do not fit its shape [3]"),
-    ([Tensor("image", "FP32", [2], [0.0, 1.0])], {}, CODES.INVALID_ARGUMENT, "is not [n, 3, 16, 16]"),
-    ([Tensor("image", "BYTES", [1], [b"\0"])], {"target": 7}, CODES.INVALID_ARGUMENT, "out of range"),
-    ([Tensor("image", "BYTES", [17], [b"\0"] * 17)], {}, CODES.RESOURCE_EXHAUSTED, "17 images"),
-    ([Tensor("image", "BYTES", [1], [bytes(28_000_000)])], {}, CODES.RESOURCE_EXHAUSTED, "larger than max"),
-]
-
-
-@pytest.mark.parametrize(("inputs", "parameters", "code", "words"), BAD_CALLS, ids=[c[3] for c in BAD_CALLS])
-def test_mistakes_over_grpc(
-    packed: KServe,
-    inputs: list[Tensor],
-    parameters: dict[str, Any],
-    code: grpc.StatusCode,
-    words: str,
-    red: bytes,
-) -> None:
-    with pytest.raises(grpc.RpcError) as caught:
-        packed.infer(inputs, parameters)
-    assert caught.value.code() == code
-    assert words in caught.value.details()
-    assert packed.infer([Tensor("image", "BYTES", [1], [red])], {})["model_name"] == "small"
-
-
-def test_a_wrong_name_over_grpc(packed: KServe, red: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed, "name", "tall")
-    with pytest.raises(grpc.RpcError) as caught:
-        packed.infer([Tensor("image", "BYTES", [1], [red])], {})
-    assert caught.value.code() == CODES.NOT_FOUND
 
 
 def test_outputs_that_are_asked_for(packed: KServe, red: bytes) -> None:
@@ -299,24 +195,3 @@ def test_a_file_is_served_as_the_table_of_parity_does(tmp_path: Path, red: bytes
             assert (said["class_index"], said["label"]) == (2, "blue")
             assert said["probability"] == pytest.approx(local.value, abs=1e-5)
             assert np.abs(heatmap - local.heatmap).max() <= 1e-5
-
-
-@pytest.mark.parametrize(
-    ("models", "words"),
-    [
-        (["cats"], "cats.mar does not exist; make it with: smoothserve archive MODEL cats"),
-        (["none.onnx"], "none.onnx does not exist"),
-        ([f"{ROOT}/README.md"], "neither an archive (.mar) nor an exported file (.onnx)"),
-        ([f"{ROOT}/scripts/none.mar"], "does not exist"),
-        ([f"a b={PACKED}"], "no name for a model"),
-        ([str(PACKED), str(PACKED)], "Two models are called archive-0.1.0"),
-    ],
-)
-def test_what_cannot_be_served(models: list[str], words: str) -> None:
-    needs_kserve()
-    ports = [str(port) for port in free_ports(2)]
-    command = [*COMMAND, *models, "--port", ports[0], "--grpc-port", ports[1]]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
-    assert done.returncode == 1
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr

@@ -13,12 +13,11 @@ import pytest
 import yaml
 
 from tests.conftest import needs_kserve
-from tests.server.kserve import COMMAND, PYTHON, KServe
+from tests.server.kserve import COMMAND, PACKED, PYTHON, KServe
 from tests.server.torchserve import ROOT
 
 FOLDER = ROOT / "deploy/kserve"
 DOCKERFILE = (FOLDER / "Dockerfile").read_text()
-PACKED = Path(__file__).parent / "archive-0.1.0.mar"
 # KServe's models have Kubernetes' inside. What a model does not know is left out, so the caller compares.
 UNDERSTOOD = """
 import json, sys
