@@ -17,7 +17,7 @@ _NAMES = {
     "also": _METHODS,
     "colormap": [*colormaps.SEQUENTIAL, *colormaps.DIVERGING],
 }  # of what the argument takes, where argparse is told no choices
-_FILES = ("model", "paths", "baseline")  # texts that may name files
+_FILES = ("model", "models", "paths", "baseline")  # texts that may name files
 
 
 def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up and runs every check: lint, types, documentation, tests (a real TorchServe included), the built wheel.
+# Sets up and runs every check: lint, types, documentation, tests (a real TorchServe and KServe included), the built wheel.
 #
 # usage: scripts/test.sh                      everything
 #        scripts/test.sh --quick              lint, types and the fast tests: under two minutes
@@ -30,6 +30,7 @@ fi
 scripts/java.sh
 scripts/web.sh
 scripts/triton.sh
+scripts/kserve.sh
 if [ "${1:-}" = --full ]; then
   export SMOOTHSERVE_FULL=1
   shift

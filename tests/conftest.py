@@ -13,6 +13,7 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
+from tests.server.kserve import KServe, missing
 from tests.server.torchserve import TorchServe
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -59,18 +60,33 @@ def gradient_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(
-    lite0_onnx: Path, gradient_onnx: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TorchServe]:
-    """A TorchServe with both methods in one archive, registered once, batching up to 4 requests."""
+def archive(lite0_onnx: Path, gradient_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both methods in one archive, store/lite0.mar, whose server batches up to 4 requests."""
     from smoothserve.export import to_archive
 
-    folder = tmp_path_factory.mktemp("server")
-    to_archive(
-        [lite0_onnx, gradient_onnx], "lite0", store=folder / "store", batch_size=4, max_batch_delay=100
-    )
-    with TorchServe(folder, "lite0", together=True) as running:
+    store = tmp_path_factory.mktemp("server") / "store"
+    return to_archive([lite0_onnx, gradient_onnx], "lite0", store=store, batch_size=4, max_batch_delay=100)
+
+
+@pytest.fixture(scope="session")
+def server(archive: Path) -> Iterator[TorchServe]:
+    """A TorchServe with the archive, registered once."""
+    with TorchServe(archive.parents[1], "lite0", together=True) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def kserve(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KServe]:
+    """A KServe ModelServer with the archive."""
+    needs_kserve()
+    with KServe(tmp_path_factory.mktemp("kserve"), [str(archive)]) as running:
+        yield running
+
+
+def needs_kserve() -> None:
+    """Fail if its environment is not there: scripts/test.sh makes it."""
+    if script := missing():
+        pytest.fail(f"KServe's server is not installed: run {script}")
 
 
 @pytest.fixture(autouse=True)
@@ -81,13 +97,23 @@ def _fixed_seed() -> None:
 _SLOW = {
     "lite0_onnx",
     "gradient_onnx",
+    "archive",
+    "packed",
     "server",
+    "kserve",
     "production",
     "triton",
     "cpp",
     "sanitized",
 }  # fixtures that export a network, start a server or compile
-_ONE_SERVER = ("test_server.py", "test_conformance.py", "test_hostile.py", "test_soak.py")
+_ONE_SERVER = (
+    "test_server.py",
+    "test_conformance.py",
+    "test_hostile.py",
+    "test_soak.py",
+    "test_kserve.py",
+    "test_kserve_mistakes.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

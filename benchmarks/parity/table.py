@@ -16,6 +16,7 @@ from ..page import head, paragraph, table, text_of
 from ..record import Record
 from .cpp import Cpp
 from .javascript import Node, WebAssembly, WebGPU
+from .kserve import KServe
 from .python import Python
 from .runtime import FLOAT32, Answer, Runtime
 from .torchserve import TorchServe
@@ -29,6 +30,7 @@ RUNTIMES: tuple[Runtime, ...] = (
     WebGPU(),
     TorchServe(),
     Triton(),
+    KServe(),
 )
 _KINDS = {"PNG": True, "JPEG": False}
 

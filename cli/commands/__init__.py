@@ -1,5 +1,5 @@
 """The subcommands, in the order in which a newcomer needs them."""
 
-from . import archive, completion, explain, export, triton, verify, web
+from . import archive, completion, explain, export, serve, triton, verify, web
 
-COMMANDS = (export, explain, archive, triton, web, verify, completion)
+COMMANDS = (export, explain, archive, serve, triton, web, verify, completion)

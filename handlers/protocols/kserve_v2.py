@@ -1,4 +1,4 @@
-"""KServe v2, the open inference protocol: tensors in, tensors out; binary ones as base64 in ``BYTES``."""
+"""KServe v2, the open inference protocol: tensors in, tensors out; in JSON, files are base64 in ``BYTES``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import RequestError
 from .base import Protocol, Request
 from .options import OPTIONS, Offer, read_parameters
 from .question import check_count, photo_bytes, question_about
-from .render import as_file
+from .render import as_file, as_numbers
 
 
 class KServeV2(Protocol):
@@ -33,9 +33,9 @@ class KServeV2(Protocol):
         for index, photo in enumerate(photos):
             options = {**common, **_own_options(tensors, index, len(photos))}
             questions.append(question_about(photo, options, headers, explain, offer, path))
-        if len({(q.top_k, q.output, q.method) for q in questions}) > 1:
+        if len({(q.top_k, q.output, q.method, q.precision) for q in questions}) > 1:
             raise RequestError(
-                "top_k, output and method must be the same for all images of a KServe v2 request."
+                "top_k, output, method and precision must be the same for all images of a KServe v2 request."
             )
         identity = fields.get("id")
         return Request(self, tuple(questions), {"id": identity} if isinstance(identity, str) else {})
@@ -93,7 +93,7 @@ def _own_options(tensors: Mapping[str, Mapping[str, Any]], index: int, count: in
 
 
 def _photos(tensor: Mapping[str, Any], offer: Offer) -> list[Any]:
-    """The images of a tensor: base64 in BYTES, or FP32 ``[n, C, H, W]`` preprocessed by the caller."""
+    """The images: BYTES (base64, or files), or FP32 ``[n, C, H, W]`` preprocessed by the caller."""
     data, kind = tensor.get("data"), tensor.get("datatype")
     if not isinstance(data, list) or not data:
         raise RequestError(
@@ -110,10 +110,10 @@ def _encoded_photos(tensor: Mapping[str, Any], data: list[Any], offer: Offer) ->
     check_count(len(data), offer)
     _check_shape(tensor, [len(data)], [1, len(data)])  # some clients write BYTES as [1, n]
     photos = []
-    for text in data:
-        if not isinstance(text, str):
-            raise RequestError(f"A BYTES tensor holds {type(text).__name__}, expected base64 of images.")
-        photos.append(photo_bytes(text, "data", offer.limits.body_bytes))
+    for photo in data:
+        if not isinstance(photo, (str, bytes)):  # bytes come over gRPC
+            raise RequestError(f"A BYTES tensor holds {type(photo).__name__}, expected base64 of images.")
+        photos.append(photo_bytes(photo, "data", offer.limits.body_bytes))
     return photos
 
 
@@ -146,8 +146,7 @@ def _heatmaps(request: Request, results: Sequence[Result]) -> dict[str, Any]:
     output = request.questions[0].output
     if output == "json":
         heat = np.stack([np.stack(list(result.heatmaps.values())) for result in results])
-        values = [round(value, 4) for value in heat.astype(float).ravel().tolist()]
-        return _tensor("heatmap", "FP32", list(heat.shape), values)
+        return _tensor("heatmap", "FP32", list(heat.shape), as_numbers(request.questions[0], heat))
     pairs = zip(request.questions, results, strict=True)
     files = [as_file(question, result)[1] for question, result in pairs]
     return _tensor(output, "BYTES", [len(files)], [base64.b64encode(file).decode() for file in files])

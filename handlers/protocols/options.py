@@ -17,6 +17,7 @@ from ..limits import Limits
 from ..suggestion import did_you_mean
 
 OUTPUTS = ("json", "heatmap", "overlay", "array")
+PRECISIONS = ("float16", "float32")
 TRUE, FALSE = ("true", "1", "yes"), ("false", "0", "no")
 
 
@@ -224,9 +225,12 @@ OPTIONS = {
     "output": _one_of(
         "output",
         lambda offer: OUTPUTS,
-        "json; heatmap (grey PNG); overlay (colour PNG over the photo); array (.npy, float16)",
+        "json; heatmap (grey PNG); overlay (colour PNG over the photo); array (.npy)",
     ),
-    "array": Option(_truth("array"), "also put the heatmap into the JSON as base64 of little-endian float16"),
+    "array": Option(_truth("array"), "also put the heatmap into the JSON as base64 of little-endian numbers"),
+    "precision": _one_of(
+        "precision", lambda offer: PRECISIONS, "of a heatmap that is sent as numbers (default float16)"
+    ),
     "colormap": _one_of(
         "colormap",
         lambda offer: colormaps.names(signed=False) + colormaps.names(signed=True),

@@ -28,7 +28,8 @@ class Question:
         target: class number to explain, or None for the predicted one.
         top_k: how many classes to name, 1..K.
         output: json, heatmap (grey PNG), overlay (colour PNG over the photo) or array (.npy).
-        array: whether the JSON answer should hold the heatmap as float16, too.
+        array: whether the JSON answer should hold the heatmap as numbers, too.
+        precision: of a heatmap that is sent as numbers, float16 or float32.
         method: one of the offer's, None for its default.
         colormap: of the overlay, None for the default.
         opacity: of the overlay, 0 to 1.
@@ -41,6 +42,7 @@ class Question:
     top_k: int = 5
     output: str = "json"
     array: bool = False
+    precision: str = "float16"
     method: str | None = None
     colormap: str | None = None
     opacity: float = 0.85

@@ -13,9 +13,12 @@ from ..answer import Array, Result
 from ..images.picture import enlarge, grey_png, overlay, to_png
 from .question import Question
 
+_TYPES = {"float16": "<f2", "float32": "<f4"}  # precision -> NumPy's name, little endian
+_DIGITS = {"float16": 4, "float32": 9}  # precision -> decimals that tell its numbers from 0 to 1 apart
+
 
 def as_json(question: Question, result: Result, pictures: bool = True) -> dict[str, Any]:
-    """Classes, and for an explanation its heatmaps; a heatmap is a grey PNG, with ``array`` also float16.
+    """Classes, and for an explanation its heatmaps; a heatmap is a grey PNG, with ``array`` also numbers.
 
     Args:
         question: that was asked.
@@ -42,7 +45,8 @@ def as_file(question: Question, result: Result) -> tuple[str, bytes]:
     heatmaps = list(result.heatmaps.values())
     if question.output == "array":
         file = io.BytesIO()
-        np.save(file, np.stack(heatmaps).astype("<f2") if len(heatmaps) > 1 else heatmaps[0].astype("<f2"))
+        numbers = np.stack(heatmaps) if len(heatmaps) > 1 else heatmaps[0]
+        np.save(file, numbers.astype(_TYPES[question.precision]))
         return "application/x-npy", file.getvalue()
     shown = [enlarge(heat, result.picture.size) for heat in heatmaps]
     if question.output == "heatmap":
@@ -55,11 +59,18 @@ def as_file(question: Question, result: Result) -> tuple[str, bytes]:
     return "image/png", to_png(Image.fromarray(joined))
 
 
+def as_numbers(question: Question, heat: Array) -> list[float]:
+    """A heatmap, or several, row by row, as short as the precision allows."""
+    digits = _DIGITS[question.precision]
+    return [round(value, digits) for value in heat.astype(float).ravel().tolist()]
+
+
 def _heatmap(question: Question, heat: Array, signed: bool, pictures: bool) -> dict[str, Any]:
     body: dict[str, Any] = {"shape": list(heat.shape), "signed": signed}
     if not pictures:
         return body
     body["png"] = base64.b64encode(grey_png(heat)).decode()
     if question.array:
-        body["float16"] = base64.b64encode(heat.astype("<f2").tobytes()).decode()
+        numbers = heat.astype(_TYPES[question.precision])
+        body[question.precision] = base64.b64encode(numbers.tobytes()).decode()
     return body

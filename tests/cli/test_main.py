@@ -47,6 +47,8 @@ class Exploit:
         (["explain", "text.pth", "text.pth"], "No explanation file (.onnx) is named"),
         (["verify", "text.pth"], "text.pth is not an ONNX file"),
         (["archive", "none.onnx", "name"], "does not exist"),
+        (["serve", "text.onnx"], "TorchServe takes archives by name, and text.onnx is a file"),
+        (["serve", "cats", "--port", "80", "--host", "::1"], "--host, --port: of KServe's server alone"),
     ],
 )  # fmt: skip
 def test_mistakes_get_one_line(
@@ -96,7 +98,9 @@ def test_debug_shows_why_rewrites_did_not_apply(
     assert any(" leaves " in line and line.endswith("where steps are exact") for line in reasons)
 
 
-@pytest.mark.parametrize("command", ["export", "explain", "archive", "triton", "verify", "completion"])
+@pytest.mark.parametrize(
+    "command", ["export", "explain", "archive", "serve", "triton", "web", "verify", "completion"]
+)
 def test_help_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

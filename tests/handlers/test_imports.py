@@ -14,18 +14,22 @@ from smoothserve.handlers.protocols import PROTOCOLS
 ROOT = Path(handlers.__file__).parent
 NAME = "smoothserve.handlers"
 # A part imports from rows above its own only. So images, card, errors and limits know nothing of protocols,
-# protocols nothing of the service, and the service nothing of TorchServe and Triton.
+# protocols nothing of the service, and the service nothing of TorchServe, KServe and Triton.
 ROWS = [
-    {"errors", "metrics", "suggestion"},
+    {"batches", "errors", "metrics", "suggestion"},
     {"card", "limits"},
     {"answer", "images", "noise"},
     {"graph", "panels", "protocols", "scores"},
     {"service"},
     {"describe", "selfcheck"},
-    {"torchserve", "triton"},
+    {"kserve", "torchserve", "triton"},
 ]
 NEEDED = {"numpy", "onnxruntime", "PIL", "smoothserve"}
-SERVERS = {"torchserve": {"ts"}, "triton": {"triton_python_backend_utils"}}
+OF_SERVERS = {  # adapter -> what its server brings
+    "torchserve": {"ts"},
+    "triton": {"triton_python_backend_utils"},
+    "kserve": {"fastapi", "grpc", "grpc_interceptor", "kserve", "prometheus_client", "starlette", "yaml"},
+}
 FILES = sorted(ROOT.rglob("*.py"))
 
 
@@ -80,7 +84,7 @@ def test_arrows_run_one_way(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=module)
 def test_only_what_every_serving_host_has(file: Path) -> None:
     """Neither torch nor onnx, nor another package of smoothserve; a server's own only in its adapter."""
-    allowed = NEEDED | SERVERS.get(part(module(file)), set())
+    allowed = NEEDED | OF_SERVERS.get(part(module(file)), set())
     for name in imported(file):
         top = name.partition(".")[0]
         assert top in sys.stdlib_module_names or top in allowed, f"{module(file)} imports {name}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from smoothserve.handlers import protocols
 from smoothserve.handlers.answer import Answer, Result, json_answer, refusal
 from smoothserve.handlers.errors import CardError, RequestError
@@ -74,6 +77,50 @@ def test_an_id_comes_back(service: ExplanationService) -> None:
         body = json.loads(service.answer([request])[0].body)
         assert list(body) == ["model_name", *echo, "outputs"]
         assert body.get("id") == echo.get("id")
+
+
+@pytest.mark.parametrize(("precision", "error"), [("float16", 5e-4), ("float32", 1e-8), (None, 5e-4)])
+def test_numbers_are_as_precise_as_is_asked(
+    service: ExplanationService, precision: str | None, error: float
+) -> None:
+    """In each place where a heatmap is sent as numbers; float16, which is short, is not float32."""
+    sent = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(sent, format="PNG")
+    (right,) = service.run([Question(sent.getvalue(), explain=True)])
+    assert isinstance(right, Result)
+    (wanted,) = right.heatmaps.values()
+    given = {} if precision is None else {"precision": precision}
+    kind = precision or "float16"
+
+    def answer(**fields: Any) -> bytes:
+        request = read_request({"data": sent.getvalue(), **given, **fields}, {}, True, service.offer)
+        return service.answer([request])[0].body
+
+    in_json = base64.b64decode(json.loads(answer(array="true"))["heatmap"][kind])
+    tensor = {**TENSOR, "data": [base64.b64encode(sent.getvalue()).decode()]}
+    request = read_request({"inputs": [tensor], "parameters": given}, {}, True, service.offer)
+    outputs = json.loads(service.answer([request])[0].body)["outputs"]
+    found = [
+        np.frombuffer(in_json, kind).reshape(16, 16),
+        np.load(io.BytesIO(answer(output="array")), allow_pickle=False),
+        np.reshape(outputs[-1]["data"], (16, 16)),
+    ]
+    assert (found[0].dtype, found[1].dtype, outputs[-1]["name"]) == (kind, kind, "heatmap")
+    for heatmap in found:
+        difference = np.abs(heatmap.astype(float) - wanted).max()
+        assert difference <= error
+        assert precision == "float32" or difference > 1e-6
+
+
+def test_a_photos_file_may_stand_in_a_tensor(service: ExplanationService) -> None:
+    """As it comes over gRPC; in JSON it is base64."""
+    answers = [
+        service.answer([read_request({"inputs": [{**TENSOR, "data": [data]}]}, {}, True, service.offer)])
+        for data in (photo(), TEXT)
+    ]
+    assert answers[0] == answers[1]
+    assert answers[0][0].status == 200
 
 
 def test_every_request_gets_its_own_results(service: ExplanationService) -> None:

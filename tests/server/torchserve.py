@@ -32,7 +32,7 @@ class TorchServe:
         wait: bool = True,
     ) -> None:
         self.folder, self.name, self.together, self.wait = folder, name, together, wait
-        self.port, self.management, self.metrics, self.grpc, other = _free_ports(5)
+        self.port, self.management, self.metrics, self.grpc, other = free_ports(5)
         text = (ROOT / config).read_text()
         for old, new in ((8080, self.port), (8081, self.management), (8082, self.metrics)):
             text = text.replace(f":{old}", f":{new}")
@@ -147,7 +147,7 @@ class TorchServe:
         raise RuntimeError(f"TorchServe was not ready after {START_SECONDS} s:\n{self.log()[-2000:]}")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))
