@@ -85,8 +85,8 @@ def kserve(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def needs_kserve() -> None:
     """Fail if its environment is not there: scripts/test.sh makes it."""
-    if script := missing():
-        pytest.fail(f"KServe's server is not installed: run {script}")
+    if reason := missing():
+        pytest.fail(f"KServe's server is not installed: {reason}")
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,6 @@ import numpy.typing as npt
 
 from tests.golden.read import Case
 
-FLOAT32 = "float32"
-
 
 class Answer(NamedTuple):
     """Of the class that is explained; heatmap float32 ``[H, W]``."""
@@ -29,11 +27,9 @@ class Runtime(ABC):
 
     Attributes:
         names: of the ways, as the table shows them.
-        wire: what heatmaps are sent as, by name; those left out send float32.
     """
 
     names: ClassVar[Sequence[str]]
-    wire: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def missing(self) -> str | None:

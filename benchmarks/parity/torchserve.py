@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,7 @@ class _Asked:
         status, _, body = self._process.post(path, photo, **aim)
         assert status == 200, body
         said = json.loads(body)
-        status, _, body = self._process.post(path, photo, X_Output="array", **aim)
+        status, _, body = self._process.post(path, photo, X_Output="array", X_Precision="float32", **aim)
         assert status == 200, body
         return _explained(said), np.load(io.BytesIO(body)).astype(np.float32)
 
@@ -48,7 +48,8 @@ class _Asked:
         data = [base64.b64encode(photo).decode()]
         image = {"name": "image", "datatype": "BYTES", "shape": [1], "data": data}
         aim = {"name": "target", "datatype": "INT64", "shape": [1], "data": [target]}
-        body = json.dumps({"inputs": [image, *([] if target is None else [aim])]}).encode()
+        inputs = [image, *([] if target is None else [aim])]
+        body = json.dumps({"inputs": inputs, "parameters": {"precision": "float32"}}).encode()
         status, _, body = self._process.post(
             f"/v2/models/{_NAME}/explain", body, Content_Type="application/json"
         )
@@ -65,7 +66,6 @@ def _explained(said: Mapping[str, Any]) -> Mapping[str, Any]:
 
 class TorchServe(Server):
     names = (_ARRAY, _V2)
-    wire: ClassVar[Mapping[str, str]] = {_ARRAY: "float16", _V2: "4 decimals"}
 
     def missing(self) -> str | None:
         return first_missing([(shutil.which("java") is not None, "run scripts/java.sh")])

@@ -30,7 +30,7 @@ Heatmap = npt.NDArray[np.float32]
 
 def missing() -> str | None:
     """What to run first, if something is missing."""
-    return None if PYTHON.exists() else "scripts/kserve.sh"
+    return None if PYTHON.exists() else "run scripts/kserve.sh"
 
 
 class KServe:

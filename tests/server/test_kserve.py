@@ -189,7 +189,7 @@ def test_a_file_is_served_as_the_table_of_parity_does(tmp_path: Path, red: bytes
     assert runtime.version().startswith("kserve 0.21.")
     file = unpack(tmp_path) / "explanation-smoothdiff.onnx"
     local = smoothserve.load(file).explain(red, 2)
-    with runtime.serving(file) as serving:
+    with runtime.serving(file, tmp_path) as serving:
         for name in runtime.names:
             said, heatmap = serving.answer(name, red, 2)
             assert (said["class_index"], said["label"]) == (2, "blue")
