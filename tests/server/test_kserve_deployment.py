@@ -112,7 +112,7 @@ def test_versions_are_those_of_the_package(package: str) -> None:
 
 def test_no_pytorch_is_needed() -> None:
     needs_kserve()
-    done = subprocess.run([PYTHON, "-m", "pip", "list"], capture_output=True, text=True, check=True)
+    done = subprocess.run([PYTHON, "-I", "-m", "pip", "list"], capture_output=True, text=True, check=True)
     names = {line.split()[0] for line in done.stdout.splitlines()}
     assert {"kserve", "onnxruntime"} <= names
     assert not names & {"torch", "onnx", "smoothserve"}
