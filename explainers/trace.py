@@ -140,10 +140,10 @@ def _bound(traced: fx.GraphModule, stored: dict[str, Tensor]) -> fx.GraphModule:
     for node in recorded.graph.find_nodes(op="get_attr"):  # constants that rules brought into the trace
         name = str(node.target)
         if not name.startswith("stored_"):
-            constant = getattr(module, name)
-            delattr(module, name)
             node.target = f"stored{name}"
-            module.register_buffer(node.target, constant)
+            if hasattr(module, name):  # the first of the nodes that read it
+                module.register_buffer(node.target, getattr(module, name))
+                delattr(module, name)
     for node, name in ((recorded.image, "image"), (recorded.target, "target")):
         node.target = node.name = name
     recorded.graph.lint()

@@ -174,6 +174,17 @@ def test_without_samples_it_is_nearer_to_many_than_a_few_are() -> None:
     assert cosine(explain(model, picture, both)(picture, target).attribution, wanted) > cosine(got, wanted)
 
 
+def test_windows_that_end_at_a_border(tmp_path: Path) -> None:
+    """Average pooling as two matrices, whose variances use their squares: one constant, read twice."""
+    pool = nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)  # as in timm's ResNet-D
+    network = nn.Sequential(nn.Conv2d(3, 4, 2), nn.ReLU(), pool, nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Flatten())
+    network.append(nn.Linear(4 * 6 * 6, 3))
+    explained = explain(network.eval(), IMAGES, SmoothDiff())
+    assert explained.method == SmoothDiff(4, estimator="propagated")
+    parity = to_onnx(explained, tmp_path / "m.onnx")
+    assert max(error for each in parity.errors.values() for error in each) < 1e-4
+
+
 def test_images_of_another_size_are_refused() -> None:
     with pytest.raises(
         InputError, match=r"calibration has shape \[4, 3, 9, 9\], expected \[images, 3, 12, 12\]"
