@@ -42,4 +42,4 @@ lint
 scripts/docs.sh
 scripts/wheel.sh
 scripts/cpp.sh --build build/cpp all
-pytest -n 2 --dist loadgroup
+pytest -n 2 --dist loadgroup --durations=60
