@@ -119,7 +119,7 @@ def _write_model(folder: Path) -> None:
     package.mkdir(parents=True)
     (version / "model.py").write_text(_MODEL)
     (package / "__init__.py").write_text(_PACKAGE)  # so that it hides one that may be installed
-    without = shutil.ignore_patterns("__pycache__", "torchserve")
+    without = shutil.ignore_patterns("__pycache__", "kserve", "torchserve")
     shutil.copytree(Path(handlers.__file__).parent, package / "handlers", ignore=without)
 
 
