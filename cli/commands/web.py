@@ -13,7 +13,7 @@ from ..progress import note, step
 from ..web.runtime import runtime
 from ..web.serving import site_server
 from ..web.site import SiteModel, check_output, write_site
-from ..web.smaller import write_smaller
+from ..web.smaller import in_two_files, write_smaller, write_whole
 
 NAME = "web"
 HELP = "make a folder for any web server: a page that explains photos in the browser"
@@ -59,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.serve is not None and not 0 <= arguments.serve < 65536:
+        raise UsageError(f"--serve {arguments.serve}: expected a port from 0 (any that is free) to 65535.")
     check_output(arguments.output)
     for path in arguments.models:
         _check_file(path)
@@ -91,7 +93,10 @@ def _prepared(path: Path, weights: str, draft: Path) -> SiteModel:
     with step(f"verifying {path}"):
         card = check_contract(path).card
     if weights == "float32":
-        return SiteModel(path, card, path.stem)
+        if not in_two_files(path):
+            return SiteModel(path, card, path.stem)
+        write_whole(path, draft)
+        return SiteModel(draft, card, path.stem)
     with step(f"storing {weights} weights"):
         difference = write_smaller(path, card, weights, draft)
     before, after = (file.stat().st_size / 1e6 for file in (path, draft))

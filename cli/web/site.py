@@ -13,7 +13,8 @@ from smoothserve.handlers.card import Card
 
 from ..folders import check_folder, replacing
 
-LISTED = "models.json"  # what the page reads first; a folder that has it was made here
+COMMAND = "smoothserve web"
+LISTED = "models.json"  # what the page reads first; it also says that the folder was made here
 _HEADERS = """\
 # For hosts that read this file (Netlify, Cloudflare Pages); elsewhere the server's configuration has them:
 # with both a page may use several threads.
@@ -44,7 +45,7 @@ class SiteModel:
 
 def check_output(output: Path) -> None:
     """Raise UsageError if ``output`` is something that a site must not replace."""
-    check_folder(output, "smoothserve web", LISTED)
+    check_folder(output, COMMAND, LISTED)
 
 
 def write_site(models: Sequence[SiteModel], runtime: Mapping[str, Path], output: Path) -> None:
@@ -81,7 +82,7 @@ def _fill(folder: Path, models: Sequence[SiteModel], runtime: Mapping[str, Path]
         }
         for name, model in zip(names, models, strict=True)
     ]
-    facts = {"models": listed, "photos": [f"photos/{path.name}" for path in photos]}
+    facts = {"made_by": COMMAND, "models": listed, "photos": [f"photos/{path.name}" for path in photos]}
     (folder / LISTED).write_text(json.dumps(facts, indent=1) + "\n")
     (folder / "_headers").write_text(_HEADERS)
 

@@ -15,7 +15,7 @@ from ..graph.program import Program
 from ..propagation.calibration import Calibration, calibrate
 from ..propagation.corrections import Calibrated, Correction
 from ..propagation.coverage import carries
-from ..propagation.images import dead_leaves
+from ..propagation.images import alike, dead_leaves
 from ..propagation.propagate import propagate
 from ..propagation.sampled import Sampled
 from ..reverse.tape import Network, Tape
@@ -24,6 +24,7 @@ from .noisy import NoisyMethod
 _OF_SAMPLES = ("seed", "antithetic")
 _SAMPLES = {"count": 8, "gaussian": 8, "propagated": 4}  # where only the estimator is given
 _IMAGES = 8  # to calibrate on, where none are given
+_FRESH = 4  # to see how far off that is on others
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class SmoothDiff(NoisyMethod):
         if images is None:
             pictures = dead_leaves(_IMAGES, program.image_shape)
             images = (pictures - pictures.mean()) / pictures.std()  # as photos are about, once normalised
-        return calibrate(program, images, self.variance)
+        fresh = alike(dead_leaves(_FRESH, program.image_shape, seed=1), images)
+        return calibrate(program, images, self.variance, fresh)
 
     @property
     def deterministic(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, fx
 
 from ..graph.program import Program, evaluated
-from .corrections import MOST, corrected, names, other_axes, ratio
+from .corrections import MOST, Calibrated, Correction, corrected, names, other_axes, ratio
 from .propagate import propagate
 from .registry import Moments
 
@@ -34,19 +34,22 @@ class Calibration:
         images: on how many.
         spread: how much kappa differs from image to image, as the mean deviation of its logarithm: .1 is a
             factor of 1.1. 0 with a single image.
+        drift: how far kappa is off on pictures that were not measured, likewise: the mean distance of its
+            logarithm.
     """
 
     stored: dict[str, Tensor] = field(default_factory=dict)
     images: int = 0
     spread: float = 0.0
+    drift: float = 0.0
 
     def __str__(self) -> str:
         spread = f", which differ by a factor of {math.exp(self.spread):.2f}" if self.images > 1 else ""
-        return f"on {self.images} images{spread}"
+        return f"on {self.images} images{spread}; off by {math.exp(self.drift):.2f} on fresh pictures"
 
     def describe(self) -> dict[str, Any]:
         """For the card."""
-        return {"images": self.images, "spread": round(self.spread, 4)}
+        return {"images": self.images, "spread": round(self.spread, 4), "drift": round(self.drift, 4)}
 
 
 @dataclass
@@ -74,14 +77,23 @@ class _Measured:
 
     def spread(self) -> float:
         """Mean over channels of the deviation over images of log kappa."""
-        each = ratio(torch.cat(self.sampled), torch.cat(self.propagated)).clamp(min=1 / MOST).log()
+        each = _log(ratio(torch.cat(self.sampled), torch.cat(self.propagated)))
         return float(each.std(0).mean()) if len(each) > 1 else 0.0
+
+    def distance(self, other: _Measured) -> float:
+        """Mean over channels of the distance of log kappa from that of other images."""
+        return float((_log(self.kappa()) - _log(other.kappa())).abs().mean())
+
+
+def _log(kappa: Tensor) -> Tensor:
+    return kappa.clamp(min=1 / MOST).log()
 
 
 def calibrate(
     program: Program,
     images: Tensor,
     variance: Callable[[Tensor], Tensor],
+    fresh: Tensor,
     seed: int = 0,
 ) -> Calibration:
     """The corrections of every node that wants one.
@@ -94,28 +106,49 @@ def calibrate(
         program: the network.
         images: ``[P, C, H, W]``, P >= 1, preprocessed; not those that are to be explained.
         variance: of the noise at an image ``[N, C, H, W]``; broadcasts to it.
+        fresh: as the images, but others, to see how far off the corrections are.
         seed: of the samples.
     """
-    measured: dict[fx.Node, _Measured] = {}
     generator = torch.Generator().manual_seed(seed)
     start = time.perf_counter()
-    for group in images.to(program.device, program.dtype).split(_TOGETHER):
-        noise = torch.randn((_PAIRS, *group.shape), generator=generator, dtype=torch.float32)
-        with torch.no_grad():
-            learning = _Learning(program, group, noise.to(group), variance(group), measured)
-            propagate(program, program.weights, group, variance(group), learning)
+    measured = _measured(program, images, variance, generator)
     stored = {}
     for node, found in measured.items():
         kappa, delta = names(node)
         # Without the first axis, that of the images: what is left broadcasts to any batch.
         stored[kappa], stored[delta] = found.kappa().squeeze(0), found.delta().squeeze(0)
-    spreads = [found.spread() for found in measured.values()]
+    again = _measured(program, fresh, variance, generator, Calibrated(stored))
+    spread = _mean(found.spread() for found in measured.values())
+    drift = _mean(found.distance(again[node]) for node, found in measured.items())
     log.info("calibrated on %d images in %.1f s", len(images), time.perf_counter() - start)
-    return Calibration(stored, len(images), sum(spreads) / max(len(spreads), 1))
+    return Calibration(stored, len(images), spread, drift)
+
+
+def _measured(
+    program: Program,
+    images: Tensor,
+    variance: Callable[[Tensor], Tensor],
+    generator: torch.Generator,
+    applied: Correction | None = None,
+) -> dict[fx.Node, _Measured]:
+    """What the images say; each layer behind layers that are corrected by ``applied``, else by themselves."""
+    measured: dict[fx.Node, _Measured] = {}
+    for group in images.to(program.device, program.dtype).split(_TOGETHER):
+        noise = torch.randn((_PAIRS, *group.shape), generator=generator, dtype=torch.float32)
+        with torch.no_grad():
+            learning = _Learning(program, group, noise.to(group), variance(group), measured, applied)
+            propagate(program, program.weights, group, variance(group), learning)
+    return measured
+
+
+def _mean(values: Iterable[float]) -> float:
+    """0 of none."""
+    found = list(values)
+    return sum(found) / max(len(found), 1)
 
 
 class _Learning:
-    """A correction that is measured while it is applied.
+    """A correction that is measured while it, or the one that is given, is applied.
 
     Samples are evaluated in step with the walk, and forgotten after their last use.
     """
@@ -127,6 +160,7 @@ class _Learning:
         noise: Tensor,
         variance: Tensor,
         measured: dict[fx.Node, _Measured],
+        applied: Correction | None,
     ) -> None:
         offsets = noise * variance.sqrt()
         points = torch.cat([images + offsets, images - offsets]).flatten(0, 1)  # [2 * pairs * P, C, H, W]
@@ -135,6 +169,7 @@ class _Learning:
         self._ahead: Iterator[fx.Node] = iter(program.calls)
         self._last_use = {source: node for node in program.calls for source in node.all_input_nodes}
         self._measured = measured
+        self._applied = applied
 
     def __call__(self, node: fx.Node, moments: Moments) -> Moments:
         mean, variance = self._sampled(node)
@@ -145,6 +180,8 @@ class _Learning:
         here = self._measured.setdefault(node, _Measured())
         parts = (variance, moments.variance, mean - moments.mean)
         here.add(*(part.mean(axes, keepdim=True) if axes else part for part in parts))
+        if self._applied is not None:
+            return self._applied(node, moments)
         return corrected(moments, here.kappa(last=1), here.delta(last=1))
 
     def _sampled(self, node: fx.Node) -> tuple[Tensor, Tensor]:

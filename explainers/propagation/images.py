@@ -23,6 +23,14 @@ def dead_leaves(count: int, image_shape: tuple[int, ...], seed: int = 0) -> Tens
     return torch.from_numpy(pictures).float()
 
 
+def alike(pictures: Tensor, images: Tensor) -> Tensor:
+    """The pictures ``[P, C, H, W]`` with the images' mean and deviation in each channel."""
+    axes = (0, 2, 3)
+    pictures = pictures.to(images)
+    plain = (pictures - pictures.mean(axes, keepdim=True)) / pictures.std(axes, keepdim=True)
+    return plain * images.std(axes, keepdim=True) + images.mean(axes, keepdim=True)
+
+
 def _picture(random: np.random.Generator, channels: int, height: int, width: int) -> npt.NDArray[np.float64]:
     """One, ``[C, H, W]`` in [0, 1]."""
     picture = np.empty((channels, height, width))

@@ -19,6 +19,7 @@ from .config import TritonSettings, network_config, photo_config
 from .readme import readme
 
 PHOTO, EXPLAIN = "_photo", "_explain"  # behind the network's name: models that take photos
+COMMAND = "smoothserve triton"  # which makes repositories
 LISTED = "smoothserve.json"  # what a folder has that was made here
 VERSION = "1"
 _PACKAGE = '"""The part of smoothserve that answers requests, as it was when this repository was made."""\n'
@@ -63,7 +64,7 @@ def write_repository(paths: Sequence[Path], folder: Path, settings: TritonSettin
         {"network": name, "photo": name + PHOTO, "explain": name + EXPLAIN, "method": card.method["name"]}
         for name, card in zip(names, cards, strict=True)
     ]
-    (folder / LISTED).write_text(json.dumps({"models": listed}, indent=1) + "\n")
+    (folder / LISTED).write_text(json.dumps({"made_by": COMMAND, "models": listed}, indent=1) + "\n")
     (folder / "README.md").write_text(readme(dict(zip(names, cards, strict=True))))
 
 

@@ -45,6 +45,10 @@ def _serve(arguments: argparse.Namespace) -> None:
     found = find(arguments.models, arguments.store)
     host, port = arguments.host or HOST, arguments.port or PORT
     grpc_port = arguments.grpc_port or GRPC_PORT
+    if port == grpc_port:
+        raise CardError(
+            f"REST and gRPC would both listen on port {port}; give --port or --grpc-port another one."
+        )
     for each in (port, grpc_port):
         check_free(host, each)
     del sys.argv[1:]  # KServe reads it, too, when it is imported

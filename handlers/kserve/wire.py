@@ -15,6 +15,7 @@ from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.protocols.options import TRUE, Offer, read_parameters
 
 EXPLAINED = ("heatmap", "overlay", "array")  # tensors of an explanation; a prediction has none of them
+_OF_TRANSPORT = ("binary_data", "binary_data_size")  # parameters that clients set by themselves
 _TEXT = re.compile(rb"[\w+/=:;,.\s-]*")  # matches the head of base64 and of labels, and of no picture
 
 
@@ -63,7 +64,7 @@ def _tensor(given: Any) -> dict[str, Any]:
         "shape": list(given.shape),
         "datatype": given.datatype,
         "data": data,
-        "parameters": dict(given.parameters or {}),
+        "parameters": {k: v for k, v in (given.parameters or {}).items() if k not in _OF_TRANSPORT},
     }
 
 

@@ -131,6 +131,7 @@ def test_what_is_refused(
 ) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "config.pbtxt").touch()
+    (tmp_path / "mine" / "smoothserve.json").write_text("[]")
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / "net.onnx").write_bytes(model.read_bytes())
     (tmp_path / "net_photo.onnx").write_bytes(model.read_bytes())
@@ -149,7 +150,7 @@ def test_what_is_refused(
     ):
         assert main(["triton", *arguments]) == 1
         assert words in capsys.readouterr().err, words
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["config.pbtxt"]
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {"config.pbtxt", "smoothserve.json"}
     assert (tmp_path / "good" / "net" / "1" / "model.onnx").read_bytes() == model.read_bytes()
     assert not (tmp_path / "repository").exists()
     assert not list(tmp_path.glob(".*"))

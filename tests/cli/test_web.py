@@ -18,8 +18,11 @@ import pytest
 import torch
 from smoothserve.cli.main import main
 from smoothserve.cli.web.runtime import FILES, wanted
+from smoothserve.cli.web.smaller import in_two_files
 from smoothserve.explainers import SmoothDiff, explain
 from smoothserve.export import to_onnx
+
+from tests.handlers.tiny import unpack
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +105,7 @@ def test_what_is_refused(
 ) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
+    (tmp_path / "mine" / "models.json").write_text('{"models": ["of another program"]}')
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
     (tmp_path / "huge.onnx").write_bytes(model.read_bytes())
@@ -112,6 +116,8 @@ def test_what_is_refused(
     for arguments, words in (
         ([str(model), "-o", "mine", *given], "'smoothserve web' did not make"),
         ([str(model), "-o", "file", *given], "is no folder"),
+        ([str(model), "-o", "file/site", *given], "file/site cannot be made: "),
+        ([str(model), "--serve", "99999", *given], "expected a port from 0 (any that is free) to 65535"),
         (["none.onnx", *given], "none.onnx does not exist"),
         (["huge.onnx", *given], "larger than a browser can load"),
         (["text.onnx", *given], "not an ONNX file"),
@@ -119,7 +125,7 @@ def test_what_is_refused(
     ):
         assert main(["web", *arguments]) == 1
         assert words in capsys.readouterr().err
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {"thesis.tex", "models.json"}
     assert not (tmp_path / "site").exists()
 
 
@@ -182,3 +188,15 @@ def test_the_server(model: Path, ort: Path, tmp_path: Path) -> None:
     finally:
         server.kill()
         server.communicate()
+
+
+def test_weights_come_inside(ort: Path, tmp_path: Path) -> None:
+    """A browser knows no file beside the model's, such as archives have."""
+    model = unpack(tmp_path / "packed") / "explanation-smoothdiff.onnx"
+    assert in_two_files(model)
+    assert main(["web", str(model), "-o", str(tmp_path / "site"), "--ort", str(ort)]) == 0
+    (whole,) = (tmp_path / "site" / "models").iterdir()
+    asked = {"image": np.random.default_rng(0).random((1, 3, 16, 16), np.float32), "target": np.array([1])}
+    both = [onnxruntime.InferenceSession(path).run(None, asked) for path in (model, whole)]
+    for one, other in zip(*both, strict=True):
+        assert np.array_equal(one, other)

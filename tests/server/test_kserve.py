@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,9 +19,10 @@ from PIL import Image
 
 from benchmarks.parity.kserve import KServe as Runtime
 from tests.conftest import needs_kserve
+from tests.docs.blocks import DOCS, blocks
 from tests.golden.read import Case, cases
 from tests.handlers.tiny import unpack
-from tests.server.kserve import COMMAND, PACKED, KServe, instances, tensors
+from tests.server.kserve import COMMAND, PACKED, PYTHON, KServe, instances, tensors
 from tests.server.open_inference import Tensor
 from tests.server.torchserve import ROOT, free_ports
 
@@ -195,3 +197,13 @@ def test_a_file_is_served_as_the_table_of_parity_does(tmp_path: Path, red: bytes
             assert (said["class_index"], said["label"]) == (2, "blue")
             assert said["probability"] == pytest.approx(local.value, abs=1e-5)
             assert np.abs(heatmap - local.heatmap).max() <= 1e-5
+
+
+def test_the_client_of_the_guide(packed: KServe, red: bytes, tmp_path: Path) -> None:
+    """KServe's own, with its own parameters of tensors."""
+    (tmp_path / "cat.jpg").write_bytes(red)
+    (code,) = blocks(DOCS / "how-to/serve-with-kserve.md", "python")
+    code = code.replace('"cats"', '"small"').replace("127.0.0.1:8081", f"127.0.0.1:{packed.grpc}")
+    done = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\(1, 1, \d+, \d+\)$", done.stdout.strip()), done.stdout

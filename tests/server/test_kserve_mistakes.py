@@ -134,3 +134,13 @@ def test_what_cannot_be_served(models: list[str], words: str) -> None:
     assert done.returncode == 1
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_two_protocols_want_two_ports() -> None:
+    needs_kserve()
+    (port,) = free_ports(1)
+    command = [*COMMAND, str(PACKED), "--port", str(port), "--grpc-port", str(port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.returncode == 1
+    assert f"REST and gRPC would both listen on port {port}" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -169,7 +170,25 @@ void print_table(const smoothserve::Card& card, const smoothserve::Answer& answe
   std::printf("* is the class that the heatmap explains\n");
 }
 
+// A result must replace neither what it is made of nor another result.
+void check_results(const Arguments& arguments) {
+  std::vector<std::string> taken = {arguments.model, arguments.photo};
+  for (const char* option : {"--output", "--array", "--input"}) {
+    if (!arguments.has(option)) continue;
+    const std::string name = arguments.text(option);
+    for (const std::string& other : taken) {
+      std::error_code unknown;  // of files that are not there yet
+      if (name == other || std::filesystem::equivalent(name, other, unknown))
+        throw UsageError(std::string(option) + ' ' + name + " would replace " + other + ". Give it another name.");
+    }
+    taken.push_back(name);
+  }
+  if (arguments.has("--output") && std::filesystem::path(arguments.text("--output")).extension() != ".png")
+    throw UsageError(arguments.text("--output") + " would be a PNG file. Give it a name that ends in .png.");
+}
+
 void run(const Arguments& arguments) {
+  check_results(arguments);
   const auto explainer = smoothserve::Explainer::load(arguments.model, options_of(arguments));
   const smoothserve::Card& card = explainer.card();
   const int top = whole(arguments, "--top", 1, static_cast<int>(card.classes),

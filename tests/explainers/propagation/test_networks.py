@@ -51,12 +51,29 @@ def test_corrections_are_one_where_elements_are_independent() -> None:
     """The first convolution's variance is exact: its factors are 1 within what samples know."""
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(800, 4)).eval()
     program = capture(model, IMAGES)
-    found = calibrate(program, torch.randn(40, 3, 12, 12), METHOD.variance)
+    found = calibrate(program, torch.randn(40, 3, 12, 12), METHOD.variance, torch.randn(8, 3, 12, 12))
     assert found.images == 40
     kappa, delta = (next(v for k, v in found.stored.items() if k.startswith(n)) for n in ("kappa", "delta"))
     assert kappa.shape == delta.shape == (8, 1, 1)
     assert float((kappa - 1).abs().max()) < 0.05
     assert float(delta.abs().max()) < 0.01
+
+
+def test_the_drift_is_how_far_kappa_is_off_on_other_images() -> None:
+    """Behind a ReLU, variances of bright images are the noise's, those of dark ones nearly none."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.ReLU(), nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(800, 4)).eval()
+    program = capture(model, IMAGES)
+    near, far = torch.randn(8, 3, 12, 12), torch.randn(8, 3, 12, 12) / 10 - 1
+    measured = [calibrate(program, near, METHOD.variance, fresh) for fresh in (near, near / 2, far)]
+    drifts = [each.drift for each in measured]
+    assert drifts == sorted(drifts)
+    assert drifts[-1] > 2 * drifts[0]
+    assert measured[-1].describe()["drift"] == round(drifts[-1], 4)
+    own, other = (calibrate(program, images, METHOD.variance, images).stored for images in (near, far))
+    for name in own:  # the corrections are those of the images, whatever they are compared with
+        assert torch.equal(own[name], measured[-1].stored[name])
+        assert not torch.equal(own[name], other[name]) or float(own[name].std()) == 0
 
 
 def levels(samples: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
