@@ -50,6 +50,8 @@ CASES: dict[str, tuple[int, Method, dict[str, Any], dict[str, Any]]] = {
         {"preprocessing": Preprocessing(None, (12, 12), interpolation="lanczos", channels="BGR")},
     ),
     "beta": (3, BetaSmoothing(), {}, {}),
+    "propagated": (3, SmoothDiff(), {}, {}),
+    "calibrated": (3, SmoothDiff(0, estimator="propagated"), {}, {}),
 }  # fmt: skip
 
 
@@ -158,7 +160,7 @@ def test_no_field_is_forgotten() -> None:
     assert described(CARD) == {field.name for field in fields(Card)} | {"format"}
     assert described(parts["preprocessing"]) == {field.name for field in fields(Preprocessing)}
     parameters = {field.name for kind in METHODS.values() for field in fields(kind)}
-    assert described(parts["method"]) == parameters | {"name"}
+    assert described(parts["method"]) == parameters | {"name", "calibration"}
     assert set(parts["method"]["properties"]["name"]["enum"]) == set(METHODS)
     for schema in (CARD, *(part for part in parts.values() if part.get("properties"))):
         assert schema["additionalProperties"] is False
@@ -169,8 +171,10 @@ def test_no_field_is_forgotten() -> None:
 def test_every_methods_defaults(kind: str) -> None:
     """As a network decides what they leave to it."""
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2)).eval()
-    method = explain(network, torch.randn(1, 3, 2, 2), METHODS[kind]()).method.describe()
-    assert problems({**CARD["$defs"]["method"], "$defs": CARD["$defs"]}, method) == []
+    convolutional = nn.Sequential(nn.Conv2d(3, 2, 2), nn.ReLU(), nn.Flatten(), nn.Linear(2, 2)).eval()
+    for each in (network, convolutional):
+        method = explain(each, torch.randn(1, 3, 2, 2), METHODS[kind]()).method.describe()
+        assert problems({**CARD["$defs"]["method"], "$defs": CARD["$defs"]}, method) == []
 
 
 WRONG: dict[str, Callable[[dict[str, Any]], object]] = {
