@@ -24,9 +24,10 @@ from smoothserve.cli.main import main as command
 from smoothserve.cli.web.runtime import wanted as tested
 from smoothserve.export import WEIGHTS
 
-from tests.web.node import CHROMIUM, ORT, run
+from tests.web.browser import answers
+from tests.web.node import CHROMIUM, ORT
 from tests.web.photos import distances, encoded, wanted, write
-from tests.web.serving import BLANK, served
+from tests.web.serving import BLANK
 
 from .page import head, paragraph, table, text_of, write_page
 from .record import Help, Record, add_out_options, conditions
@@ -68,15 +69,11 @@ def measure(model: Path, rounds: int, work: Path) -> list[dict[str, Any]]:
 
 def _asked(row: dict[str, Any], name: str, work: Path) -> tuple[dict[str, Any], dict[str, float]]:
     """Answers by photo, and milliseconds, of one browser."""
-    with served(Path(row["site"])) as address:
-        given = {
-            "address": address, "options": {"threads": row["threads"]}, "worker": True,
-            "questions": [
-                {"model": f"models/{name}", "photo": photo, "times": 1 + LATER if photo == PHOTOS[0] else 1}
-                for photo in PHOTOS
-            ],
-        }  # fmt: skip
-        found = run("browser.mjs", given, work)
+    questions = [
+        {"model": f"models/{name}", "photo": photo, "times": 1 + LATER if photo == PHOTOS[0] else 1}
+        for photo in PHOTOS
+    ]
+    found = answers(Path(row["site"]), questions, work, worker=True, threads=row["threads"])
     assert found["facts"]["threads"] == row["threads"]
     times = [each["whole"] for each in found["answers"][0]["times"]]
     taken = {"load": found["facts"]["loads"][0], "first": times[0], "later": statistics.median(times[1:])}

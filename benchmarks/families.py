@@ -8,21 +8,17 @@ minutes.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
-from datetime import date
-from importlib.metadata import version
 from typing import Any
 
 from smoothserve.explainers import Method, SmoothDiff, SmoothGrad
 from smoothserve.explainers.capture import capture
 
+from .against_many import against_many, converged, cosine
 from .digits import digits
 from .digits_convolutional import FAMILIES, SIDE, trained_family
-from .page import head, paragraph, table, text_of, write_page
-from .record import Help, Record, add_out_options
-from .transformers import converged, cosine
+from .page import head, paragraph, table, text_of
 from .untraced import attribution
 
 STDS = (0.15, 0.3, 0.6)
@@ -74,8 +70,7 @@ def report(result: dict[str, Any]) -> str:
                 f"Cosine of the attributions to SmoothGrad with {result['reference_samples']} antithetic "
                 f"samples, mean over {result['images']} test digits of {SIDE} pixels. The networks are small "
                 "ones of each family, trained on scikit-learn's digits. Noise is in units of the pixels' "
-                "deviation. "
-                "`propagated, 4` is the default of convolutional networks."
+                "deviation. `propagated, 4` is the default of convolutional networks."
             ),
             *table(("family", "accuracy", "noise", *names), cells),
         ]
@@ -83,25 +78,7 @@ def report(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
-    parser.add_argument(
-        "--reference", type=int, default=2000, metavar="N", help="samples of the converged SmoothGrad"
-    )
-    parser.add_argument("--images", type=int, default=8, metavar="N", help="test digits")
-    add_out_options(parser)
-    arguments = parser.parse_args()
-    record = Record.named("families", arguments)
-    if not arguments.report:
-        record.write(
-            {
-                "date": str(date.today()),
-                "versions": {"torch": version("torch")},
-                "reference_samples": arguments.reference,
-                "images": arguments.images,
-                "rows": list(rows(arguments.reference, arguments.images)),
-            }
-        )
-    write_page(record.page, report(record.read()))
+    against_many(__doc__, "families", rows, report, reference=2000, images=8)
 
 
 if __name__ == "__main__":

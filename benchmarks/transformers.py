@@ -8,43 +8,23 @@ some minutes.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
-import torch
-from smoothserve.explainers import Program, SmoothDiff, SmoothGrad
+from smoothserve.explainers import SmoothDiff, SmoothGrad
 from smoothserve.explainers.capture import capture
-from torch import Tensor
 
-from .digits_vit import digits, trained_vit
-from .page import head, paragraph, table, text_of, write_page
-from .record import Help, Record, add_out_options
+from .against_many import against_many, converged, cosine
+from .digits import digits
+from .digits_vit import trained_vit
+from .page import head, paragraph, table, text_of
 from .untraced import attribution
 
 DEPTHS = (1, 2, 4, 8)
 STDS = (0.1, 0.3, 0.6)
 SAMPLES = (4, 8, 32, 256)
 ESTIMATORS = ("count", "gaussian", "propagated")
-CHUNK = 500
-
-
-def converged(
-    program: Program, images: Tensor, target: Tensor, std: float, samples: int, seed: int
-) -> Tensor:
-    """SmoothGrad with many antithetic samples, in chunks with a seed each."""
-    chunks = -(-samples // CHUNK)
-    return sum(
-        attribution(program, images, target, SmoothGrad(CHUNK, std, seed=seed + i, antithetic=True))
-        for i in range(chunks)
-    ) / chunks  # fmt: skip
-
-
-def cosine(one: Tensor, other: Tensor) -> float:
-    """Mean over the images."""
-    return float(torch.cosine_similarity(one.flatten(1), other.flatten(1)).mean())
 
 
 def rows(reference: int, images: int) -> Iterator[dict[str, Any]]:
@@ -92,25 +72,7 @@ def report(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
-    parser.add_argument(
-        "--reference", type=int, default=20_000, metavar="N", help="samples of the converged SmoothGrad"
-    )
-    parser.add_argument("--images", type=int, default=16, metavar="N", help="test digits")
-    add_out_options(parser)
-    arguments = parser.parse_args()
-    record = Record.named("transformers", arguments)
-    if not arguments.report:
-        record.write(
-            {
-                "date": str(date.today()),
-                "versions": {"torch": torch.__version__},
-                "reference_samples": arguments.reference,
-                "images": arguments.images,
-                "rows": list(rows(arguments.reference, arguments.images)),
-            }
-        )
-    write_page(record.page, report(record.read()))
+    against_many(__doc__, "transformers", rows, report, reference=20_000, images=16)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Results written aside, then renamed: a failure leaves the old file."""
+"""Files that commands take and make: results are written aside, then renamed; a failure leaves the old."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 
 from .errors import UsageError
+
+
+def check_exported(path: Path) -> None:
+    """Raise UsageError unless there is such a file."""
+    if not path.is_file():
+        raise UsageError(f"{path} does not exist. Make one with 'smoothserve export MODEL -o {path}'.")
 
 
 def write(path: Path, content: bytes) -> None:

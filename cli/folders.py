@@ -40,14 +40,13 @@ def _maker(listed: Path) -> str | None:
 
 @contextmanager
 def replacing(output: Path) -> Iterator[Path]:
-    """A name for a new folder beside ``output``, which takes its place at the end of the block."""
+    """A new folder beside ``output``, which takes its place at the end of the block."""
     output = output.absolute()
     draft = output.with_name(f".{output.name}.{os.getpid()}")
     old = output.with_name(f".{output.name}.{os.getpid()}.old")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         draft.mkdir()
-        draft.rmdir()
     except OSError as error:
         raise UsageError(f"{output} cannot be made: {error.filename}: {error.strerror}.") from None
     try:

@@ -18,11 +18,13 @@ from .errors import (
 from .onnx_file import default_preprocessing, problem_of_name, to_onnx
 from .prediction import prediction_graph
 from .triton.config import TritonSettings
+from .triton.repository import COMMAND as REPOSITORY_COMMAND
 from .triton.repository import LISTED as REPOSITORY_FILE
 from .triton.repository import model_names, write_repository
-from .weights import WEIGHTS, weights_stored_as
+from .weights import WEIGHTS, weight_files, weights_stored_as
 
 __all__ = [
+    "REPOSITORY_COMMAND",
     "REPOSITORY_FILE",
     "WEIGHTS",
     "ArchiveError",
@@ -47,6 +49,7 @@ __all__ = [
     "require",
     "to_archive",
     "to_onnx",
+    "weight_files",
     "weights_stored_as",
     "write_repository",
 ]

@@ -1,17 +1,26 @@
-"""Weights stored in fewer bits, for files that travel; the graph makes float32 of them when it is loaded."""
+"""Where a file has its weights, and fewer bits for them; the graph makes float32 of these at load."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from .errors import ConversionError
 
 WEIGHTS = ("float32", "float16", "int8")
 _SMALL = 1024  # numbers; what has fewer keeps its bits: biases, norms, constants of the method
 _LARGEST = float(np.finfo(np.float16).max)
+
+
+def weight_files(path: Path) -> list[str]:
+    """Names of the files beside ``path`` that hold weights of its model; none where they are inside."""
+    tensors = onnx.load(str(path), load_external_data=False).graph.initializer
+    return sorted({ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)})
 
 
 def weights_stored_as(proto: onnx.ModelProto, kind: str) -> None:

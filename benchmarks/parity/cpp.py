@@ -11,7 +11,7 @@ import numpy as np
 from tests.clients.programs import ROOT, Programs, run
 from tests.golden.read import Case
 
-from .runtime import Answer, Runtime, target_option
+from .runtime import Answer, Runtime
 
 
 class Cpp(Runtime):
@@ -32,6 +32,7 @@ class Cpp(Runtime):
         found = []
         for case in cases:
             array = work / f"{case.name}.npy"
-            said = program.answer(model, case.photo, *target_option(case), "--array", array)["explained"]
+            aim = [] if case.target is None else ["--target", str(case.target)]
+            said = program.answer(model, case.photo, *aim, "--array", array)["explained"]
             found.append(Answer(said["class"], said["probability"], np.load(array)))
         return {"C++": found}

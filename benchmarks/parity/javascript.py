@@ -12,9 +12,9 @@ import numpy as np
 from smoothserve.cli.main import main as command
 
 from tests.golden.read import Case
+from tests.web.browser import WEBGPU, answers
 from tests.web.node import CHROMIUM, CLIENT, ORT, run
-from tests.web.serving import BLANK, served
-from tests.web.test_browser import WEBGPU
+from tests.web.serving import BLANK
 
 from .runtime import Answer, Runtime, first_missing
 
@@ -75,16 +75,13 @@ class WebAssembly(Runtime):
         chosen = self.chosen(self.names[0], cases)
         for case in chosen:
             shutil.copy(case.photo, site)
-        with served(site) as address:
-            given = {
-                "address": address, "worker": False, "flags": list(self.flags),
-                "options": {"executionProviders": [self.provider]},
-                "questions": [
-                    {"model": f"models/{model.name}", "photo": case.photo.name, "target": case.target}
-                    for case in chosen
-                ],
-            }  # fmt: skip
-            found = run("browser.mjs", given, work, seconds=3000)
+        questions = [
+            {"model": f"models/{model.name}", "photo": case.photo.name, "target": case.target}
+            for case in chosen
+        ]
+        found = answers(
+            site, questions, work, flags=self.flags, seconds=3000, executionProviders=[self.provider]
+        )
         assert found["facts"]["provider"] == self.provider, found
         return {self.names[0]: [_answer(*each) for each in zip(found["answers"], chosen, strict=True)]}
 

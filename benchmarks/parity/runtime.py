@@ -80,11 +80,6 @@ def _asked(server: Asked, name: str, case: Case) -> Answer:
     return Answer(int(found["class_index"]), float(found["probability"]), np.asarray(heatmap, np.float32))
 
 
-def target_option(case: Case) -> list[str]:
-    """As commands take it."""
-    return [] if case.target is None else ["--target", str(case.target)]
-
-
 def first_missing(found: Iterable[tuple[bool, str]]) -> str | None:
     """The words of the first thing that is not there."""
     return next((words for there, words in found if not there), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import shutil
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from smoothserve.export import to_archive
 
+from tests.server.kserve import first_explained, tensors
 from tests.server.torchserve import TorchServe as Process
 
 from .runtime import Server, first_missing
@@ -42,26 +42,18 @@ class _Asked:
         said = json.loads(body)
         status, _, body = self._process.post(path, photo, X_Output="array", X_Precision="float32", **aim)
         assert status == 200, body
-        return _explained(said), np.load(io.BytesIO(body)).astype(np.float32)
+        found = {"class_index": said["class"], "probability": said["probability"]}
+        return found, np.load(io.BytesIO(body)).astype(np.float32)
 
     def _v2(self, photo: bytes, target: int | None) -> tuple[Mapping[str, Any], npt.NDArray[np.float32]]:
-        data = [base64.b64encode(photo).decode()]
-        image = {"name": "image", "datatype": "BYTES", "shape": [1], "data": data}
-        aim = {"name": "target", "datatype": "INT64", "shape": [1], "data": [target]}
-        inputs = [image, *([] if target is None else [aim])]
-        body = json.dumps({"inputs": inputs, "parameters": {"precision": "float32"}}).encode()
+        options = {"precision": "float32", **({} if target is None else {"target": target})}
         status, _, body = self._process.post(
-            f"/v2/models/{_NAME}/explain", body, Content_Type="application/json"
+            f"/v2/models/{_NAME}/explain",
+            tensors(photo, parameters=options),
+            Content_Type="application/json",
         )
         assert status == 200, body
-        tensors = {each["name"]: each for each in json.loads(body)["outputs"]}
-        said = {name: tensors[name]["data"][0] for name in ("class", "probability")}
-        heatmap = tensors["heatmap"]
-        return _explained(said), np.array(heatmap["data"], np.float32).reshape(heatmap["shape"][-2:])
-
-
-def _explained(said: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"class_index": said["class"], "probability": said["probability"]}
+        return first_explained(json.loads(body))
 
 
 class TorchServe(Server):

@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from smoothserve.export import REPOSITORY_FILE, TritonSettings, model_names, write_repository
+from smoothserve.export import (
+    REPOSITORY_COMMAND,
+    REPOSITORY_FILE,
+    TritonSettings,
+    model_names,
+    write_repository,
+)
 
 from ..arguments import natural, positive
-from ..errors import UsageError
+from ..files import check_exported
 from ..folders import check_folder, replacing
 from ..limit_option import add_limit_option
 from ..progress import step
@@ -29,7 +35,6 @@ examples:
   smoothserve triton cats.onnx dogs.onnx -o repository/ --batch-size 8 --instances 2 --threads 2
   scripts/triton.sh repository/            # serves it on loopback; repository/README.md says how to ask
 """
-_COMMAND = "smoothserve triton"
 _DEFAULT = TritonSettings()
 
 
@@ -66,10 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    check_folder(arguments.output, _COMMAND, REPOSITORY_FILE)
+    check_folder(arguments.output, REPOSITORY_COMMAND, REPOSITORY_FILE)
     for path in arguments.models:
-        if not path.is_file():
-            raise UsageError(f"{path} does not exist. Make one with 'smoothserve export MODEL -o {path}'.")
+        check_exported(path)
     model_names(arguments.models)  # refuses two of the same name before anything is verified
     settings = TritonSettings(
         batch_size=arguments.batch_size,

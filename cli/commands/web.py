@@ -6,14 +6,15 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from smoothserve.export import WEIGHTS, check_contract
+from smoothserve.export import WEIGHTS, check_contract, weight_files
 
 from ..errors import UsageError
+from ..files import check_exported
 from ..progress import note, step
 from ..web.runtime import runtime
 from ..web.serving import site_server
 from ..web.site import SiteModel, check_output, write_site
-from ..web.smaller import in_two_files, write_smaller, write_whole
+from ..web.smaller import write_smaller, write_whole
 
 NAME = "web"
 HELP = "make a folder for any web server: a page that explains photos in the browser"
@@ -82,8 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_file(path: Path) -> None:
     """Raise UsageError unless the model is there, and in one file."""
-    if not path.is_file():
-        raise UsageError(f"{path} does not exist. Make one with 'smoothserve export MODEL -o {path}'.")
+    check_exported(path)
     if any(path.parent.glob(f"{path.name}.*.data")):
         raise UsageError(f"{path} has its weights in a second file: it is larger than a browser can load.")
 
@@ -93,7 +93,7 @@ def _prepared(path: Path, weights: str, draft: Path) -> SiteModel:
     with step(f"verifying {path}"):
         card = check_contract(path).card
     if weights == "float32":
-        if not in_two_files(path):
+        if not weight_files(path):
             return SiteModel(path, card, path.stem)
         write_whole(path, draft)
         return SiteModel(draft, card, path.stem)

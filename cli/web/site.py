@@ -63,7 +63,7 @@ def write_site(models: Sequence[SiteModel], runtime: Mapping[str, Path], output:
 
 def _fill(folder: Path, models: Sequence[SiteModel], runtime: Mapping[str, Path]) -> None:
     ours = Path(str(files("smoothserve.web")))
-    shutil.copytree(ours / "page", folder)
+    shutil.copytree(ours / "page", folder, dirs_exist_ok=True)
     module = {path.name: path for path in (ours / "src").glob("*.js") if path.name != "node.js"}
     _copy(module, folder / "smoothserve")
     _copy(runtime, folder / "ort")

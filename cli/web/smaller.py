@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx.external_data_helper import uses_external_data
 from smoothserve.export import load_session, weights_stored_as
 from smoothserve.handlers.card import Card
 from smoothserve.handlers.scores import scores
@@ -35,11 +34,6 @@ class Difference:
     def __str__(self) -> str:
         changed = f"; {self.changed} of 3 photos get another class" if self.changed else ""
         return f"probabilities differ by up to {self.scores:.1%}, heatmaps by {self.heatmap:.1%}{changed}"
-
-
-def in_two_files(path: Path) -> bool:
-    """Whether weights stand in a file beside the model's."""
-    return any(map(uses_external_data, onnx.load(path, load_external_data=False).graph.initializer))
 
 
 def write_whole(path: Path, whole: Path) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import onnx
-from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 from smoothserve import handlers
 from smoothserve.handlers.card import Card
 
 from ..checks.contract import check_contract
 from ..errors import ArchiveError, require
+from ..weights import weight_files
 from .config import TritonSettings, network_config, photo_config
 from .readme import readme
 
@@ -31,7 +30,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from smoothserve.handlers.triton.model import PhotoModel as TritonPythonModel  # noqa: E402, F401
+from smoothserve.handlers.triton.model import PhotoModel as TritonPythonModel
 '''
 
 
@@ -74,7 +73,7 @@ def model_names(paths: Sequence[Path]) -> list[str]:
     Raises:
         ArchiveError: two models would have the same name.
     """
-    names = [re.sub(r"[^A-Za-z0-9_.\\-]+", "-", path.stem).strip("-.") or "model" for path in paths]
+    names = [re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-.") or "model" for path in paths]
     taken: dict[str, Path] = {}
     for path, name in zip(paths, names, strict=True):
         for model in (name, name + PHOTO, name + EXPLAIN):
@@ -90,7 +89,7 @@ def _write_network(folder: Path, path: Path, card: Card, settings: TritonSetting
     version = folder / VERSION
     version.mkdir(parents=True)
     shutil.copyfile(path, version / "model.onnx")
-    for name in _weights(path):
+    for name in weight_files(path):
         shutil.copyfile(path.parent / name, version / name)
     if card.labels:
         lines = "".join(f"{' '.join(label.split())}\n" for label in card.labels)
@@ -127,9 +126,3 @@ def _write_model(folder: Path) -> None:
 def _heatmap(card: Card) -> list[int]:
     """Shape of one image's."""
     return [*([card.top_k] if card.top_k > 1 else []), *card.image_shape[1:]]
-
-
-def _weights(path: Path) -> Iterator[str]:
-    """Names of the files beside ``path`` that hold its weights."""
-    tensors = onnx.load(str(path), load_external_data=False).graph.initializer
-    yield from sorted({ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)})

@@ -18,9 +18,8 @@ import pytest
 import torch
 from smoothserve.cli.main import main
 from smoothserve.cli.web.runtime import FILES, wanted
-from smoothserve.cli.web.smaller import in_two_files
 from smoothserve.explainers import SmoothDiff, explain
-from smoothserve.export import to_onnx
+from smoothserve.export import to_onnx, weight_files
 
 from tests.handlers.tiny import unpack
 
@@ -193,7 +192,7 @@ def test_the_server(model: Path, ort: Path, tmp_path: Path) -> None:
 def test_weights_come_inside(ort: Path, tmp_path: Path) -> None:
     """A browser knows no file beside the model's, such as archives have."""
     model = unpack(tmp_path / "packed") / "explanation-smoothdiff.onnx"
-    assert in_two_files(model)
+    assert weight_files(model)
     assert main(["web", str(model), "-o", str(tmp_path / "site"), "--ort", str(ort)]) == 0
     (whole,) = (tmp_path / "site" / "models").iterdir()
     asked = {"image": np.random.default_rng(0).random((1, 3, 16, 16), np.float32), "target": np.array([1])}

@@ -6,8 +6,9 @@ import torch
 from smoothserve.explainers import SmoothDiff, SmoothGrad, explain
 from smoothserve.explainers.capture import capture
 
-from benchmarks.digits_vit import digits, trained_vit
-from benchmarks.transformers import converged, cosine
+from benchmarks.against_many import converged, cosine
+from benchmarks.digits import digits
+from benchmarks.digits_vit import trained_vit
 from benchmarks.untraced import attribution
 
 

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tests.server.loopback import answered, free_ports
 from tests.server.open_inference import Tensor, infer
-from tests.server.torchserve import ROOT, free_ports
+from tests.server.torchserve import ROOT
 
 PYTHON = ROOT / ".venv-kserve/bin/python"
 COMMAND = (str(PYTHON), "-m", "smoothserve.handlers.kserve")
@@ -93,7 +93,7 @@ class KServe:
         request = urllib.request.Request(
             url, data=body, method="POST", headers={"Content-Type": "application/json", **named}
         )
-        return self._ask(request, timeout=60)
+        return self._ask(request)
 
     def infer(self, tensors: Sequence[Tensor], parameters: dict[str, Any], **settings: Any) -> dict[str, Any]:
         """The answer over gRPC, as it is in JSON; settings as of :mod:`tests.server.open_inference`."""
@@ -119,12 +119,14 @@ class KServe:
             "parameters": {"precision": "float32", **aimed},
             "outputs": [{"name": name} for name in ("class", "label", "probability", "heatmap")],
         }
-        return _first(self._json(f"/v2/models/{self.name}/infer", body))
+        return first_explained(self._json(f"/v2/models/{self.name}/infer", body))
 
     def explain_grpc(self, photo: bytes, target: int | None) -> tuple[dict[str, Any], Heatmap]:
         """The same over gRPC, with the photo's file as it is."""
         aimed = {} if target is None else {"target": target}
-        return _first(self.infer([Tensor("image", "BYTES", [1], [photo])], {"explain": True, **aimed}))
+        return first_explained(
+            self.infer([Tensor("image", "BYTES", [1], [photo])], {"explain": True, **aimed})
+        )
 
     def log(self) -> str:
         return self._log.read_text()
@@ -140,13 +142,9 @@ class KServe:
         answer: dict[str, Any] = json.loads(content)
         return answer
 
-    def _ask(self, request: urllib.request.Request, timeout: float) -> tuple[int, str, bytes]:
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
-                return answer.status, answer.headers.get("Content-Type", ""), answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.headers.get("Content-Type", ""), error.read()
+    def _ask(self, request: urllib.request.Request, timeout: float = 60) -> tuple[int, str, bytes]:
+        status, headers, body = answered(request, timeout)
+        return status, headers.get("Content-Type", ""), body
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -165,7 +163,7 @@ def _said(answer: dict[str, Any]) -> dict[str, Any]:
     return {"label": answer["label"], "probability": answer["probability"]}
 
 
-def _first(answer: dict[str, Any]) -> tuple[dict[str, Any], Heatmap]:
+def first_explained(answer: dict[str, Any]) -> tuple[dict[str, Any], Heatmap]:
     """Of the first class of the first image."""
     tensors = {tensor["name"]: tensor for tensor in answer["outputs"]}
     heat = np.array(tensors["heatmap"]["data"], np.float32).reshape(tensors["heatmap"]["shape"])

@@ -23,8 +23,9 @@ from tests.docs.blocks import DOCS, blocks
 from tests.golden.read import Case, cases
 from tests.handlers.tiny import unpack
 from tests.server.kserve import COMMAND, PACKED, PYTHON, KServe, instances, tensors
+from tests.server.loopback import free_ports
 from tests.server.open_inference import Tensor
-from tests.server.torchserve import ROOT, free_ports
+from tests.server.torchserve import ROOT
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)

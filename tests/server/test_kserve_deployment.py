@@ -82,7 +82,7 @@ def test_the_containers_command_serves(tmp_path: Path) -> None:
     """The image's entry point with the YAML's arguments, on an archive of that name; but on loopback."""
     needs_kserve()
     service = container(given())
-    entry = json.loads(re.search(r"^ENTRYPOINT (.*)$", DOCKERFILE, flags=re.M)[1])  # type: ignore[index]
+    (entry,) = map(json.loads, re.findall(r"^ENTRYPOINT (.*)$", DOCKERFILE, flags=re.M))
     assert entry[1:] == list(COMMAND[1:])
     arguments = dict(zip(service["args"][1::2], service["args"][2::2], strict=True))
     assert arguments["--host"] == "0.0.0.0"

@@ -14,8 +14,9 @@ import pytest
 
 from tests.conftest import needs_kserve
 from tests.server.kserve import COMMAND, PACKED, KServe, instances, tensors
+from tests.server.loopback import free_ports
 from tests.server.open_inference import Tensor
-from tests.server.torchserve import ROOT, free_ports
+from tests.server.torchserve import ROOT
 
 BAD: list[tuple[str, bytes, int, str]] = [
     ("/v1/models/small:predict", instances(b"no image at all"), 400, "cannot be read"),

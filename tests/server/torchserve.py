@@ -6,15 +6,15 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from tests.server.loopback import answered, free_ports
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 120
@@ -105,12 +105,8 @@ class TorchServe:
                 **{k.replace("_", "-"): v for k, v in headers.items()},
             },
         )
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.headers.get("Content-Type", ""), answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.headers.get("Content-Type", ""), error.read()
+        status, headers, content = answered(request)
+        return status, headers.get("Content-Type", ""), content
 
     def post_form(self, path: str, fields: dict[str, bytes], **headers: str) -> tuple[int, str, bytes]:
         """The same with multipart form fields."""
@@ -145,13 +141,3 @@ class TorchServe:
                     self.authorization = {"Authorization": f"Bearer {key}"}
                 return
         raise RuntimeError(f"TorchServe was not ready after {START_SECONDS} s:\n{self.log()[-2000:]}")
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports

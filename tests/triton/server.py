@@ -6,20 +6,21 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from tests.server.loopback import answered, free_ports
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / "build" / "triton" / "bin" / "python"
@@ -83,7 +84,7 @@ class Triton:
 
     def __init__(self, repository: Path, *options: str) -> None:
         self.repository, self.options = repository, options
-        self.port, self.grpc, self._metrics = _free_ports(3)
+        self.port, self.grpc, self._metrics = free_ports(3)
         self._turn = threading.Lock()
 
     def __enter__(self) -> Triton:
@@ -149,19 +150,15 @@ class Triton:
             for answer in answers
         ]
 
-    def post(self, model: str, body: bytes, **headers: str) -> tuple[int, bytes, Mapping[str, str]]:
+    def post(self, model: str, body: bytes, **headers: str) -> tuple[int, bytes, Message]:
         """Status, body and headers of an answer, without Triton's client."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/v2/models/{model}/infer",
             data=body,
             headers={name.replace("_", "-"): value for name, value in headers.items()},
         )
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.read(), answer.headers
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read(), error.headers
+        status, received, content = answered(request)
+        return status, content, received
 
     def get(self, path: str) -> Any:
         """The JSON at a path."""
@@ -221,13 +218,3 @@ def _unpacked(tensor: Mapping[str, Any]) -> Array:
 def _clean() -> dict[str, str]:
     """The environment, without the packages of this process."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import smoothserve
 from PIL import Image, ImageCms
 
-from tests.clients.test_cpp_decoding import png
+from tests.clients.pngs import png
 
 
 def encoded(photo: Image.Image, form: str, **settings: Any) -> bytes:

@@ -4,39 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from .node import run
+from .browser import WEBGPU, answers
 from .photos import distances, tolerance, wanted
-from .serving import served
 
 FULL = os.environ.get("SMOOTHSERVE_FULL") == "1"
-WEBGPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader"]
-
-
-def answers(
-    folder: Path,
-    questions: list[dict[str, Any]],
-    work: Path,
-    *,
-    isolated: bool = True,
-    worker: bool = False,
-    flags: list[str] | None = None,
-    complaint: str | None = None,
-    **options: Any,
-) -> Any:
-    """What the module says in a page of ``folder``; the browser may complain of ``complaint`` alone."""
-    with served(folder, isolated) as address:
-        given = {
-            "address": address, "questions": questions, "options": options, "worker": worker,
-            "flags": flags or [],
-        }  # fmt: skip
-        found = run("browser.mjs", given, work)
-    assert [text for text in found["complaints"] if not complaint or complaint not in text] == []
-    return found
 
 
 def test_photos_of_every_form(site: Path, lite0_onnx: Path, photo_files: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import { checkedPixels, MOST_PIXELS } from "./pixels.js";
 export async function decoded(sharp, bytes) {
   try {
     const image = sharp(bytes, { ignoreIcc: true, limitInputPixels: MOST_PIXELS }).autoOrient();
-    const { space, channels } = await sharp(bytes).metadata();
+    const { space, channels } = await image.metadata();
     if (space === "cmyk") return withoutInks(await stored(image.pipelineColourspace("cmyk"), "cmyk", "uchar"));
     if (space === "grey16" && channels === 1) return shallow(await stored(image, "grey16", "ushort"));
     return checkedPixels(await stored(image, "srgb", "uchar"));
