@@ -7,11 +7,11 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 from html import escape
+from importlib.metadata import version
 from importlib.resources import files
 from io import BytesIO
 from string import Template
 
-import smoothserve
 from PIL import Image
 
 from .columns import Column
@@ -33,7 +33,7 @@ def page(comparison: Comparison) -> str:
     )
     left_out = "".join(f"<li>{escape(line)}</li>" for line in comparison.left_out)
     return Template(_file("page.html")).substitute(
-        maker=f"{MAKER} {smoothserve.__version__}",
+        maker=f"{MAKER} {version('smoothserve')}",
         title=escape(title(comparison)),
         summary=about,
         style=style,
@@ -45,7 +45,7 @@ def page(comparison: Comparison) -> str:
         reading="\n".join(f"<li>{escape(line)}</li>" for line in (*reading(comparison), _KEYS)),
         facts="\n".join(f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in facts(comparison)),
         left_out=f'<h2>Left out</h2>\n<ul class="wrong">{left_out}</ul>' if left_out else "",
-        made=f"Made by {MAKER} {smoothserve.__version__}, {datetime.date.today().isoformat()}.",
+        made=f"Made by {MAKER} {version('smoothserve')}, {datetime.date.today().isoformat()}.",
     )
 
 
