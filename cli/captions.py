@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,16 @@ from smoothserve.handlers.card import Card
 
 def captions(cards: Mapping[Path, Card]) -> dict[Path, str]:
     """``SmoothDiff, samples=2, a.onnx`` for each file; what files of a method have in common is left out."""
-    return {file: ", ".join((_name(card), *_own(card, cards), file.name)) for file, card in cards.items()}
+    all_cards = list(cards.values())
+    return {
+        file: ", ".join((_name(card), *differences(card, all_cards), file.name))
+        for file, card in cards.items()
+    }
 
 
-def _own(card: Card, cards: Mapping[Path, Card]) -> list[str]:
-    """The parameters in which a file differs from others of its method."""
-    alike = [_parameters(other) for other in cards.values() if _name(other) == _name(card)]
+def differences(card: Card, cards: Sequence[Card]) -> list[str]:
+    """The parameters in which one of the ``cards`` differs from others of its method: ``samples=2``, ..."""
+    alike = [_parameters(other) for other in cards if _name(other) == _name(card)]
     mine = _parameters(card)
     common = [name for name in mine if all(name in other for other in alike)]
     return [

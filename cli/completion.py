@@ -13,6 +13,7 @@ SHELLS = ("bash", "zsh")
 _METHODS = [*(name.lower() for name in METHODS), *METHODS]  # shells tell smo from Smo; the parser does not
 _NAMES = {
     "method": _METHODS,
+    "methods": _METHODS,  # the first of a list
     "base": _METHODS,
     "also": _METHODS,
     "colormap": [*colormaps.SEQUENTIAL, *colormaps.DIVERGING],

@@ -46,7 +46,7 @@ class MethodOptions:
         given = {*self.parameters, *(name for name, value in later.items() if value is not None)}
         for parameter, flag, *_ in _PARAMETERS:
             if parameter in given and parameter not in known:
-                flags = ", ".join(f for p, f, *_ in _PARAMETERS if p in known) or "none"
+                flags = ", ".join(flags_of(self.kind)) or "none"
                 raise UsageError(f"{self.kind.__name__} has no parameter {flag}; it has: {flags}.")
         self.kind(**self.parameters)  # refuses values out of range before a network is loaded
 
@@ -88,6 +88,17 @@ class MethodOptions:
         return with_noise(self.kind(**self.parameters, **files), given, preprocessing)
 
 
+def flags_of(kind: type[Method]) -> list[str]:
+    """The flags of a method's parameters."""
+    known = {field.name for field in dataclasses.fields(kind)}
+    return [flag for parameter, flag, *_ in _PARAMETERS if parameter in known]
+
+
+def method_kind(text: str) -> type[Method]:
+    """An argparse type: a method by its name, in upper or lower case."""
+    return _BY_NAME[_method(text)]
+
+
 def add_method_options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     """Add them to the parser; None is the value of those that are left out."""
     group = parser.add_argument_group(
@@ -123,7 +134,7 @@ def _method(text: str) -> str:
 
 def _base(text: str) -> Method:
     """An argparse type: a method with its own defaults, to be smoothed."""
-    return _BY_NAME[_method(text)]()
+    return method_kind(text)()
 
 
 # name in the method, flag, placeholder, type, help

@@ -40,20 +40,26 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def counter(what: str, total: int) -> Iterator[Callable[[], None]]:
+def counter(what: str, total: int, work: float | None = None) -> Iterator[Callable[..., None]]:
     """Counts things that are done one after the other, at a terminal, with the time that is left.
 
-    Yields a function to be called after each.
+    Yields a function to be called after each; with its share of ``work``, where they take unequal time.
+
+    Args:
+        what: is being done.
+        total: how many things there are.
+        work: in any unit; None: each thing is 1.
     """
-    start, done = time.perf_counter(), 0
+    start, done, worked = time.perf_counter(), 0, 0.0
+    whole = total if work is None else work
     shown = sys.stderr.isatty() and total > 1
 
-    def step() -> None:
-        nonlocal done
-        done += 1
+    def step(share: float = 1.0) -> None:
+        nonlocal done, worked
+        done, worked = done + 1, worked + share
         if shown:
-            left = (time.perf_counter() - start) / done * (total - done)
-            sys.stderr.write(f"\r{what}: {done} of {total}, {left:.0f} s left ")
+            left = (time.perf_counter() - start) / max(worked, 1e-9) * max(whole - worked, 0)
+            sys.stderr.write(f"\r\033[K{what}: {done} of {total}, {left:.0f} s left")
             sys.stderr.flush()
 
     try:

@@ -15,7 +15,7 @@ from .errors import (
     VerificationError,
     require,
 )
-from .onnx_file import default_preprocessing, problem_of_name, to_onnx
+from .onnx_file import card_of, default_preprocessing, problem_of_name, to_onnx
 from .prediction import prediction_graph
 from .triton.config import TritonSettings
 from .triton.repository import COMMAND as REPOSITORY_COMMAND
@@ -37,6 +37,7 @@ __all__ = [
     "Preprocessing",
     "TritonSettings",
     "VerificationError",
+    "card_of",
     "check_contract",
     "check_name",
     "check_parity",

@@ -83,8 +83,33 @@ def to_onnx(
         raise ConversionError(problem)
     if dtype not in TOLERANCES:
         raise ConversionError(f"dtype={dtype!r}, expected one of {', '.join(TOLERANCES)}.")
+    card = card_of(model, preprocessing, labels, name, dtype)
+    progress("converting to ONNX")
+    proto = _converted(model, dtype)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        draft = Path(folder) / path.name
+        weights = _save(proto, draft)
+        del proto  # so that memory holds the weights fewer times while the file runs
+        parity = _verified(draft, model, card, fast, progress)
+        _put_in_place(draft, weights, path)
+    return parity
+
+
+def card_of(
+    model: ExplanationModel,
+    preprocessing: Preprocessing | None = None,
+    labels: Sequence[str] | None = None,
+    name: str | None = None,
+    dtype: str = "float32",
+) -> Card:
+    """What a file of this model says about itself, but for what is measured; arguments as of :func:`to_onnx`.
+
+    Raises:
+        CardError: preprocessing or labels don't fit the model.
+    """
     channels, height, width = model.image_shape
-    card = Card(
+    return Card(
         name=name or model.classifier_name,
         image_shape=(channels, height, width),
         classes=model.classes,
@@ -98,16 +123,6 @@ def to_onnx(
         labels=None if labels is None else tuple(labels),
         versions={package: version(package) for package in ("smoothserve", "torch", "onnx", "onnxscript")},
     )
-    progress("converting to ONNX")
-    proto = _converted(model, dtype)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        draft = Path(folder) / path.name
-        weights = _save(proto, draft)
-        del proto  # so that memory holds the weights fewer times while the file runs
-        parity = _verified(draft, model, card, fast, progress)
-        _put_in_place(draft, weights, path)
-    return parity
 
 
 def problem_of_name(path: Path) -> str | None:

@@ -42,9 +42,9 @@ def captioned(
     pen = ImageDraw.Draw(result)
     top = picture.height + margin + above
     if source is not None:
-        pen.text((margin, top - above), _cut(pen, source, small, width - 2 * margin), fill=_QUIET, font=small)
+        pen.text((margin, top - above), cut(pen, source, small, width - 2 * margin), fill=_QUIET, font=small)
     room = width - 3 * margin - pen.textlength(value, font=font)
-    pen.text((margin, top), _cut(pen, title, font, room), fill=_INK, font=font)
+    pen.text((margin, top), cut(pen, title, font, room), fill=_INK, font=font)
     pen.text((width - margin, top), value, fill=_INK, font=font, anchor="ra")
     low, high = ("against", "for") if signed else ("little", "much")
     line = top + size + margin
@@ -64,9 +64,10 @@ def _scale(width: int, height: int, signed: bool, colormap: str | None) -> Image
     return Image.fromarray(colormaps.apply(colormap or colormaps.names(signed)[0], values))
 
 
-def _cut(
+def cut(
     pen: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float
 ) -> str:
+    """The text, or as much of its beginning as fits into ``room`` pixels, and an ellipsis."""
     if pen.textlength(text, font=font) <= room:
         return text
     while text and pen.textlength(text + "...", font=font) > room:

@@ -48,7 +48,7 @@ def overlay(
     The heatmap is blurred by 1 % of the width: pixel-wise sensitivities are speckled, and a
     person looks for regions.
     """
-    smooth = _blur(heatmap, radius=photo.width / 100, signed=signed)
+    smooth = soften(heatmap, radius=photo.width / 100, signed=signed)
     strength = np.abs(smooth - 0.5) * 2 if signed else smooth
     shown = ((strength - _NOTHING) / (1 - _NOTHING)).clip(0, 1)
     mask = Image.fromarray((shown * opacity * 255).astype(np.uint8))
@@ -58,7 +58,14 @@ def overlay(
     return Image.composite(Image.fromarray(colours), below, mask)
 
 
-def _blur(heatmap: Heatmap, radius: float, signed: bool) -> Heatmap:
+def soften(heatmap: Heatmap, radius: float, signed: bool) -> Heatmap:
+    """A Gaussian filter of deviation ``radius``, then scaled so that the strongest is full again.
+
+    Args:
+        heatmap: ``[H, W]`` in [0, 1].
+        radius: in pixels, >= 0; at an edge only what is inside counts.
+        signed: whether 0.5 is indifferent.
+    """
     rows, columns = (_gaussian(size, radius) for size in heatmap.shape)
     blurred = (rows @ heatmap @ columns.T).astype(np.float32)
     middle = 0.5 if signed else 0.0

@@ -79,6 +79,9 @@ def read_until(terminal: int, last: bytes) -> bytes:
         ("smoothserve export m --act", "smoothserve export m --activation "),
         ("smoothserve export m --activation sig", "smoothserve export m --activation sigmoid "),
         ("smoothserve explain m p --colormap vir", "smoothserve explain m p --colormap viridis "),
+        ("smoothserve comp", "smoothserve comp"),  # compare or completion
+        ("smoothserve compare m p --methods smoothd", "smoothserve compare m p --methods smoothdiff "),
+        ("smoothserve compare mod", "smoothserve compare model.onnx "),
         ("smoothserve verify mod", "smoothserve verify model.onnx "),
         ("smoothserve export m -o mod", "smoothserve export m -o model.onnx "),
         ("smoothserve completion z", "smoothserve completion zsh "),

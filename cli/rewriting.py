@@ -1,0 +1,83 @@
+"""From the options of a command to explanation models: the network is captured once for all methods."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from smoothserve.handlers.noise import noise_in_words
+
+from .arguments import given
+from .model_options import named_model
+from .models import NamedModel
+from .models.answer import Answer, check_labels, first_answer
+from .noise import noise_doubt
+from .photo_options import preprocessing_line
+from .plausible import doubt
+from .progress import note, step
+
+if TYPE_CHECKING:
+    from smoothserve.explainers import ExplanationModel, Method, Program
+    from torch import Tensor
+
+
+def loaded_model(arguments: argparse.Namespace) -> tuple[NamedModel, Answer]:
+    """The model that the options name, and what it answers to a first image.
+
+    Raises:
+        UsageError: it cannot be loaded, or is no classifier of images.
+    """
+    with step(f"loading {arguments.model}"):
+        model = named_model(arguments)
+    answer = first_answer(model, arguments.logits)
+    check_labels(model.labels, answer.classes, _outputs(arguments), str(arguments.labels or model.name))
+    for line in (*model.notes, *answer.notes, preprocessing_line(arguments, model)):
+        note(line)
+    return model, answer
+
+
+def captured_program(arguments: argparse.Namespace, model: NamedModel, answer: Answer) -> Program:
+    """The model's program, which all methods share; whether its predictions look right is said."""
+    from smoothserve.explainers.capture import capture
+
+    with step(f"capturing {model.name}"):
+        program = capture(model.classifier, model.example(), answer.output, **_outputs(arguments))
+    note(f"outputs: {program.scores}")
+    doubts = doubt(model, program)
+    if doubts is not None:
+        note(doubts)
+    return program
+
+
+def rewritten_model(
+    model: NamedModel, program: Program, method: Method, images: Tensor | None, **objective: Any
+) -> ExplanationModel:
+    """The explanation model of one method; how much noise it adds is said.
+
+    Args:
+        model: of which the program is.
+        program: from :func:`captured_program`.
+        method: as it was asked for.
+        images: for methods that measure something on the network; see :func:`calibration_images`.
+        objective: ``objective`` and ``top_k``, if they are given.
+    """
+    from smoothserve.explainers import explain_program
+
+    method = method.for_program(program)
+    noise = noise_in_words(method.describe(), model.preprocessing)
+    if noise is not None:
+        note(f"noise: {noise}")
+    much = noise_doubt(method, model.preprocessing)
+    if much is not None:
+        note(much)
+    with step(f"rewriting {model.name} for {method}"):
+        explained = explain_program(
+            program, method, calibration=images if method.calibrates else None, **objective
+        )
+    if method.calibrates:
+        note(f"calibration: {explained.calibration}")
+    return explained
+
+
+def _outputs(arguments: argparse.Namespace) -> dict[str, Any]:
+    return given(arguments, ("activation", "keep"))
