@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ from .progress import note
 
 _MOST = 50  # photos; more add nothing
 _SYNTHETIC = 8
+_FAR = (
+    1.3  # kappa; SqueezeNet: photos 1.05, grey ones 1.23, white noise 1.39, grey ones without contrast 1.62
+)
 
 
 def calibration_images(folder: str | None, model: NamedModel) -> Tensor | None:
@@ -44,6 +48,18 @@ def calibration_images(folder: str | None, model: NamedModel) -> Tensor | None:
     if not inputs:
         raise UsageError(f"--calibrate {folder}: none of its {len(photos)} photos can be read.")
     return torch.from_numpy(np.stack(inputs))
+
+
+def calibration_doubt(drift: float) -> str | None:
+    """What to say if corrections are far off on ordinary pictures; ``drift``: of the logarithm of kappa."""
+    off = math.exp(drift)
+    if off <= _FAR:
+        return None
+    return (
+        f"note: variances are off by a factor of {off:.2f} on ordinary pictures; up to {_FAR} is usual. Heatmaps "
+        "will be good for pictures like those of --calibrate only. To explain others, name a folder of them "
+        "there, or leave it out."
+    )
 
 
 def _read(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.float32] | None:

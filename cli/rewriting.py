@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from smoothserve.handlers.noise import noise_in_words
 
 from .arguments import given
+from .calibration import calibration_doubt
 from .model_options import named_model
 from .models import NamedModel
 from .models.answer import Answer, check_labels, first_answer
@@ -76,6 +77,8 @@ def rewritten_model(
         )
     if method.calibrates:
         note(f"calibration: {explained.calibration}")
+        if (doubt := calibration_doubt(explained.calibration.drift)) is not None:
+            note(doubt)
     return explained
 
 
