@@ -56,9 +56,9 @@ def calibration_doubt(drift: float) -> str | None:
     if off <= _FAR:
         return None
     return (
-        f"note: variances are off by a factor of {off:.2f} on ordinary pictures; up to {_FAR} is usual. Heatmaps "
-        "will be good for pictures like those of --calibrate only. To explain others, name a folder of them "
-        "there, or leave it out."
+        f"note: variances are off by a factor of {off:.2f} on ordinary pictures; up to {_FAR} is usual. "
+        "Heatmaps will be good for pictures like those of --calibrate only. To explain others, name a folder "
+        "of them there, or leave it out."
     )
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_pictures_without_contrast_are_noticed() -> None:
-    """SqueezeNet with its ImageNet weights, on the pictures that come along, and on them dark, soft and grey."""
+    """SqueezeNet with its ImageNet weights, on the pictures that come along, then dark, soft and grey."""
     classifier, preprocessing = network("squeezenet1_1")
     pictures = synthetic_pictures(3, preprocessing)
     soft = F.avg_pool2d(pictures.mean(1, keepdim=True), 31, 1, 15) * 0.3 - 1.5
