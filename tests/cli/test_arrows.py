@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 ALLOWED = {
     "handlers": set(),
     "explainers": set(),
+    "evaluation": set(),
     "export": {"explainers", "handlers"},
     "cli": {"export", "explainers", "handlers"},
 }

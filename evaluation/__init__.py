@@ -1,0 +1,52 @@
+"""Are attributions true? Metrics of the literature, for any classifier and any explainer.
+
+A metric takes a :data:`Predict`, a function from images to logits, and attributions, both NumPy arrays: so it
+judges a PyTorch module, an ONNX file and anybody's explainer alike.
+"""
+
+from .curves import Curves, deletion, flipped, gain, insertion, pixel_gain
+from .imputers import Constant, Histogram, Imputer, Inpainted
+from .localisation import grid_pointing, mass_accuracy, pointing_game, rank_accuracy
+from .predict import Predict, of_module, of_session, probabilities
+from .removal import remove_and_debias
+from .shape import complexity, sparseness
+from .similarity import batlow_similarity, cosine, grey_similarity, magnitude_ratio
+from .statistics import Difference, Mean, mean, paired_difference
+from .superpixels import superpixel_curves, superpixels
+from .taylor import perturbed_patches, total_variation
+
+__all__ = [
+    "Constant",
+    "Curves",
+    "Difference",
+    "Histogram",
+    "Imputer",
+    "Inpainted",
+    "Mean",
+    "Predict",
+    "batlow_similarity",
+    "complexity",
+    "cosine",
+    "deletion",
+    "flipped",
+    "gain",
+    "grey_similarity",
+    "grid_pointing",
+    "insertion",
+    "magnitude_ratio",
+    "mass_accuracy",
+    "mean",
+    "of_module",
+    "of_session",
+    "paired_difference",
+    "perturbed_patches",
+    "pixel_gain",
+    "pointing_game",
+    "probabilities",
+    "rank_accuracy",
+    "remove_and_debias",
+    "sparseness",
+    "superpixel_curves",
+    "superpixels",
+    "total_variation",
+]

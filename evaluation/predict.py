@@ -1,0 +1,60 @@
+"""What a metric asks of a classifier: logits of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+Array = npt.NDArray[np.float32]
+Predict = Callable[[Array], Array]  # images [N, C, H, W] -> logits [N, K], both float32
+
+_AT_ONCE = 32  # images; memory is that of a forward pass of so many
+
+
+def of_module(module: torch.nn.Module) -> Predict:
+    """Of a PyTorch classifier ``[N, C, H, W] -> [N, K]``, which is to be in evaluation mode."""
+
+    def predict(images: Array) -> Array:
+        with torch.no_grad():
+            parts = [module(torch.from_numpy(part)).numpy() for part in _parts(images)]
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
+    return predict
+
+
+def of_session(session: Any) -> Predict:
+    """Of an ONNX Runtime session whose first input are the images, and one of whose outputs are ``logits``.
+
+    An explanation file computes its heatmaps, too, whatever is asked. Load
+    :func:`smoothserve.export.prediction_graph` of it instead. Of a file that is not ours the first output is
+    taken.
+    """
+    image = session.get_inputs()[0].name
+    names = [output.name for output in session.get_outputs()]
+    wanted = "logits" if "logits" in names else names[0]
+    asked_twice = [each.name for each in session.get_inputs() if each.name == "target"]
+
+    def predict(images: Array) -> Array:
+        parts = []
+        for part in _parts(images):
+            most_probable = {name: np.full(len(part), -1, np.int64) for name in asked_twice}
+            parts.append(session.run([wanted], {image: part, **most_probable})[0])
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
+    return predict
+
+
+def probabilities(predict: Predict, images: Array, target: int) -> npt.NDArray[np.float64]:
+    """Softmax probability of class ``target`` for each of the images ``[N, C, H, W]``: ``[N]``."""
+    logits = predict(images).astype(np.float64)
+    odds = np.exp(logits - logits.max(1, keepdims=True))
+    result: npt.NDArray[np.float64] = odds[:, target] / odds.sum(1)
+    return result
+
+
+def _parts(images: Array) -> list[Array]:
+    return [np.ascontiguousarray(images[i : i + _AT_ONCE]) for i in range(0, len(images), _AT_ONCE)]

@@ -1,0 +1,177 @@
+"""Curves of removal, each against what the paper's words give on images small enough to follow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import skimage
+import torch
+from smoothserve.evaluation import (
+    Constant,
+    Curves,
+    Histogram,
+    Inpainted,
+    deletion,
+    flipped,
+    gain,
+    insertion,
+    of_module,
+    pixel_gain,
+    probabilities,
+    remove_and_debias,
+    superpixel_curves,
+    superpixels,
+)
+from smoothserve.evaluation.predict import Array, Predict
+from torch import nn
+
+RANDOM = np.random.default_rng(5)
+IMAGE = RANDOM.standard_normal((3, 6, 6)).astype(np.float32)
+SCORES = RANDOM.standard_normal((6, 6))
+
+
+@pytest.fixture(scope="module")
+def predict() -> Predict:
+    torch.manual_seed(0)
+    return of_module(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Tanh(), nn.Flatten(), nn.Linear(128, 4)).eval())
+
+
+def chance(predict: Predict, image: Array, target: int) -> float:
+    """A softmax in words."""
+    logits = [float(each) for each in predict(image[None])[0]]
+    return float(np.exp(logits[target]) / sum(np.exp(each) for each in logits))
+
+
+def by_hand(predict: Predict, steps: int, target: int, most_first: bool) -> list[float]:
+    """Pixel by pixel, in loops."""
+    ranked = sorted(((-SCORES[y, x], y, x) for y in range(6) for x in range(6)), reverse=not most_first)
+    found = []
+    for step in range(steps + 1):
+        image = IMAGE.copy()
+        for _, y, x in ranked[: round(36 * step / steps)]:
+            image[:, y, x] = 0
+        found.append(chance(predict, image, target))
+    return found
+
+
+@pytest.mark.parametrize("steps", [1, 4, 36])
+def test_pixels_go_in_order(predict: Predict, steps: int) -> None:
+    curves = flipped(predict, IMAGE, SCORES, target=2, steps=steps)
+    np.testing.assert_allclose(curves.occluded, np.linspace(0, 1, steps + 1))
+    np.testing.assert_allclose(curves.most, by_hand(predict, steps, 2, True), atol=1e-6)
+    np.testing.assert_allclose(curves.least, by_hand(predict, steps, 2, False), atol=1e-6)
+
+
+def test_without_a_target_it_is_the_predicted_class(predict: Predict) -> None:
+    predicted = int(predict(IMAGE[None])[0].argmax())
+    left, right = (
+        flipped(predict, IMAGE, SCORES, steps=3),
+        flipped(predict, IMAGE, SCORES, predicted, steps=3),
+    )
+    np.testing.assert_array_equal(left.most, right.most)
+
+
+def test_areas_are_those_of_trapezoids() -> None:
+    """Worked out by hand: (1 + .2)/2 * .5 + (.2 + 0)/2 * .5 = .35, and .475 + .25 = .725."""
+    curves = Curves(np.array([0, 0.5, 1]), np.array([1, 0.2, 0]), np.array([1, 0.9, 0.1]))
+    assert deletion(curves) == pytest.approx(0.35)
+    assert insertion(curves) == pytest.approx(0.725)
+    assert gain(curves) == pytest.approx(0.375)
+    assert gain(Curves(curves.occluded, curves.least, curves.most)) == pytest.approx(-0.375)
+
+
+def test_the_gain_of_pixels_is_the_positive_part_of_means() -> None:
+    """Two images: means .6 and .5 at the first step, .1 and .3 at the second: (.1 + 0) / 2."""
+    places = np.array([0, 0.5, 1])
+    one = Curves(places, np.array([1, 0.4, 0.3]), np.array([1, 0.7, 0.1]))
+    two = Curves(places, np.array([1, 0.6, 0.3]), np.array([1, 0.5, 0.1]))
+    assert pixel_gain([one, two]) == pytest.approx(0.05)
+    with pytest.raises(
+        ValueError, match=r"curves of \[2, 3\] points, expected one or more, all of one length"
+    ):
+        pixel_gain([one, Curves(places[:2], one.most[:2], one.least[:2])])
+
+
+def test_superpixels_are_occluded_by_their_real_size(predict: Predict) -> None:
+    """Three regions of 6, 12 and 18 pixels, of mean scores 3, 1 and 2."""
+    regions = np.repeat([0, 1, 1, 2, 2, 2], 6).reshape(6, 6)
+    scores = np.array([3.0, 1.0, 2.0])[regions]
+    curves = superpixel_curves(predict, IMAGE, scores, regions, target=1)
+    np.testing.assert_allclose(curves.occluded, [0, 6 / 36, 12 / 36, 24 / 36, 30 / 36, 1])
+
+    def without(*gone: int) -> float:
+        return chance(predict, np.where(np.isin(regions, gone), np.float32(0), IMAGE), 1)
+
+    most = np.interp(
+        curves.occluded, [0, 1 / 6, 4 / 6, 1], [without(), without(0), without(0, 2), without(0, 1, 2)]
+    )
+    least = np.interp(
+        curves.occluded, [0, 2 / 6, 5 / 6, 1], [without(), without(1), without(1, 2), without(0, 1, 2)]
+    )
+    np.testing.assert_allclose(curves.most, most, atol=1e-6)
+    np.testing.assert_allclose(curves.least, least, atol=1e-6)
+
+
+def test_superpixels_are_numbered_without_gaps() -> None:
+    photo = skimage.data.chelsea()
+    regions = superpixels(photo)
+    assert regions.shape == photo.shape[:2]
+    assert sorted(set(regions.ravel().tolist())) == list(range(regions.max() + 1))
+    assert 10 < regions.max() < 40
+
+
+def test_imputers_change_what_is_hidden_and_nothing_else() -> None:
+    hidden = RANDOM.random((6, 6)) < 0.4
+    for imputer in (Constant(0.5), Histogram(), Inpainted(), Inpainted(0.1)):
+        filled = imputer(IMAGE, hidden, np.random.default_rng(1))
+        assert filled.dtype == np.float32
+        np.testing.assert_array_equal(filled[:, ~hidden], IMAGE[:, ~hidden])
+        assert not np.allclose(filled[:, hidden], IMAGE[:, hidden])
+    drawn = Histogram()(IMAGE, hidden, np.random.default_rng(1))
+    colours = {tuple(colour) for colour in IMAGE.reshape(3, -1).T}
+    assert all(tuple(colour) in colours for colour in drawn[:, hidden].T)
+
+
+def test_inpainting_is_the_mean_of_neighbours() -> None:
+    """Iterated in loops until nothing changes; direct neighbours count twice, borders have fewer of them."""
+    hidden = RANDOM.random((6, 6)) < 0.6
+    wanted = np.where(hidden, 0, IMAGE.astype(np.float64))
+    for _ in range(2000):
+        for y, x in np.argwhere(hidden):
+            total, weight = np.zeros(3), 0.0
+            for v in range(max(y - 1, 0), min(y + 2, 6)):
+                for u in range(max(x - 1, 0), min(x + 2, 6)):
+                    share = {0: 0.0, 1: 1 / 6, 2: 1 / 12}[abs(v - y) + abs(u - x)]
+                    total, weight = total + share * wanted[:, v, u], weight + share
+            wanted[:, y, x] = total / weight
+    np.testing.assert_allclose(Inpainted()(IMAGE, hidden, np.random.default_rng(0)), wanted, atol=1e-6)
+    everything = Inpainted()(IMAGE, np.ones((6, 6), bool), np.random.default_rng(0))
+    assert not everything.any()
+
+
+def test_road_is_half_the_mean_gap(predict: Predict) -> None:
+    """With its own noise, drawn in the same order."""
+    random, gaps = np.random.default_rng(3), []
+    ranked = np.argsort(-SCORES.ravel(), kind="stable")
+    for order, sign in ((ranked[::-1], 1), (ranked, -1)):
+        for tenth in range(1, 10):
+            hidden = np.zeros(36, bool)
+            hidden[order[: round(36 * tenth / 10)]] = True
+            filled = Inpainted(0.01)(IMAGE, hidden.reshape(6, 6), random)
+            gaps.append(sign * chance(predict, filled, 0))
+    assert remove_and_debias(predict, IMAGE, SCORES, 0, seed=3) == pytest.approx(sum(gaps) / 18, abs=1e-6)
+
+
+def test_what_does_not_fit_is_refused(predict: Predict) -> None:
+    with pytest.raises(ValueError, match=r"expected \[C, H, W\] and \[H, W\]"):
+        flipped(predict, IMAGE, IMAGE)
+    with pytest.raises(ValueError, match="NaN"):
+        remove_and_debias(predict, IMAGE, np.full((6, 6), np.nan))
+    with pytest.raises(ValueError, match="from 1 to the number of pixels, 36"):
+        flipped(predict, IMAGE, SCORES, steps=37)
+
+
+def test_many_images_are_asked_in_parts(predict: Predict) -> None:
+    images = RANDOM.standard_normal((70, 3, 6, 6)).astype(np.float32)
+    one_by_one = [chance(predict, image, 3) for image in images]
+    np.testing.assert_allclose(probabilities(predict, images, 3), one_by_one, atol=1e-6)
