@@ -16,7 +16,7 @@ FILES = sorted(
     for path in map(Path, _LISTED)
     if path.suffix in _SUFFIXES and path.name != "CHANGELOG.md" and "results" not in path.parts
 )
-FOLDERS = "api|benchmarks|cli|deploy|docs|examples|explainers|export|handlers|scripts|tests"
+FOLDERS = "api|benchmarks|cli|deploy|docs|evaluation|examples|explainers|export|handlers|scripts|tests"
 PATHS = re.compile(rf"(?<![\w./-])((?:{FOLDERS})/[\w./-]+\.(?:py|md|sh|json|png|yaml|properties))")
 MODULES = re.compile(r"\bsmoothserve(?:\.[a-z_]+){2,}")
 MADE_UP = ("NAME", "KIND", "LIBRARY")  # for something else
