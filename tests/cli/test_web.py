@@ -155,6 +155,11 @@ def test_npm(
     assert not (tmp_path / "site").exists()
 
 
+def _heeding_interrupts() -> None:
+    """A shell's background jobs ignore them, and so do their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_the_server(model: Path, ort: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,
@@ -167,7 +172,9 @@ def test_the_server(model: Path, ort: Path, tmp_path: Path) -> None:
         "--serve",
         "0",
     ]
-    server = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=_heeding_interrupts
+    )
     try:
         assert server.stderr is not None
         address = next(
