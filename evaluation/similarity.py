@@ -50,9 +50,10 @@ def grey_similarity(one: Attribution, other: Attribution) -> float:
 
 
 def batlow_similarity(one: Attribution, other: Attribution) -> float:
-    """SSIM of the same heatmaps in the colours of batlow, as SmoothDiff's paper measures it.
+    """SSIM of the same heatmaps in the colours of batlow, as SmoothDiff's paper has them.
 
-    See :func:`grey_similarity`. Not comparable with that of grey ones.
+    See :func:`grey_similarity`; not comparable with that. The windows are scikit-image's, uniform and 7 x 7,
+    where the paper's are Gaussian, so values differ a little from its own.
     """
     from cmcrameri.cm import batlow
 

@@ -89,10 +89,10 @@ def _regions(scores: Scores) -> list[tuple[int, int]]:
 def total_variation(scores: Scores) -> float:
     """AUTVC: how noisy a heatmap is, from fine to coarse; smaller is smoother.
 
-    A Gaussian pyramid of |scores|, each level 1.5 times as small, while no side is under 30. On each level
-    values from the minimum to the 99th percentile become [0, 1], values above 1; then (sum |dx| + sum |dy|) /
-    (H W). Simpson's rule over levels with steps of 1 (as SciPy has had it since 1.11 for even numbers of
-    points). "SmoothTaylor" (Goh et al. 2021, section 4.3).
+    A Gaussian pyramid, each level 1.5 times as small, while no side is under 30. On each level magnitudes
+    from the minimum to the 99th percentile become [0, 1], larger ones 1; then (sum |dx| + sum |dy|) / (H W).
+    Simpson's rule over levels with steps of 1 (as SciPy has had it since 1.11 for even numbers of points,
+    where the authors had an older one). "SmoothTaylor" (Goh et al. 2021, section 4.3).
 
     Args:
         scores: ``[H, W]``, both sides at least 30; signed or not.
@@ -102,10 +102,10 @@ def total_variation(scores: Scores) -> float:
     """
     if scores.ndim != 2 or min(scores.shape) < _SHORTEST:
         raise ValueError(f"scores {list(scores.shape)}, expected [H, W] of at least {_SHORTEST} a side.")
-    level = np.abs(scores.astype(np.float64))
+    level = scores.astype(np.float64)
     found = []
     while min(level.shape) >= _SHORTEST:
-        found.append(_variation(level))
+        found.append(_variation(np.abs(level)))
         level = pyramid_reduce(level, downscale=_SHRINK)
     return float(simpson(found, dx=1.0)) if len(found) > 1 else found[0]
 

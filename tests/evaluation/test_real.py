@@ -8,8 +8,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import skimage
-from PIL import Image
 from smoothserve.evaluation import (
     Constant,
     Curves,
@@ -65,7 +63,7 @@ def test_superpixels_of_a_photo() -> None:
     classifier, preprocessing = network("squeezenet1_1")
     image = photo(PHOTOS[0], preprocessing)
     given, predict = image.numpy()[0], of_module(classifier)
-    regions = superpixels(np.asarray(Image.fromarray(skimage.data.chelsea()).resize(image.shape[-2:])))
+    regions = superpixels(given)
     scores = np.abs(given).sum(0)
     for imputer in (Constant(), Inpainted()):
         curves = superpixel_curves(predict, given, scores, regions, imputer=imputer)
