@@ -20,9 +20,7 @@ from .progress import note
 
 _MOST = 50  # photos; more add nothing
 _SYNTHETIC = 8
-_FAR = (
-    1.3  # kappa; SqueezeNet: photos 1.05, grey ones 1.23, white noise 1.39, grey ones without contrast 1.62
-)
+_FAR = 1.3  # kappa; SqueezeNet: photos 1.05, grey ones 1.23, white noise 1.39, without contrast 1.62
 
 
 def calibration_images(folder: str | None, model: NamedModel) -> Tensor | None:

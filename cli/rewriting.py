@@ -77,8 +77,9 @@ def rewritten_model(
         )
     if method.calibrates:
         note(f"calibration: {explained.calibration}")
-        if (doubt := calibration_doubt(explained.calibration.drift)) is not None:
-            note(doubt)
+        far = calibration_doubt(explained.calibration.drift)
+        if far is not None:
+            note(far)
     return explained
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.integrate import trapezoid
 
 from .imputers import Constant, Imputer
-from .predict import Array, Predict, probabilities
-
-Scores = npt.NDArray[np.floating[Any]]
-
-_AT_ONCE = 32  # images
+from .predict import Array, Predict, predicted, probabilities
+from .scores import Scores, check, descending, mask_of
 
 
 class Curves(NamedTuple):
@@ -58,14 +55,14 @@ def flipped(
     check(image, scores)
     if not 1 <= steps <= scores.size:
         raise ValueError(f"steps={steps}, expected from 1 to the number of pixels, {scores.size}.")
-    descending = np.argsort(-scores.astype(np.float64).ravel(), kind="stable")
+    ranked = descending(scores)
     ends = np.round(np.linspace(0, scores.size, steps + 1)).astype(int)
     target = predicted(predict, image) if target is None else target
     imputer, random = imputer or Constant(), np.random.default_rng(seed)
     curves = []
-    for order in (descending, descending[::-1]):
-        images = (_without(image, order[:end], imputer, random) for end in ends)
-        curves.append(_in_parts(predict, images, target))
+    for order in (ranked, ranked[::-1]):
+        images = (imputer(image, mask_of(order[:end], scores.shape), random) for end in ends)
+        curves.append(probabilities(predict, images, target))
     return Curves(ends / scores.size, curves[0], curves[1])
 
 
@@ -109,44 +106,3 @@ def insertion(curves: Curves) -> float:
     important pixels go first, so this is the area under ``least``.
     """
     return float(trapezoid(curves.least, curves.occluded))
-
-
-def predicted(predict: Predict, image: Array) -> int:
-    """The most probable class of one image."""
-    return int(predict(image[None])[0].argmax())
-
-
-def check(image: Array, scores: Scores) -> None:
-    """Whether scores are one finite number for each pixel.
-
-    Raises:
-        ValueError: they are not.
-    """
-    if image.ndim != 3 or scores.shape != image.shape[1:]:
-        raise ValueError(
-            f"image {list(image.shape)} and scores {list(scores.shape)}, expected [C, H, W] and [H, W]: "
-            "reduce an attribution over its channels first, to their sum or L2 norm."
-        )
-    if not np.isfinite(scores).all():
-        raise ValueError("scores hold NaN or infinite values, expected finite ones.")
-
-
-def _without(
-    image: Array, pixels: npt.NDArray[np.intp], imputer: Imputer, random: np.random.Generator
-) -> Array:
-    hidden = np.zeros(image.shape[1:], bool)
-    hidden.ravel()[pixels] = True
-    return imputer(image, hidden, random)
-
-
-def _in_parts(predict: Predict, images: Iterator[Array], target: int) -> npt.NDArray[np.float64]:
-    """Of so many at once that memory stays small."""
-    found, part = [], []
-    for image in images:
-        part.append(image)
-        if len(part) == _AT_ONCE:
-            found.append(probabilities(predict, np.stack(part), target))
-            part = []
-    if part:
-        found.append(probabilities(predict, np.stack(part), target))
-    return np.concatenate(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import spsolve
 
 from .predict import Array
-
-Mask = npt.NDArray[np.bool_]
+from .scores import Mask
 
 _NEIGHBOURS = {  # offsets and weights of ROAD's linear imputation (Rong et al. 2022, section 4.2)
     **dict.fromkeys([(0, 1), (0, -1), (1, 0), (-1, 0)], 1 / 6),
@@ -21,7 +20,14 @@ _NEIGHBOURS = {  # offsets and weights of ROAD's linear imputation (Rong et al. 
 
 
 class Imputer(Protocol):
-    """Fills in pixels."""
+    """Fills in pixels.
+
+    Attributes:
+        draws: whether it draws numbers, so that it should be asked several times.
+    """
+
+    @property
+    def draws(self) -> bool: ...
 
     def __call__(self, image: Array, hidden: Mask, random: np.random.Generator) -> Array:
         """``image`` ``[C, H, W]`` with other colours where ``hidden`` ``[H, W]`` is true; a copy."""
@@ -32,6 +38,7 @@ class Constant:
     """One value, in units of the model's (normalised) input; 0 is the mean colour."""
 
     value: float = 0.0
+    draws: ClassVar = False
 
     def __call__(self, image: Array, hidden: Mask, random: np.random.Generator) -> Array:
         return np.where(hidden, np.float32(self.value), image)
@@ -40,6 +47,8 @@ class Constant:
 @dataclass(frozen=True)
 class Histogram:
     """Colours of other pixels of the same image, each drawn by itself: the image's own colour histogram."""
+
+    draws: ClassVar = True
 
     def __call__(self, image: Array, hidden: Mask, random: np.random.Generator) -> Array:
         result, flat = image.copy(), image.reshape(len(image), -1)
@@ -61,6 +70,10 @@ class Inpainted:
     """
 
     noise: float = 0.0
+
+    @property
+    def draws(self) -> bool:
+        return self.noise != 0
 
     def __call__(self, image: Array, hidden: Mask, random: np.random.Generator) -> Array:
         result = image.copy()

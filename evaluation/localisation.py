@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-Scores = npt.NDArray[np.floating[Any]]
-Mask = npt.NDArray[np.bool_]
+from .scores import Mask, Scores, descending
 
 
 def mass_accuracy(scores: Scores, mask: Mask) -> float:
@@ -38,7 +35,7 @@ def rank_accuracy(scores: Scores, mask: Mask) -> float:
         ValueError: shapes differ, or the mask is empty.
     """
     _check(scores, mask)
-    highest = np.argsort(-scores.astype(np.float64).ravel(), kind="stable")[: int(mask.sum())]
+    highest = descending(scores)[: int(mask.sum())]
     return float(mask.ravel()[highest].mean())
 
 

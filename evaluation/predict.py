@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -36,24 +37,34 @@ def of_session(session: Any) -> Predict:
     image = session.get_inputs()[0].name
     names = [output.name for output in session.get_outputs()]
     wanted = "logits" if "logits" in names else names[0]
-    asked_twice = [each.name for each in session.get_inputs() if each.name == "target"]
+    explains = any(each.name == "target" for each in session.get_inputs())
 
     def predict(images: Array) -> Array:
         parts = []
         for part in _parts(images):
-            most_probable = {name: np.full(len(part), -1, np.int64) for name in asked_twice}
+            most_probable = {"target": np.full(len(part), -1, np.int64)} if explains else {}
             parts.append(session.run([wanted], {image: part, **most_probable})[0])
         return np.concatenate(parts).astype(np.float32, copy=False)
 
     return predict
 
 
-def probabilities(predict: Predict, images: Array, target: int) -> npt.NDArray[np.float64]:
-    """Softmax probability of class ``target`` for each of the images ``[N, C, H, W]``: ``[N]``."""
-    logits = predict(images).astype(np.float64)
-    odds = np.exp(logits - logits.max(1, keepdims=True))
-    result: npt.NDArray[np.float64] = odds[:, target] / odds.sum(1)
-    return result
+def predicted(predict: Predict, image: Array) -> int:
+    """The most probable class of one image ``[C, H, W]``."""
+    return int(predict(image[None])[0].argmax())
+
+
+def probabilities(predict: Predict, images: Iterable[Array], target: int) -> npt.NDArray[np.float64]:
+    """Softmax probability of class ``target`` for each of N images ``[C, H, W]``: ``[N]``.
+
+    They are asked for in parts, so that memory stays small where they are made one after another.
+    """
+    found, left = [], iter(images)
+    while part := list(islice(left, _AT_ONCE)):
+        logits = predict(np.stack(part)).astype(np.float64)
+        odds = np.exp(logits - logits.max(1, keepdims=True))
+        found.append(odds[:, target] / odds.sum(1))
+    return np.concatenate(found)
 
 
 def _parts(images: Array) -> list[Array]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .curves import Scores, check, predicted
 from .imputers import Inpainted
-from .predict import Array, Predict, probabilities
+from .predict import Array, Predict, predicted, probabilities
+from .scores import Scores, check, descending, mask_of
 
 _SHARES = tuple(share / 100 for share in range(10, 100, 10))
 _NOISE = 0.01
@@ -33,14 +33,13 @@ def remove_and_debias(
         ValueError: shapes do not fit, or scores are not finite.
     """
     check(image, scores)
-    descending = np.argsort(-scores.astype(np.float64).ravel(), kind="stable")
+    ranked = descending(scores)
     target = predicted(predict, image) if target is None else target
     imputer, random = Inpainted(_NOISE), np.random.default_rng(seed)
-    images = []
-    for order in (descending[::-1], descending):
-        for share in _SHARES:
-            hidden = np.zeros(scores.shape, bool)
-            hidden.ravel()[order[: round(share * scores.size)]] = True
-            images.append(imputer(image, hidden, random))
-    least, most = probabilities(predict, np.stack(images), target).reshape(2, -1)
+    images = (
+        imputer(image, mask_of(order[: round(share * scores.size)], scores.shape), random)
+        for order in (ranked[::-1], ranked)
+        for share in _SHARES
+    )
+    least, most = probabilities(predict, images, target).reshape(2, -1)
     return float((least - most).mean() / 2)

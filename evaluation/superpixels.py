@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from skimage.segmentation import slic
 
-from .curves import Curves, Scores, check, predicted
+from .curves import Curves
 from .imputers import Constant, Imputer
-from .predict import Array, Predict, probabilities
+from .predict import Array, Predict, predicted, probabilities
+from .scores import Scores, check
 
 _COUNTS = 15  # of superpixels that are taken away, log-spaced
-_DRAWS = 5  # imputations of each
+_DRAWS = 5  # imputations of each, where they differ
 
 
 def superpixels(image: Array, count: int = 25) -> npt.NDArray[np.intp]:
@@ -39,9 +40,10 @@ def superpixel_curves(
 ) -> Curves:
     """Superpixels are taken away, ranked by the mean score of their pixels; for :func:`~.curves.gain`.
 
-    Up to 15 log-spaced numbers of them, 5 imputations each, over the share of pixels that is really occluded
-    ("Decoupling pixel flipping and occlusion strategy for consistent XAI benchmarks", Bluecher et al. 2024).
-    Both curves are put on the places of either by linear interpolation, since regions differ in size.
+    Up to 15 log-spaced numbers of them, 5 imputations each if they are drawn, over the share of pixels that
+    is really occluded ("Decoupling pixel flipping and occlusion strategy for consistent XAI benchmarks",
+    Bluecher et al. 2024). Both curves are put on the places of either by linear interpolation, since regions
+    differ in size.
 
     Args:
         predict: the classifier.
@@ -71,16 +73,11 @@ def superpixel_curves(
         occluded, chances = [0.0], [clean]
         for number in numbers:
             hidden = np.isin(regions, ranked[:number])
-            images = np.stack([imputer(image, hidden, random) for _ in range(_draws(imputer))])
+            images = [imputer(image, hidden, random) for _ in range(_DRAWS if imputer.draws else 1)]
             occluded.append(float(hidden.mean()))
             chances.append(float(probabilities(predict, images, target).mean()))
         found.append((occluded, chances))
     return _joined(found)
-
-
-def _draws(imputer: Imputer) -> int:
-    """One, where nothing is drawn."""
-    return 1 if isinstance(imputer, Constant) or getattr(imputer, "noise", None) == 0 else _DRAWS
 
 
 def _joined(curves: Sequence[tuple[list[float], list[float]]]) -> Curves:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +10,8 @@ from scipy.integrate import simpson
 from scipy.ndimage import uniform_filter
 from skimage.transform import pyramid_reduce
 
-from .curves import check, predicted
-from .predict import Array, Predict
-
-Scores = npt.NDArray[np.floating[Any]]
+from .predict import Array, Predict, predicted
+from .scores import Scores, check
 
 _WINDOW = 15  # pixels a side
 _REGIONS = 30

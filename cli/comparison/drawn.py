@@ -47,11 +47,6 @@ def scale(signed: bool, steps: int = 17) -> list[str]:
     return [f"#{bytes(colour).hex()}" for colour in colours]
 
 
-def scale_ends(signed: bool) -> tuple[str, str]:
-    """What the least and the most of a heatmap say."""
-    return ("against", "for") if signed else ("little", "much")
-
-
 def _soft(cell: Cell) -> npt.NDArray[np.float32]:
     return soften(cell.heatmap, SOFT * cell.heatmap.shape[1], cell.signed)
 

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 from smoothserve.handlers.images import colormaps
-from smoothserve.handlers.images.caption import cut
+from smoothserve.handlers.images.caption import cut, scale_ends
 
 from .columns import Column
-from .drawn import SOFT, as_computed, scale_ends, softened
+from .drawn import SOFT, as_computed, softened
 from .rows import Comparison, Row
 from .words import MAKER, class_name, duration, explained_instead, score
 

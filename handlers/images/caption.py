@@ -46,7 +46,7 @@ def captioned(
     room = width - 3 * margin - pen.textlength(value, font=font)
     pen.text((margin, top), cut(pen, title, font, room), fill=_INK, font=font)
     pen.text((width - margin, top), value, fill=_INK, font=font, anchor="ra")
-    low, high = ("against", "for") if signed else ("little", "much")
+    low, high = scale_ends(signed)
     line = top + size + margin
     left = margin + pen.textlength(low, font=small) + margin
     right = width - margin - pen.textlength(high, font=small) - margin
@@ -62,6 +62,11 @@ def captioned(
 def _scale(width: int, height: int, signed: bool, colormap: str | None) -> Image.Image:
     values = np.tile(np.linspace(0, 1, width, dtype=np.float32), (height, 1))
     return Image.fromarray(colormaps.apply(colormap or colormaps.names(signed)[0], values))
+
+
+def scale_ends(signed: bool) -> tuple[str, str]:
+    """What the least and the most of a heatmap say."""
+    return ("against", "for") if signed else ("little", "much")
 
 
 def cut(
