@@ -85,6 +85,7 @@ def test_what_is_cancelled_before_its_turn_is_not_run() -> None:
         second, third = (asyncio.ensure_future(batches.ask(number)) for number in (2, 3))
         await asyncio.sleep(0.01)
         second.cancel()
+        await asyncio.wait([second])  # only then the queue knows
         run.go_on.set()
         await first
         return await third
