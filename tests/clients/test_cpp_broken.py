@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.full import FULL
 from tests.golden.photos import encoded, photo
 from tests.golden.read import FOLDER, cases, preprocessing, sha256
 
 from .programs import Programs
 
-FULL = "SMOOTHSERVE_FULL" in os.environ
 SEEDS = range(10 if FULL else 1)
 ROUNDS = 10_000 if FULL else 4_000
 

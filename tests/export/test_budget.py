@@ -32,6 +32,7 @@ from torch import nn
 
 from benchmarks.graph_cost import cost
 from tests import networks
+from tests.full import only_full
 
 BUDGET_FILE = Path(__file__).parents[1] / "graph_budget.json"
 BUDGET = json.loads(BUDGET_FILE.read_text())
@@ -107,12 +108,26 @@ def test_winners_of_max_pooling_compare_no_samples(tmp_path: Path) -> None:
     assert with_winners.get("Equal", 0) == without.get("Equal", 0)
 
 
-@pytest.mark.parametrize("kind", [SmoothDiff, SmoothGrad, IntegratedGradients])
-def test_memory_does_not_grow_with_the_samples(kind: type[Method], tmp_path: Path) -> None:
-    """At most twice what 16 take, a process each; all at once would take six times as much."""
-    from torchvision.models import squeezenet1_1
+def three_layers() -> nn.Module:
+    """Maps as large as the first ones of a real network, and a trace of seconds."""
+    layers = [
+        nn.Conv2d(3, 32, 3, 2),
+        nn.ReLU(),
+        nn.Conv2d(32, 32, 3),
+        nn.ReLU(),
+        nn.Conv2d(32, 32, 3),
+        nn.ReLU(),
+    ]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)).eval()
 
-    program = capture(squeezenet1_1().eval(), torch.randn(1, 3, 160, 160))
+
+@pytest.mark.parametrize("network", [three_layers, pytest.param(squeezenet, marks=only_full)])
+@pytest.mark.parametrize("kind", [SmoothDiff, SmoothGrad, IntegratedGradients])
+def test_memory_does_not_grow_with_the_samples(
+    kind: type[Method], network: Callable[[], nn.Module], tmp_path: Path
+) -> None:
+    """At most twice what 16 take, a process each; all at once would take six times as much."""
+    program = capture(network(), torch.randn(1, 3, 160, 160))
     grown = []
     for evaluations in (16, 96):
         path = tmp_path / f"{evaluations}.onnx"

@@ -25,8 +25,9 @@ from smoothserve.export import ConversionError, to_onnx
 
 from tests import networks
 from tests.export.files import TOLERANCE, errors, run
+from tests.full import only_full
 
-ARCHITECTURES = ["efficientnet-lite0", "resnet18", "vgg16", "squeezenet1_1"]
+ARCHITECTURES = ["efficientnet-lite0", "resnet18", pytest.param("vgg16", marks=only_full), "squeezenet1_1"]
 METHODS = [
     Gradient(),
     InputTimesGradient(),
@@ -89,7 +90,7 @@ def test_smooth_networks_agree_everywhere(name: str, method: Method, tmp_path: P
     agree_everywhere(explained, tmp_path / "m.onnx")
 
 
-@pytest.mark.parametrize("pixels", [64, 224])
+@pytest.mark.parametrize("pixels", [64, pytest.param(224, marks=only_full)])
 def test_smoothdiff_has_no_kinks(pixels: int, tmp_path: Path) -> None:
     """Slopes of the default estimator are smooth: EfficientNet-Lite0 agrees for every image at any size."""
     explained = explain(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
-import pytest
+
+from tests.full import only_full
 
 from .browser import WEBGPU, answers
 from .photos import distances, tolerance, wanted
-
-FULL = os.environ.get("SMOOTHSERVE_FULL") == "1"
 
 
 def test_photos_of_every_form(site: Path, lite0_onnx: Path, photo_files: Path, tmp_path: Path) -> None:
@@ -98,7 +96,7 @@ def test_webgpu_or_else_wasm(small_site: Path, small_models: dict[str, Path], tm
     assert max(distances(found["answers"][0], wanted(small_models["values"], photo)).values()) <= 1e-5
 
 
-@pytest.mark.skipif(not FULL, reason="takes a minute in software: scripts/test.sh --full")
+@only_full
 def test_webgpu_of_a_real_network(site: Path, gradient_onnx: Path, photo_files: Path, tmp_path: Path) -> None:
     questions = [{"model": f"models/{gradient_onnx.name}", "photo": "plain.png"}]
     found = answers(site, questions, tmp_path, flags=WEBGPU, executionProviders=["webgpu"])

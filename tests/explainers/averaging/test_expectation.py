@@ -21,8 +21,10 @@ from smoothserve.explainers.averaging.steps import Bend, Step, Steps
 from torch import Tensor, nn
 
 from tests import networks, reference
+from tests.full import FULL
 
 IMAGES = torch.randn(3, 3, 12, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+MANY = 512 if FULL else 192  # samples
 
 
 STEPS = {
@@ -218,9 +220,9 @@ def test_gaussian_estimator_tends_to_the_count(name: str) -> None:
     A little less so where a max pool's winners are modelled, as independent in each window.
     """
     model = networks.tiny(name)
-    counted = explain(model, IMAGES, SmoothDiff(512, 0.3, estimator="count"))(IMAGES).attribution
+    counted = explain(model, IMAGES, SmoothDiff(MANY, 0.3, estimator="count"))(IMAGES).attribution
     for pool in (1, 3):
-        fitted = SmoothDiff(512, 0.3, estimator="gaussian", pool=pool)
+        fitted = SmoothDiff(MANY, 0.3, estimator="gaussian", pool=pool)
         got = explain(model, IMAGES, fitted)(IMAGES).attribution
         limit = 0.96 if "pool" in name else 0.98
         assert torch.cosine_similarity(got.flatten(), counted.flatten(), 0) > limit

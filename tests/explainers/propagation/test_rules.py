@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,13 +20,14 @@ from smoothserve.explainers.propagation.registry import PROPAGATION, Moments
 from smoothserve.explainers.reverse.site import Site
 from torch import Tensor, fx
 
+from tests.full import FULL
+
 from ..rules.cases import CASES, above_zero, ramp
 from ..rules.harness import Through, images
 
 aten = torch.ops.aten
 
 STD = 0.6
-FULL = os.environ.get("SMOOTHSERVE_FULL") == "1"
 SAMPLES, TOGETHER = 100_000 if FULL else 10_000, 5_000
 TOLERANCE = 0.015 if FULL else 0.05  # relative L2; 10,000 samples know a variance to 1.4 %, 100,000 to .45 %
 
@@ -70,11 +71,17 @@ def chosen(program: Program) -> dict[fx.Node, str]:
     return found
 
 
+@cache
+def captured(f: Callable[[Tensor], Tensor]) -> Program:
+    """Of one row: two tests look at it, and capturing takes longer than they do."""
+    return capture(Through(f).double().eval(), images()[:1])
+
+
 def test_every_rule_has_a_row() -> None:
     wanted = {(str(target), rule.name) for target, rules in PROPAGATION.all().items() for rule in rules}
     met = set()
     for _, f in ROWS:
-        program = capture(Through(f).double().eval(), images()[:1])
+        program = captured(f)
         met |= {(str(node.target), name) for node, name in chosen(program).items()}
     assert sorted(wanted - met) == []
 
@@ -82,8 +89,7 @@ def test_every_rule_has_a_row() -> None:
 @pytest.mark.parametrize(("row", "f"), ROWS, ids=lambda value: str(value) if isinstance(value, tuple) else "")
 def test_moments_are_those_of_samples(row: tuple[Any, str | None], f: Callable[[Tensor], Tensor]) -> None:
     """The operation itself, on independent normal elements."""
-    image = images()[:1]
-    program = capture(Through(f).double().eval(), image)
+    image, program = images()[:1], captured(f)
     rules = {
         node: name
         for node, name in chosen(program).items()
