@@ -7,6 +7,7 @@ judges a PyTorch module, an ONNX file and anybody's explainer alike.
 from .curves import Curves, deletion, flipped, gain, insertion, pixel_gain
 from .imputers import Constant, Histogram, Imputer, Inpainted
 from .localisation import grid_pointing, mass_accuracy, pointing_game, rank_accuracy
+from .noising import Noising, adaptive_noise
 from .predict import Predict, of_module, of_session, probabilities
 from .removal import remove_and_debias
 from .shape import complexity, sparseness
@@ -23,7 +24,9 @@ __all__ = [
     "Imputer",
     "Inpainted",
     "Mean",
+    "Noising",
     "Predict",
+    "adaptive_noise",
     "batlow_similarity",
     "complexity",
     "cosine",

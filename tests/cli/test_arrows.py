@@ -14,6 +14,7 @@ ALLOWED = {
     "handlers": set(),
     "explainers": set(),
     "evaluation": set(),
+    "experiments": {"explainers", "evaluation"},
     "export": {"explainers", "handlers"},
     "cli": {"export", "explainers", "handlers"},
 }
