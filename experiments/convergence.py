@@ -70,8 +70,8 @@ def _outcome(
         tables.append(Table(title, ("method", *(f"n = {n}" for n in counts)), rows))
         curves[name] = {m: {n: float(np.mean(v)) for n, v in per.items()} for m, per in values.items()}
     said = (
-        f"Noise of deviation {std:.3g} here is as strong in pixels as {STD} in the paper, whose reference has "
-        "100,000 samples of VGG-19.",
+        f"Noise of deviation {std:.3g} here is as strong in pixels as {STD} in the paper, whose reference "
+        "has 100,000 samples of VGG-19.",
         "SmoothDiff is the published estimator; fitted is this package's, with pairs of samples.",
     )
     return Outcome(tuple(tables), {"curves": _picture(curves)}, said)

@@ -57,9 +57,9 @@ def run(lab: Lab) -> Outcome:
         (Table(title, ("method", *map(str, counts)), tuple(rows)), PUBLISHED),
         {"curves": _picture(gains)},
         (
-            f"Noise of deviation {std:.3g} here is as strong in pixels as {STD} in the paper; steps are {steps} in "
-            "place of 1000, which averages the same curves more coarsely.",
-            "Figures of another network and of few photos are not those of the paper; their order can be compared.",
+            f"Noise of deviation {std:.3g} here is as strong in pixels as {STD} in the paper; {steps} steps "
+            "are in place of 1000, which averages the same curves more coarsely.",
+            "Figures of another network and of few photos are not those of the paper: compare their order.",
         ),
     )
 

@@ -67,8 +67,8 @@ def smoothed_relus(lab: Lab) -> Outcome:
         (),
         {"functions": drawn(figure)},
         (
-            f"Slopes of softplus and of ReLU under noise differ by {apart[0]:.3f} at most where beta = 1, and by "
-            f"{apart[1]:.4f} where beta = 1.702: at one gate the two methods are one. SmoothDiff's deviation is "
-            "each gate's own, found from samples.",
+            f"Slopes of softplus and of ReLU under noise differ by {apart[0]:.3f} at most where beta = 1, "
+            f"and by {apart[1]:.4f} where beta = 1.702: at one gate the two methods are one. SmoothDiff's "
+            "deviation is each gate's own, found from samples.",
         ),
     )

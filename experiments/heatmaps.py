@@ -1,4 +1,4 @@
-"""Pictures of SmoothDiff's paper: Figures 1b, 3, 6, 15, 16 and 17, and SmoothGrad's grid of noise and samples."""
+"""Pictures of SmoothDiff's paper, Figures 1b, 3, 6, 15, 16, 17; SmoothGrad's grid of noise and samples."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ def smoothgrad_grid(lab: Lab) -> Outcome:
 
 def _as_painted(std: float) -> str:
     return (
-        f"Noise of deviation {std:.3g} here is as strong in pixels as {STD} in the paper. Colours: L2 norm over "
-        "channels, clipped at the quantiles .001 and .999, batlow."
+        f"Noise of deviation {std:.3g} here is as strong in pixels as {STD} in the paper. Colours: L2 norm "
+        "over channels, clipped at the quantiles .001 and .999, batlow."
     )
 
 

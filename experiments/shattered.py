@@ -87,7 +87,7 @@ def limit_of_smoothdiff(model: nn.Sequential, points: Tensor) -> Values:
 
 
 def run(lab: Lab) -> Outcome:
-    """Bands of 5 to 95 % over runs, the limits they scatter about, and how often the derivative changes sign."""
+    """Bands of 5 to 95 % over runs, limits they scatter about, and how often the derivative changes sign."""
     model = network()
     every = 20 if lab.quick else 1
     points = torch.linspace(-1, 1, POINTS, dtype=torch.float64)[::every]
@@ -133,11 +133,11 @@ def run(lab: Lab) -> Outcome:
         {"bands": _picture(points.numpy(), plain, softened, sampled, limits)},
         (
             "Widths and distances are in units of the mean of |f'|, averaged over points.",
-            f"SmoothDiff's band is {ratio:.2g} times as wide as SmoothGrad's from as many samples; in the paper's "
-            "data 0.99 times. What SmoothDiff gains in deep networks of many inputs is not seen in one variable.",
+            f"SmoothDiff's band is {ratio:.2g} times as wide as SmoothGrad's from as many samples; in the "
+            "paper's data 0.99 times. What SmoothDiff gains in networks of many inputs is not seen in one.",
             f"The two limits differ by {apart / size:.3f} of the mean of |f'|.",
-            f"beta = {beta:.0f}, as published. Weights are drawn by another generator than the paper's; networks "
-            "of seeds 0 to 6 change their sign 3 to 13 times.",
+            f"beta = {beta:.0f}, as published. Weights are drawn by another generator than the paper's; "
+            "networks of seeds 0 to 6 change their sign 3 to 13 times.",
         ),
     )
 
