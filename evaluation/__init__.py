@@ -1,13 +1,15 @@
 """Are attributions true? Metrics of the literature, for any classifier and any explainer.
 
-A metric takes a :data:`Predict`, a function from images to logits, and attributions, both NumPy arrays: so it
-judges a PyTorch module, an ONNX file and anybody's explainer alike.
+A metric takes a :data:`Predict`, a function from images to logits, and attributions, both NumPy arrays; or an
+:data:`Explain`, a function from images and classes to attributions. So it judges a PyTorch module, an ONNX
+file and anybody's explainer alike.
 """
 
 from .curves import Curves, deletion, flipped, gain, insertion, pixel_gain
+from .explain import Reduction, explained_by, explained_by_session, reduced
 from .imputers import Constant, Histogram, Imputer, Inpainted
 from .localisation import grid_pointing, mass_accuracy, pointing_game, rank_accuracy
-from .predict import Predict, of_module, of_session, probabilities
+from .predict import Explain, Predict, of_module, of_session, probabilities
 from .removal import remove_and_debias
 from .shape import complexity, sparseness
 from .similarity import batlow_similarity, cosine, grey_similarity, magnitude_ratio
@@ -19,15 +21,19 @@ __all__ = [
     "Constant",
     "Curves",
     "Difference",
+    "Explain",
     "Histogram",
     "Imputer",
     "Inpainted",
     "Mean",
     "Predict",
+    "Reduction",
     "batlow_similarity",
     "complexity",
     "cosine",
     "deletion",
+    "explained_by",
+    "explained_by_session",
     "flipped",
     "gain",
     "grey_similarity",
@@ -44,6 +50,7 @@ __all__ = [
     "pointing_game",
     "probabilities",
     "rank_accuracy",
+    "reduced",
     "remove_and_debias",
     "sparseness",
     "superpixel_curves",
