@@ -13,6 +13,7 @@ from .predict import Explain, Predict, of_module, of_session, probabilities
 from .removal import remove_and_debias
 from .shape import complexity, sparseness
 from .similarity import batlow_similarity, cosine, grey_similarity, magnitude_ratio
+from .stability import average_sensitivity, local_lipschitz, max_sensitivity
 from .statistics import Difference, Mean, mean, paired_difference
 from .superpixels import superpixel_curves, superpixels
 from .taylor import perturbed_patches, total_variation
@@ -28,6 +29,7 @@ __all__ = [
     "Mean",
     "Predict",
     "Reduction",
+    "average_sensitivity",
     "batlow_similarity",
     "complexity",
     "cosine",
@@ -39,8 +41,10 @@ __all__ = [
     "grey_similarity",
     "grid_pointing",
     "insertion",
+    "local_lipschitz",
     "magnitude_ratio",
     "mass_accuracy",
+    "max_sensitivity",
     "mean",
     "of_module",
     "of_session",
