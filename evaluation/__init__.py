@@ -5,6 +5,7 @@ A metric takes a :data:`Predict`, a function from images to logits, and attribut
 file and anybody's explainer alike.
 """
 
+from .classes import random_logit
 from .curves import Curves, deletion, flipped, gain, insertion, pixel_gain
 from .explain import Reduction, explained_by, explained_by_session, reduced
 from .imputers import Constant, Histogram, Imputer, Inpainted
@@ -53,6 +54,7 @@ __all__ = [
     "pixel_gain",
     "pointing_game",
     "probabilities",
+    "random_logit",
     "rank_accuracy",
     "reduced",
     "remove_and_debias",
