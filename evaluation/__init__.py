@@ -10,6 +10,7 @@ from .curves import Curves, deletion, flipped, gain, insertion, pixel_gain
 from .explain import Reduction, explained_by, explained_by_session, reduced
 from .imputers import Constant, Histogram, Imputer, Inpainted
 from .localisation import grid_pointing, mass_accuracy, pointing_game, rank_accuracy
+from .mosaics import Mosaics, confident, mosaic_pointing, mosaics
 from .predict import Explain, Predict, of_module, of_session, probabilities
 from .removal import remove_and_debias
 from .shape import complexity, sparseness
@@ -28,11 +29,13 @@ __all__ = [
     "Imputer",
     "Inpainted",
     "Mean",
+    "Mosaics",
     "Predict",
     "Reduction",
     "average_sensitivity",
     "batlow_similarity",
     "complexity",
+    "confident",
     "cosine",
     "deletion",
     "explained_by",
@@ -47,6 +50,8 @@ __all__ = [
     "mass_accuracy",
     "max_sensitivity",
     "mean",
+    "mosaic_pointing",
+    "mosaics",
     "of_module",
     "of_session",
     "paired_difference",
