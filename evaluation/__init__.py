@@ -11,6 +11,7 @@ from .explain import Reduction, explained_by, explained_by_session, reduced
 from .imputers import Constant, Histogram, Imputer, Inpainted
 from .localisation import grid_pointing, mass_accuracy, pointing_game, rank_accuracy
 from .mosaics import Mosaics, confident, mosaic_pointing, mosaics
+from .parameters import Randomised, efficient_parameter_randomisation, parameter_randomisation
 from .predict import Explain, Predict, of_module, of_session, probabilities
 from .removal import remove_and_debias
 from .shape import complexity, sparseness
@@ -31,6 +32,7 @@ __all__ = [
     "Mean",
     "Mosaics",
     "Predict",
+    "Randomised",
     "Reduction",
     "average_sensitivity",
     "batlow_similarity",
@@ -38,6 +40,7 @@ __all__ = [
     "confident",
     "cosine",
     "deletion",
+    "efficient_parameter_randomisation",
     "explained_by",
     "explained_by_session",
     "flipped",
@@ -55,6 +58,7 @@ __all__ = [
     "of_module",
     "of_session",
     "paired_difference",
+    "parameter_randomisation",
     "perturbed_patches",
     "pixel_gain",
     "pointing_game",
