@@ -112,6 +112,18 @@ def test_superpixels_are_occluded_by_their_real_size(predict: Predict) -> None:
     np.testing.assert_allclose(curves.least, least, atol=1e-6)
 
 
+def test_as_many_superpixels_are_occluded_as_in_the_authors_code(predict: Predict) -> None:
+    """25 of one pixel each: 25^(k / 14) for k from 0 to 14, without its fraction."""
+    image = RANDOM.standard_normal((3, 6, 6)).astype(np.float32)
+    regions = np.minimum(np.arange(36), 24).reshape(6, 6)
+    curves = superpixel_curves(predict, image, regions.astype(float), regions, target=1)
+    counts = [0, 1, 2, 3, 5, 6, 7, 9, 12, 15, 19, 25]
+    least_first = [count if count < 25 else 36 for count in counts]
+    most_first = [count + 11 if count else 0 for count in counts]
+    wanted = sorted({*least_first, *most_first})
+    np.testing.assert_allclose(curves.occluded, np.array(wanted) / 36)
+
+
 def test_superpixels_are_numbered_without_gaps() -> None:
     image = skimage.data.chelsea().transpose(2, 0, 1).astype(np.float32) / 64 - 2
     regions = superpixels(image)
