@@ -8,7 +8,7 @@ file and anybody's explainer alike.
 from .classes import random_logit
 from .curves import Curves, deletion, flipped, gain, insertion, pixel_gain
 from .explain import Reduction, explained_by, explained_by_session, reduced
-from .imputers import Constant, Histogram, Imputer, Inpainted
+from .imputers import Blurred, Constant, Histogram, Imputer, Inpainted
 from .localisation import grid_pointing, mass_accuracy, pointing_game, rank_accuracy
 from .mosaics import Mosaics, confident, mosaic_pointing, mosaics
 from .parameters import Randomised, efficient_parameter_randomisation, parameter_randomisation
@@ -22,6 +22,7 @@ from .superpixels import superpixel_curves, superpixels
 from .taylor import perturbed_patches, total_variation
 
 __all__ = [
+    "Blurred",
     "Constant",
     "Curves",
     "Difference",

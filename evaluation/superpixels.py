@@ -42,8 +42,8 @@ def superpixel_curves(
 
     Up to 15 log-spaced numbers of them, the fraction cut off as in the authors' code, 5 imputations each if
     they are drawn, over the share of pixels that is really occluded ("Decoupling pixel flipping and occlusion
-    strategy for consistent XAI benchmarks", Bluecher et al. 2024). Both curves are put on the places of either by
-    linear interpolation, since regions differ in size.
+    strategy for consistent XAI benchmarks", Bluecher et al. 2024). Both curves are put on the places of
+    either by linear interpolation, since regions differ in size.
 
     Args:
         predict: the classifier.
