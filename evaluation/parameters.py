@@ -21,7 +21,8 @@ class Randomised(NamedTuple):
     Attributes:
         layers: L names, in the order in which they are randomised.
         similarity: ``[L, N]``, of each image's heatmap with that of the trained classifier: Spearman's rank
-            correlation of magnitudes, in [-1, 1]. Smaller is better; 1 where weights make no difference.
+            correlation of magnitudes, in [-1, 1]. Smaller is better; 1 where weights make no difference. NaN
+            where the heatmap is all 0, as of a random logit that a ReLU cuts off.
     """
 
     layers: tuple[str, ...]
@@ -52,13 +53,15 @@ def parameter_randomisation(
         seed: of the weights.
 
     Raises:
-        ValueError: it is no module, is in training mode or has no such layer, shapes do not fit, or Quantus
-            refuses a heatmap, as one that is all 0.
+        ValueError: it is no module, is in training mode or has no such layer, shapes do not fit, or a
+            heatmap of the trained classifier is all 0.
         ImportError: Quantus is not installed.
     """
-    found = _measured("MPRT", {"layer_order": order}, classifier, explainer, images, targets, seed)
+    found, blank = _measured("MPRT", {"layer_order": order}, classifier, explainer, images, targets, seed)
     rows = {name: values for name, values in found.items() if name != "original"}
-    return Randomised(tuple(rows), np.array(list(rows.values()), np.float64))
+    similarity = np.array(list(rows.values()), np.float64)
+    similarity[np.stack(blank[-len(rows) :])] = np.nan
+    return Randomised(tuple(rows), similarity)
 
 
 def efficient_parameter_randomisation(
@@ -82,13 +85,14 @@ def efficient_parameter_randomisation(
         seed: of the weights.
 
     Returns:
-        ``[N]``, 0 where weights make no difference.
+        ``[N]``, 0 where weights make no difference, NaN where the heatmap of random ones is all 0.
 
     Raises:
         ValueError: as in :func:`parameter_randomisation`.
         ImportError: Quantus is not installed.
     """
-    return np.array(_measured("EfficientMPRT", {}, classifier, explainer, images, targets, seed), np.float64)
+    found, blank = _measured("EfficientMPRT", {}, classifier, explainer, images, targets, seed)
+    return np.where(blank[-1], np.nan, np.array(found, np.float64))
 
 
 def _measured(
@@ -99,7 +103,8 @@ def _measured(
     images: Array,
     targets: Targets,
     seed: int,
-) -> Any:
+) -> tuple[Any, list[npt.NDArray[np.bool_]]]:
+    """What Quantus finds, and which heatmaps were all 0, ``[N]`` each time that it asked for them."""
     if not isinstance(classifier, torch.nn.Module):
         raise ValueError(f"the classifier is a {type(classifier).__name__}, expected a PyTorch module.")
     if classifier.training:
@@ -115,18 +120,22 @@ def _measured(
         ) from error
 
     def explain(model: torch.nn.Module, inputs: Array, targets: Targets) -> npt.NDArray[np.float64]:
-        return explained(explainer(model), inputs.astype(np.float32), np.asarray(targets, np.int64))[:, None]
+        maps = explained(explainer(model), inputs.astype(np.float32), np.asarray(targets, np.int64))
+        blank.append((maps == 0).all((1, 2)))
+        if blank[0].any():
+            raise ValueError("a heatmap of the trained classifier is all 0, expected an attribution.")
+        maps[blank[-1]] = np.arange(maps[0].size).reshape(maps[0].shape)  # Quantus would refuse all of them
+        return maps[:, None]
 
+    blank: list[npt.NDArray[np.bool_]] = []
     metric = getattr(quantus, name)(seed=seed, disable_warnings=True, **options)
     with torch.random.fork_rng():  # it seeds PyTorch's own generator
-        try:
-            return metric(
-                model=classifier,
-                x_batch=images.copy(),
-                y_batch=targets,
-                channel_first=True,
-                explain_func=explain,
-                batch_size=len(images),  # so that there is one explainer for each layer
-            )
-        except AssertionError as error:
-            raise ValueError(f"Quantus refuses these heatmaps: {error}") from error
+        found = metric(
+            model=classifier,
+            x_batch=images.copy(),
+            y_batch=targets,
+            channel_first=True,
+            explain_func=explain,
+            batch_size=len(images),  # so that there is one explainer for each layer
+        )
+    return found, blank

@@ -63,6 +63,22 @@ def test_other_orders() -> None:
     np.testing.assert_allclose(alone.similarity[at], down.similarity[0], atol=1e-6)
 
 
+def test_heatmaps_that_vanish_have_no_similarity() -> None:
+    """Of the second image, once the gate is random."""
+
+    def explainer(classifier: nn.Module) -> Explain:
+        gone = not torch.equal(classifier.gate.weight, NETWORK.gate.weight)
+        keep = np.array([1, 0 if gone else 1, 1]).reshape(3, 1, 1)
+        return lambda images, targets: gradients(classifier)(images, targets) * keep
+
+    found = parameter_randomisation(NETWORK, explainer, IMAGES, TARGETS)
+    whole = parameter_randomisation(NETWORK, gradients, IMAGES, TARGETS)
+    whole.similarity[1:, 1] = np.nan
+    np.testing.assert_array_equal(found.similarity, whole.similarity)
+    last = efficient_parameter_randomisation(NETWORK, explainer, IMAGES, TARGETS)
+    assert np.isnan(last).tolist() == [False, True, False]
+
+
 def test_an_explainer_that_ignores_the_classifier_fails() -> None:
     assert parameter_randomisation(NETWORK, blind, IMAGES, TARGETS).similarity == pytest.approx(1)
     assert efficient_parameter_randomisation(NETWORK, blind, IMAGES, TARGETS) == pytest.approx(0)
@@ -77,7 +93,7 @@ def test_an_explainer_that_ignores_the_classifier_fails() -> None:
         (of_module(NETWORK), gradients, "classifier is a function, expected a PyTorch module"),
         (tiny("squeeze-excite").train(), gradients, "in training mode"),
         (nn.Flatten().eval(), gradients, "no layer with reset_parameters"),
-        (NETWORK, lambda classifier: lambda x, y: 0 * x[:, 0], "Quantus refuses these heatmaps"),
+        (NETWORK, lambda classifier: lambda x, y: 0 * x[:, 0], "trained classifier is all 0"),
         (NETWORK, lambda classifier: lambda x, y: x, r"expected \[N, H, W\]"),
     ],
 )
