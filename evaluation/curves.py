@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.integrate import trapezoid
 
-from .imputers import Constant, Imputer
+from .imputers import Blurred, Constant, Imputer
 from .predict import Array, Predict, predicted, probabilities
-from .scores import Scores, check, descending, mask_of
+from .scores import Order, Scores, check, descending, mask_of
 
 
 class Curves(NamedTuple):
@@ -52,18 +52,13 @@ def flipped(
     Raises:
         ValueError: shapes do not fit, scores are not finite, or steps is not from 1 to the number of pixels.
     """
-    check(image, scores)
-    if not 1 <= steps <= scores.size:
-        raise ValueError(f"steps={steps}, expected from 1 to the number of pixels, {scores.size}.")
-    ranked = descending(scores)
-    ends = np.round(np.linspace(0, scores.size, steps + 1)).astype(int)
+    ranked, ends = _steps(image, scores, steps)
     target = predicted(predict, image) if target is None else target
     imputer, random = imputer or Constant(), np.random.default_rng(seed)
-    curves = []
-    for order in (ranked, ranked[::-1]):
-        images = (imputer(image, mask_of(order[:end], scores.shape), random) for end in ends)
-        curves.append(probabilities(predict, images, target))
-    return Curves(ends / scores.size, curves[0], curves[1])
+    most, least = (
+        _curve(predict, image, order, ends, target, imputer, random) for order in (ranked, ranked[::-1])
+    )
+    return Curves(ends / scores.size, most, least)
 
 
 def gain(curves: Curves) -> float:
@@ -71,7 +66,7 @@ def gain(curves: Curves) -> float:
 
     "Decoupling pixel flipping and occlusion strategy for consistent XAI benchmarks" (Bluecher et al. 2024).
     """
-    return insertion(curves) - deletion(curves)
+    return float(trapezoid(curves.least - curves.most, curves.occluded))
 
 
 def pixel_gain(curves: Sequence[Curves]) -> float:
@@ -91,18 +86,98 @@ def pixel_gain(curves: Sequence[Curves]) -> float:
     return float(np.maximum(least - most, 0)[1:].mean())
 
 
-def deletion(curves: Curves) -> float:
-    """Area under the curve while the most important pixels vanish first; smaller is better, in [0, 1].
+def deletion(
+    predict: Predict,
+    image: Array,
+    scores: Scores,
+    target: int | None = None,
+    steps: int = 224,
+    imputer: Imputer | None = None,
+    seed: int = 0,
+) -> float:
+    """How long the class survives while the most important pixels vanish first; smaller is better, in [0, 1].
 
-    "RISE" (Petsiuk et al. 2018, section 4.2), with the imputer in place of grey.
+    The area under the probability over the share that is gone. "RISE" (Petsiuk et al. 2018, arXiv
+    1806.07421), with 0 in the place of pixels, which is the mean colour, and its 224 steps.
+
+    Args:
+        predict: as in :func:`flipped`, as are all others.
+        image: ``[C, H, W]`` float32, preprocessed.
+        scores: ``[H, W]``.
+        target: the class; None: the one predicted for the image.
+        steps: how many.
+        imputer: what stands in for pixels; None: 0.
+        seed: of the imputer.
+
+    Raises:
+        ValueError: as in :func:`flipped`.
     """
-    return float(trapezoid(curves.most, curves.occluded))
+    ranked, ends = _steps(image, scores, steps)
+    return _area(predict, image, ranked, ends, target, imputer or Constant(), seed)
 
 
-def insertion(curves: Curves) -> float:
-    """Area under the curve while the most important pixels appear first; larger is better, in [0, 1].
+def insertion(
+    predict: Predict,
+    image: Array,
+    scores: Scores,
+    target: int | None = None,
+    steps: int = 224,
+    imputer: Imputer | None = None,
+    seed: int = 0,
+) -> float:
+    """How soon the class is there while the most important pixels appear first; larger is better, in [0, 1].
 
-    The same paper's. From an empty image, what is shown at first is what is taken away at last when the least
-    important pixels go first, so this is the area under ``least``.
+    The area under the probability over the share that is there, from the blurred image on: on an empty one,
+    edges of the first pixels would be evidence of their own. The same paper's, with its blur and 224 steps.
+
+    Args:
+        predict: as in :func:`flipped`, as are all others.
+        image: ``[C, H, W]`` float32, preprocessed.
+        scores: ``[H, W]``.
+        target: the class; None: the one predicted for the image.
+        steps: how many.
+        imputer: what stands in for pixels that are not there yet; None: :class:`~.imputers.Blurred`.
+        seed: of the imputer.
+
+    Raises:
+        ValueError: as in :func:`flipped`.
     """
-    return float(trapezoid(curves.least, curves.occluded))
+    ranked, ends = _steps(image, scores, steps)
+    # What appears first is what vanishes last, so this is the same curve from its other end.
+    return _area(predict, image, ranked[::-1], ends, target, imputer or Blurred(), seed)
+
+
+def _steps(image: Array, scores: Scores, steps: int) -> tuple[Order, Order]:
+    """Pixels, the most important first, and how many of them are gone at each point."""
+    check(image, scores)
+    if not 1 <= steps <= scores.size:
+        raise ValueError(f"steps={steps}, expected from 1 to the number of pixels, {scores.size}.")
+    return descending(scores), np.round(np.linspace(0, scores.size, steps + 1)).astype(int)
+
+
+def _curve(
+    predict: Predict,
+    image: Array,
+    order: Order,
+    ends: Order,
+    target: int,
+    imputer: Imputer,
+    random: np.random.Generator,
+) -> npt.NDArray[np.float64]:
+    """Probabilities with the first pixels of an order gone."""
+    images = (imputer(image, mask_of(order[:end], image.shape[1:]), random) for end in ends)
+    return probabilities(predict, images, target)
+
+
+def _area(
+    predict: Predict,
+    image: Array,
+    order: Order,
+    ends: Order,
+    target: int | None,
+    imputer: Imputer,
+    seed: int,
+) -> float:
+    target = predicted(predict, image) if target is None else target
+    curve = _curve(predict, image, order, ends, target, imputer, np.random.default_rng(seed))
+    return float(trapezoid(curve, ends / ends[-1]))

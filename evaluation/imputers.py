@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import correlate1d, gaussian_filter1d
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import spsolve
 
@@ -55,6 +56,41 @@ class Histogram:
         drawn = random.integers(flat.shape[1], size=int(hidden.sum()))
         result[:, hidden] = flat[:, drawn]
         return result
+
+
+@dataclass(frozen=True)
+class Blurred:
+    """The image itself, blurred: what RISE's insertion starts from (Petsiuk et al. 2018, arXiv 1806.07421).
+
+    The kernel is the authors': a Gaussian that is mirrored at the ends of its window, so that its sum is 1.
+    With their settings it is nearly flat. Around the image is 0, the mean colour.
+
+    Attributes:
+        sigma: of the Gaussian, in pixels.
+        window: side of the kernel in pixels, odd.
+
+    Raises:
+        ValueError: sigma is not above 0, or the window is not odd.
+    """
+
+    sigma: float = 5.0
+    window: int = 11
+    draws: ClassVar = False
+
+    def __post_init__(self) -> None:
+        if not self.sigma > 0 or self.window < 1 or self.window % 2 == 0:
+            raise ValueError(
+                f"sigma={self.sigma} and window={self.window}, expected more than 0 and an odd number."
+            )
+
+    def __call__(self, image: Array, hidden: Mask, random: np.random.Generator) -> Array:
+        impulse = np.zeros(self.window)
+        impulse[self.window // 2] = 1
+        kernel = gaussian_filter1d(impulse, self.sigma)
+        blurred = image.astype(np.float64)
+        for axis in (1, 2):
+            blurred = correlate1d(blurred, kernel, axis, mode="constant")
+        return np.where(hidden, blurred.astype(np.float32), image)
 
 
 @dataclass(frozen=True)

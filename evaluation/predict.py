@@ -1,4 +1,4 @@
-"""What a metric asks of a classifier: logits of images."""
+"""What a metric asks of a classifier, logits of images, and of an explainer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import numpy.typing as npt
 import torch
 
 Array = npt.NDArray[np.float32]
+Targets = npt.NDArray[np.int64]
 Predict = Callable[[Array], Array]  # images [N, C, H, W] -> logits [N, K], both float32
+# images [N, C, H, W] float32, classes [N] -> attributions [N, H, W]
+Explain = Callable[[Array, Targets], npt.NDArray[np.floating[Any]]]
 
 _AT_ONCE = 32  # images; memory is that of a forward pass of so many
 

@@ -40,10 +40,10 @@ def superpixel_curves(
 ) -> Curves:
     """Superpixels are taken away, ranked by the mean score of their pixels; for :func:`~.curves.gain`.
 
-    Up to 15 log-spaced numbers of them, 5 imputations each if they are drawn, over the share of pixels that
-    is really occluded ("Decoupling pixel flipping and occlusion strategy for consistent XAI benchmarks",
-    Bluecher et al. 2024). Both curves are put on the places of either by linear interpolation, since regions
-    differ in size.
+    Up to 15 log-spaced numbers of them, the fraction cut off as in the authors' code, 5 imputations each if
+    they are drawn, over the share of pixels that is really occluded ("Decoupling pixel flipping and occlusion
+    strategy for consistent XAI benchmarks", Bluecher et al. 2024). Both curves are put on the places of
+    either by linear interpolation, since regions differ in size.
 
     Args:
         predict: the classifier.
@@ -65,7 +65,8 @@ def superpixel_curves(
     order = np.argsort(-means, kind="stable")
     order = order[sizes[order] > 0]
     target = predicted(predict, image) if target is None else target
-    numbers = np.unique(np.round(np.geomspace(1, len(order), _COUNTS)).astype(int))
+    # Truncated; 1e-9 since a power that should be 5 may be 4.999...
+    numbers = np.unique((np.geomspace(1, len(order), _COUNTS) + 1e-9).astype(int))
     random, imputer = np.random.default_rng(seed), imputer or Constant()
     clean = float(probabilities(predict, image[None], target)[0])
     found = []

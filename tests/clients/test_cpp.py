@@ -48,8 +48,10 @@ LOOKS = {
     "plain": ("lite0", [], {}),
     "coloured": ("lite0", ["--colour", "--opacity", "0.5"], {"colour": True, "opacity": 0.5}),
     "viridis": ("lite0", ["--colormap=viridis"], {"colormap": "viridis"}),
+    "batlow": ("lite0", ["--colormap=batlow"], {"colormap": "batlow"}),
     "signed": ("signed", [], {}),
     "signed, orange": ("signed", ["--colormap", "purple-orange"], {"colormap": "purple-orange"}),
+    "signed, roma": ("signed", ["--colormap", "roma_r"], {"colormap": "roma_r"}),
     "grey": ("grey", [], {}),
 }
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 import skimage
 import torch
 from smoothserve.evaluation import (
+    Blurred,
     Constant,
     Curves,
     Histogram,
@@ -72,12 +77,61 @@ def test_without_a_target_it_is_the_predicted_class(predict: Predict) -> None:
 
 
 def test_areas_are_those_of_trapezoids() -> None:
-    """Worked out by hand: (1 + .2)/2 * .5 + (.2 + 0)/2 * .5 = .35, and .475 + .25 = .725."""
+    """Worked out by hand: .475 + .25 less (1 + .2)/2 * .5 + (.2 + 0)/2 * .5 is .725 - .35."""
     curves = Curves(np.array([0, 0.5, 1]), np.array([1, 0.2, 0]), np.array([1, 0.9, 0.1]))
-    assert deletion(curves) == pytest.approx(0.35)
-    assert insertion(curves) == pytest.approx(0.725)
     assert gain(curves) == pytest.approx(0.375)
     assert gain(Curves(curves.occluded, curves.least, curves.most)) == pytest.approx(-0.375)
+
+
+def blurred(image: Array, sigma: float, window: int) -> npt.NDArray[np.float64]:
+    """In loops: a Gaussian of 4 sigma, mirrored at both ends of the window, 0 around the image."""
+    kernel, reach, end = [0.0] * window, window // 2, round(4 * sigma)
+    for offset in range(-end, end + 1):
+        place = (reach + offset) % (2 * window)
+        kernel[min(place, 2 * window - 1 - place)] += math.exp(-(offset**2) / (2 * sigma**2))
+    kernel = [each / sum(kernel) for each in kernel]
+    channels, height, width = image.shape
+    found = np.zeros(image.shape)
+    for c, y, x in np.ndindex(channels, height, width):
+        for i, vertical in enumerate(kernel):
+            for j, horizontal in enumerate(kernel):
+                v, u = y + i - reach, x + j - reach
+                if 0 <= v < height and 0 <= u < width:
+                    found[c, y, x] += vertical * horizontal * float(image[c, v, u])
+    return found
+
+
+@pytest.mark.parametrize(("sigma", "window"), [(5.0, 11), (1.0, 5)])
+def test_the_blur_is_that_of_rise(sigma: float, window: int) -> None:
+    hidden = RANDOM.random((6, 6)) < 0.5
+    found = Blurred(sigma, window)(IMAGE, hidden, np.random.default_rng(0))
+    wanted = np.where(hidden, blurred(IMAGE, sigma, window), IMAGE)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    with pytest.raises(ValueError, match="an odd number"):
+        Blurred(window=10)
+
+
+@pytest.mark.parametrize("steps", [4, 36])
+def test_insertion_starts_from_the_blur_and_deletion_ends_in_nothing(predict: Predict, steps: int) -> None:
+    """Trapezoids over equal steps, the pixels in falling order of their scores."""
+    order = [(y, x) for _, y, x in sorted((-SCORES[y, x], y, x) for y in range(6) for x in range(6))]
+    everything = np.ones((6, 6), bool)
+    for metric, start, end in (
+        (deletion, IMAGE, np.zeros_like(IMAGE)),
+        (insertion, Blurred()(IMAGE, everything, np.random.default_rng(0)), IMAGE),
+    ):
+        found = []
+        for step in range(steps + 1):
+            image = start.copy()
+            for y, x in order[: round(36 * step / steps)]:
+                image[:, y, x] = end[:, y, x]
+            found.append(chance(predict, image, 2))
+        wanted = sum((a + b) / 2 for a, b in pairwise(found)) / steps
+        assert metric(predict, IMAGE, SCORES, target=2, steps=steps) == pytest.approx(wanted, abs=1e-6)
+    empty = insertion(predict, IMAGE, SCORES, target=2, steps=steps, imputer=Constant())
+    assert empty == pytest.approx(
+        np.mean(np.convolve(by_hand(predict, steps, 2, False), [0.5, 0.5], "valid"))
+    )
 
 
 def test_the_gain_of_pixels_is_the_positive_part_of_means() -> None:
@@ -110,6 +164,18 @@ def test_superpixels_are_occluded_by_their_real_size(predict: Predict) -> None:
     )
     np.testing.assert_allclose(curves.most, most, atol=1e-6)
     np.testing.assert_allclose(curves.least, least, atol=1e-6)
+
+
+def test_as_many_superpixels_are_occluded_as_in_the_authors_code(predict: Predict) -> None:
+    """25 of one pixel each: 25^(k / 14) for k from 0 to 14, without its fraction."""
+    image = RANDOM.standard_normal((3, 6, 6)).astype(np.float32)
+    regions = np.minimum(np.arange(36), 24).reshape(6, 6)
+    curves = superpixel_curves(predict, image, regions.astype(float), regions, target=1)
+    counts = [0, 1, 2, 3, 5, 6, 7, 9, 12, 15, 19, 25]
+    least_first = [count if count < 25 else 36 for count in counts]
+    most_first = [count + 11 if count else 0 for count in counts]
+    wanted = sorted({*least_first, *most_first})
+    np.testing.assert_allclose(curves.occluded, np.array(wanted) / 36)
 
 
 def test_superpixels_are_numbered_without_gaps() -> None:
@@ -169,6 +235,8 @@ def test_what_does_not_fit_is_refused(predict: Predict) -> None:
         remove_and_debias(predict, IMAGE, np.full((6, 6), np.nan))
     with pytest.raises(ValueError, match="from 1 to the number of pixels, 36"):
         flipped(predict, IMAGE, SCORES, steps=37)
+    with pytest.raises(ValueError, match="steps=224, expected from 1 to the number of pixels, 36"):
+        insertion(predict, IMAGE, SCORES)
 
 
 def test_many_images_are_asked_in_parts(predict: Predict) -> None:

@@ -7,7 +7,9 @@ import warnings
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from cmcrameri.cm import batlow
 from scipy.integrate import simpson
 from smoothserve.evaluation import (
     batlow_similarity,
@@ -98,6 +100,50 @@ def test_similarity_by_hand() -> None:
     assert batlow_similarity(one, other) != pytest.approx(grey_similarity(one, other), abs=1e-3)
 
 
+def gaussian_ssim(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
+    """Of one channel: weights of 11 x 11, sigma 1.5, around each pixel, mirrored at the border."""
+    weights = {(i, j): math.exp(-(i * i + j * j) / 4.5) for i in range(-5, 6) for j in range(-5, 6)}
+    total = sum(weights.values())
+    height, width = one.shape
+
+    def mirrored(index: int, size: int) -> int:
+        return -index - 1 if index < 0 else 2 * size - 1 - index if index >= size else index
+
+    found = []
+    for y in range(height):
+        for x in range(width):
+            ma = mb = aa = bb = ab = 0.0
+            for (i, j), weight in weights.items():
+                place, share = (mirrored(y + i, height), mirrored(x + j, width)), weight / total
+                a, b = float(one[place]), float(other[place])
+                ma, mb = ma + share * a, mb + share * b
+                aa, bb, ab = aa + share * a * a, bb + share * b * b, ab + share * a * b
+            above = (2 * ma * mb + 1e-4) * (2 * (ab - ma * mb) + 9e-4)
+            found.append(above / ((ma**2 + mb**2 + 1e-4) * (aa - ma**2 + bb - mb**2 + 9e-4)))
+    return sum(found) / len(found)
+
+
+def test_similarity_of_coloured_pictures_by_loops() -> None:
+    """Norms between quantiles become colours, those between two of batlow's table by distance."""
+    one, other = RANDOM.standard_normal((2, 3, 13, 12))
+    other += one
+    table = batlow.colors
+    pictures = []
+    for attribution in (one, other):
+        norms = np.sqrt((attribution**2).sum(0))
+        low, high = np.quantile(norms, 0.001), np.quantile(norms, 0.999)
+        picture = np.empty((13, 12, 3))
+        for y, x in np.ndindex(13, 12):
+            place = min(max((norms[y, x] - low) / (high - low), 0), 1) * 255
+            below = min(int(place), 254)
+            for channel in range(3):
+                first, second = float(table[below][channel]), float(table[below + 1][channel])
+                picture[y, x, channel] = first + (place - below) * (second - first)
+        pictures.append(picture)
+    wanted = np.mean([gaussian_ssim(pictures[0][..., i], pictures[1][..., i]) for i in range(3)])
+    assert batlow_similarity(one, other) == pytest.approx(float(wanted), abs=1e-6)
+
+
 def test_variation_by_hand() -> None:
     """Stripes of one pixel on a single level: 31 of 32 columns differ from the next by 1, no rows do."""
     stripes = np.tile([0.0, 1.0], (30, 22))[:, :44]
@@ -144,6 +190,8 @@ def test_statistics() -> None:
         (lambda: grid_pointing(SCORES, 0, side=3), "multiples of 3"),
         (lambda: sparseness(0 * SCORES), "all scores are 0"),
         (lambda: cosine(SCORES, SCORES[:5]), "expected the same shape"),
+        (lambda: batlow_similarity(SCORES[None, :10], SCORES[None, :10]), "at least 11 pixels a side"),
+        (lambda: grey_similarity(SCORES, SCORES), r"expected \[C, H, W\] , at least 7"),
         (lambda: total_variation(SCORES[:29]), "at least 30"),
         (lambda: mean([]), "no values"),
         (lambda: paired_difference([1.0], []), "1 and 0 values"),

@@ -27,7 +27,8 @@ the preprocessing and the class names. PHOTO is JPEG or PNG.
 
 the picture of -o:
   --colour              leave the photo its colours (default: grey)
-  --colormap NAME       inferno, magma, viridis, cividis, grey; of signed heatmaps blue-red, purple-orange
+  --colormap NAME       inferno, magma, viridis, cividis, grey, batlow; of signed heatmaps blue-red,
+                        purple-orange, vik, berlin, roma_r
   --opacity 0..1        of the strongest pixels (default 0.85)
 
 running:

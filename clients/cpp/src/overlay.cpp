@@ -1,8 +1,10 @@
-// A heatmap over its photo, as the command draws it; the colour maps are a few anchors of matplotlib's (CC0).
+// A heatmap over its photo, as the command draws it; the colour maps are anchors of matplotlib's (CC0),
+// ColorBrewer's and Fabio Crameri's.
 #include <algorithm>
 #include <array>
 #include <cmath>
 
+#include "crameri.h"
 #include "smoothserve/explainer.h"
 
 namespace smoothserve {
@@ -19,8 +21,8 @@ struct Colormap {
   std::vector<std::uint32_t> anchors;  // 0xRRGGBB, evenly spaced
 };
 
-const std::array<Colormap, 7>& colormaps() {
-  static const std::array<Colormap, 7> all = {{
+const std::array<Colormap, 11>& colormaps() {
+  static const std::array<Colormap, 11> all = {{
       {"inferno",
        false,
        {0x000004, 0x1b0c41, 0x4a0c6b, 0x781c6d, 0xa52c60, 0xcf4446, 0xed6925, 0xfb9b06, 0xf7d13d, 0xfcffa4}},
@@ -34,8 +36,12 @@ const std::array<Colormap, 7>& colormaps() {
        false,
        {0x00224e, 0x123570, 0x3b496c, 0x575d6d, 0x707173, 0x8a8678, 0xa59c74, 0xc3b369, 0xe1cc55, 0xfee838}},
       {"grey", false, {0x000000, 0xffffff}},
+      {"batlow", false, crameri::batlow},
       {"blue-red", true, {0x2166ac, 0x67a9cf, 0xd1e5f0, 0xf7f7f7, 0xfddbc7, 0xef8a62, 0xb2182b}},
       {"purple-orange", true, {0x542788, 0x998ec3, 0xd8daeb, 0xf7f7f7, 0xfee0b6, 0xf1a340, 0xb35806}},
+      {"vik", true, crameri::vik},
+      {"berlin", true, crameri::berlin},
+      {"roma_r", true, crameri::roma_r},
   }};
   return all;
 }

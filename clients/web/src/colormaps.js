@@ -1,4 +1,6 @@
-// Colour maps: a few anchors of matplotlib's (CC0), linear between them. handlers/images/colormaps.py has the same.
+// Colour maps: anchors of matplotlib's (CC0), ColorBrewer's and Fabio Crameri's, linear between them.
+// handlers/images/colormaps.py has the same.
+import * as crameri from "./crameri.js";
 
 /** Lightness grows evenly along each of these, so equal steps look equal. */
 export const SEQUENTIAL = {
@@ -7,11 +9,13 @@ export const SEQUENTIAL = {
   viridis: "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
   cividis: "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 e1cc55 fee838",
   grey: "000000 ffffff",
+  ...crameri.SEQUENTIAL,
 };
-/** From against over indifferent to for; both are safe for colour-blind readers. */
+/** From against over indifferent to for, safe for colour-blind readers; the first two are ColorBrewer's. */
 export const DIVERGING = {
   "blue-red": "2166ac 67a9cf d1e5f0 f7f7f7 fddbc7 ef8a62 b2182b",
   "purple-orange": "542788 998ec3 d8daeb f7f7f7 fee0b6 f1a340 b35806",
+  ...crameri.DIVERGING,
 };
 
 const LEVELS = 4096; // steps of a table: finer than 8 bits of a channel can tell apart

@@ -67,7 +67,8 @@ inline constexpr std::int64_t predicted = -1;  // as a target: explain the most 
 struct Look {
   double opacity = 0.85;  // of the strongest pixels, in [0, 1]
   bool colour = false;    // leave the photo its colours, else it is grey
-  // inferno, magma, viridis, cividis or grey; of signed heatmaps blue-red or purple-orange; empty: the first.
+  // inferno, magma, viridis, cividis, grey or batlow; of signed heatmaps blue-red, purple-orange, vik, berlin or
+  // roma_r; empty: the first.
   std::string colormap;
 };
 
