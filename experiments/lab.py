@@ -21,7 +21,7 @@ _PAPERS_STD = 0.226  # of ImageNet's pixels in [0, 1], by which the papers' netw
 _TOGETHER = 8  # noisy copies in one call
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lab:
     """A classifier, photos and how thorough to be.
 
@@ -34,7 +34,7 @@ class Lab:
         photos: the same as pictures of ``W x H`` pixels.
         labels: names of classes, or None.
         quick: few samples and steps: whether all runs, not what comes out.
-        tick: is told what is being done.
+        tick: is told what is being done; may be changed from one experiment to the next.
     """
 
     classifier: nn.Module
