@@ -33,8 +33,8 @@ def cosines(lab: Lab) -> Outcome:
 
 def _measured(lab: Lab) -> tuple[list[int], Array, dict[str, dict[int, Array]], float]:
     std = lab.noise(STD)
-    counts = lab.choose([1, 4, 16], [1, 2, 4, 8, 16, 32, 64])
-    last = lab.choose([64], [2000])[0]
+    counts = lab.choose([1, 4], [1, 2, 4, 8, 16, 32, 64])
+    last = lab.choose([16], [2000])[0]
     reference = lab.smoothgrads([last], std, seed=1)[last]
     found = {
         "SmoothDiff": {n: lab.attributions(published(n, std)) for n in counts},
@@ -78,7 +78,7 @@ def _outcome(
 
 
 def _samples(lab: Lab) -> int:
-    return lab.choose([64], [2000])[0]
+    return lab.choose([16], [2000])[0]
 
 
 def _picture(curves: Mapping[str, Mapping[str, Mapping[int, float]]]) -> Image.Image:

@@ -32,7 +32,7 @@ PUBLISHED = Table(
 def run(lab: Lab) -> Outcome:
     """Table 1 and its curves."""
     std = lab.noise(STD)
-    steps = lab.choose([20], [200])[0]
+    steps = lab.choose([10], [200])[0]
     counts = lab.choose([1, 4], [1, 2, 4, 8, 16, 32, 64])
     sampled = lab.smoothgrads(counts, std)
     single = {

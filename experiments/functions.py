@@ -38,8 +38,8 @@ def colour_maps(lab: Lab) -> Outcome:
         (Table("Colour maps", ("map", "turns of lightness", "mean difference", "largest"), tuple(rows)),),
         {"colours": drawn(figure)},
         (
-            f"At its fastest place batlow changes {ratios[0]:.1f} times as fast as on average, jet {ratios[1]:.1f} "
-            "times: jet shows edges where values have none.",
+            f"At its fastest place batlow changes {ratios[0]:.1f} times as fast as on average, jet "
+            f"{ratios[1]:.1f} times: jet shows edges where values have none.",
         ),
     )
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from smoothserve.evaluation import Predict, of_module
-from smoothserve.explainers import Gradient, Method, Program, explain_program
+from smoothserve.explainers import ExplanationModel, Gradient, Method, Program, explain_program
 from smoothserve.explainers.capture import capture
 from torch import Tensor, nn
 
@@ -47,6 +47,7 @@ class Lab:
     quick: bool = False
     tick: Callable[[str], None] = lambda what: None
     _known: dict[Method, Array] = field(default_factory=dict)
+    _models: dict[Method, ExplanationModel] = field(default_factory=dict)
 
     @cached_property
     def program(self) -> Program:
@@ -78,12 +79,19 @@ class Lab:
         """The first if it is to be quick, else the second."""
         return list(few if self.quick else many)
 
+    def model(self, method: Method) -> ExplanationModel:
+        """The network rewritten for a method; kept, since tracing it takes longer than a photo."""
+        if method not in self._models:
+            self.tick(f"rewriting the network for {method}")
+            self._models[method] = explain_program(self.program, method)
+        return self._models[method]
+
     def attributions(self, method: Method, targets: Tensor | None = None) -> Array:
         """Of each image's predicted class, or of ``targets`` ``[N]``: ``[N, C, H, W]``."""
         if targets is None and method in self._known:
             return self._known[method]
+        model = self.model(method)
         self.tick(f"explaining by {method}")
-        model = explain_program(self.program, method)
         wanted = self.classes if targets is None else targets
         with torch.no_grad():
             parts = [
@@ -105,7 +113,7 @@ class Lab:
             std: of the noise, in units of the input.
             seed: of the noise.
         """
-        model = explain_program(self.program, Gradient())
+        model = self.model(Gradient())
         total = torch.zeros_like(self.images)
         found: dict[int, Array] = {}
         done = 0

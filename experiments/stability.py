@@ -22,7 +22,7 @@ from smoothserve.evaluation import (
     reduced,
     sparseness,
 )
-from smoothserve.explainers import Gradient, Method, SmoothDiff, SmoothGrad, explain_program
+from smoothserve.explainers import Gradient, Method, SmoothDiff, SmoothGrad
 
 from .drawing import COLOURS, drawn
 from .experiment import Outcome, Table
@@ -46,7 +46,7 @@ def run(lab: Lab) -> Outcome:
     """Every metric of every method, mean over photos."""
     std = lab.noise(STD)
     near = lab.choose([2], [200])[0]
-    n = lab.choose([2], [_SAMPLES])[0]
+    n = lab.choose([4], [_SAMPLES])[0]
     methods: dict[str, Method] = {
         "Gradient": Gradient(),
         "SmoothGrad": SmoothGrad(n, std),
@@ -72,7 +72,7 @@ def run(lab: Lab) -> Outcome:
 
 
 def _measured(lab: Lab, method: Method, near: int) -> dict[str, Mean]:
-    model = explain_program(lab.program, method)
+    model = lab.model(method)
 
     def attribute(images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():

@@ -6,6 +6,7 @@ import argparse
 import datetime
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ from ..rewriting import loaded_model
 
 if TYPE_CHECKING:
     from smoothserve.experiments import Experiment, Lab
+    from smoothserve.export import Preprocessing
+    from torch import nn
 
 _PHOTOS = Path(__file__).parents[1] / "photos_to_try"
 _PACKAGES = ("smoothserve", "torch", "numpy", "scikit-image")
@@ -124,7 +127,7 @@ def _lab(arguments: argparse.Namespace) -> tuple[Lab, dict[str, str]]:
     photos = find_photos(arguments.photos or [str(_PHOTOS)])
     arguments.model = arguments.network
     model, _ = loaded_model(arguments)
-    pre = model.preprocessing
+    pre = _smaller(model.classifier, model.preprocessing) if arguments.quick else model.preprocessing
     pictures = [crop(decode(photo.path.read_bytes()), pre) for photo in photos]
     lab = Lab(
         model.classifier,
@@ -140,11 +143,26 @@ def _lab(arguments: argparse.Namespace) -> tuple[Lab, dict[str, str]]:
     conditions = {
         "network": f"{model.name}, weights: {named}",
         "photos": ", ".join(str(photo.name) for photo in photos[:8]) + (", ..." if len(photos) > 8 else ""),
+        "size": " x ".join(map(str, pre.crop)),
         "thoroughness": "quick: figures mean little" if arguments.quick else "whole",
         "date": datetime.date.today().isoformat(),
         "versions": ", ".join(f"{package} {version(package)}" for package in _PACKAGES),
     }
     return lab, conditions
+
+
+def _smaller(classifier: nn.Module, own: Preprocessing) -> Preprocessing:
+    """Half as high and wide, where the network takes that."""
+    import torch
+
+    height, width = own.crop
+    half = replace(own, crop=(height // 2, width // 2), resize=own.resize and own.resize // 2)
+    try:
+        with torch.no_grad():
+            classifier(torch.zeros(2, len(own.mean), *half.crop))
+    except Exception:  # whatever a network says to the wrong size
+        return own
+    return half
 
 
 def _plain(title: str, rows: Sequence[Sequence[object]]) -> str:
