@@ -15,7 +15,7 @@ from string import Template
 from PIL import Image
 from smoothserve.handlers.images.caption import scale_ends
 
-from .columns import Column
+from ..columns import Column
 from .drawn import as_computed, in_words, over_photo, scale, softened
 from .rows import Cell, Comparison, Row
 from .words import MAKER, class_name, count, duration, explained_instead, facts, reading, score, title

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from smoothserve.handlers.images import colormaps
 from smoothserve.handlers.images.caption import cut, scale_ends
 
-from .columns import Column
+from ..columns import Column
 from .drawn import SOFT, as_computed, softened
 from .rows import Comparison, Row
 from .words import MAKER, class_name, duration, explained_instead, score

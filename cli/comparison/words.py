@@ -8,7 +8,7 @@ from typing import Any
 from smoothserve.handlers.card import Card
 from smoothserve.handlers.noise import noise_in_words
 
-from .columns import Column
+from ..columns import Column
 from .drawn import SOFT
 from .rows import Cell, Comparison, Row
 
