@@ -70,7 +70,7 @@ class Measuring:
             metrics = [
                 wanted
                 for wanted in self._plan.metrics
-                if self._plan.applies(wanted, photo)
+                if self._plan.applies(wanted, subject, photo)
                 and self._plan.value_key(subject, photo, target, wanted) not in self._journal
             ]
             key = self._plan.attribution_key(subject, photo, target)
@@ -164,9 +164,7 @@ class Measuring:
             return Curves(*(np.asarray(found[name]) for name in Curves._fields))
 
         def reference(samples: int) -> npt.NDArray[np.float32]:
-            limit = subject.references.get(samples)
-            if limit is None:
-                raise ValueError(f"{subject.column.name} has no samples, so there is nothing to converge to.")
+            limit = subject.references[samples]
             found = self._attribution(limit, photo, entry["explained"], look, picture=False)[1]
             if found is None:
                 raise ValueError("the reference is not finite.")

@@ -142,7 +142,8 @@ METRICS = (
         "Bhatt et al. 2020", lambda case, settings: complexity(case.scores),
     ),
     Metric(
-        "cosine", "Cosine", "likeness to what the method converges to with more samples", True,
+        "cosine", "Cosine", "likeness to what the method converges to with more samples, if "
+        "it has any", True,
         "SmoothDiff (NeurIPS 2025)",
         lambda case, settings: cosine(case.attribution, case.reference(settings["samples"])),
         settings=_SAMPLES, needs=_REFERENCE,

@@ -44,9 +44,12 @@ class Plan:
         """Whether a metric needs some."""
         return any("mask" in wanted.metric.needs for wanted in self.metrics)
 
-    def applies(self, wanted: Wanted, photo: Given) -> bool:
-        """Whether a photo has what the metric needs."""
-        return "mask" not in wanted.metric.needs or photo.mask is not None
+    def applies(self, wanted: Wanted, subject: Subject, photo: Given) -> bool:
+        """Whether photo and method have what the metric needs: a mask, something to converge to."""
+        needs = wanted.metric.needs
+        if "reference" in needs and _reference(subject, wanted) is None:
+            return False
+        return "mask" not in needs or photo.mask is not None
 
     def attribution_key(self, subject: Subject, photo: Given, target: int | None) -> str:
         """Of what a method says of a photo."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _GRID = np.linspace(0, 1, 101)
 _SIZE = (4.6, 3.3)  # inches: as wide as a phone shows it, with letters of a readable size
-_DOTS = 200  # an inch, of the PNG files
+_DOTS = 150  # an inch, of the PNG files
 _COLUMNS, _LINE = 2, 0.22  # of legends; inches
 _MARKERS = "osD^vP*X"
 _THEMES: Mapping[str, Mapping[str, Any]] = {  # colours that people with any colour vision tell apart
@@ -122,14 +122,18 @@ def time_plot(results: Results, wanted: Wanted) -> Plot:
 def _plot(
     name: str, title: str, caption: str, draw: Callable[[Axes, Mapping[str, Any]], None], entries: int
 ) -> Plot:
-    light, dark = (_drawn(draw, entries, _THEMES[theme], "svg") for theme in ("light", "dark"))
-    return Plot(name, title, caption, light, dark, _drawn(draw, entries, _THEMES["light"], "png"))
+    light, png = _drawn(draw, entries, _THEMES["light"], ("svg", "png"))
+    (dark,) = _drawn(draw, entries, _THEMES["dark"], ("svg",))
+    return Plot(name, title, caption, light, dark, png)
 
 
 def _drawn(
-    draw: Callable[[Axes, Mapping[str, Any]], None], entries: int, theme: Mapping[str, Any], form: str
-) -> bytes:
-    """One picture; the same figures give the same bytes."""
+    draw: Callable[[Axes, Mapping[str, Any]], None],
+    entries: int,
+    theme: Mapping[str, Any],
+    forms: Sequence[str],
+) -> list[bytes]:
+    """One picture in several formats; the same figures give the same bytes."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -140,16 +144,21 @@ def _drawn(
         "axes.grid": True, "grid.color": line, "grid.alpha": 0.5, "grid.linewidth": 0.6,
         "legend.frameon": False,
     }  # fmt: skip
-    legend = _LINE * -(-entries // _COLUMNS)
+    height = _SIZE[1] + _LINE * -(-entries // _COLUMNS)
     with rc_context(style):
-        figure = Figure((_SIZE[0], _SIZE[1] + legend), layout="constrained")
+        figure = Figure((_SIZE[0], height))
+        top, bottom = 0.12 / height, (height - _SIZE[1] + 0.6) / height
+        figure.subplots_adjust(left=0.15, right=0.97, top=1 - top, bottom=bottom)
         axes = figure.add_subplot()
         draw(axes, theme)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=_COLUMNS)
-        buffer = io.BytesIO()
-        settings = {"transparent": True, "metadata": {"Date": None}} if form == "svg" else {"dpi": _DOTS}
-        figure.savefig(buffer, format=form, **settings)
-    return buffer.getvalue()
+        figure.legend(*axes.get_legend_handles_labels(), loc="lower center", ncols=_COLUMNS)
+        found = []
+        for form in forms:
+            buffer = io.BytesIO()
+            settings = {"transparent": True, "metadata": {"Date": None}} if form == "svg" else {"dpi": _DOTS}
+            figure.savefig(buffer, format=form, **settings)
+            found.append(buffer.getvalue())
+    return found
 
 
 def _standard_error(lines: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

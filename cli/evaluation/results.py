@@ -144,7 +144,7 @@ def results_of(plan: Plan, journal: Journal, left_out: Mapping[str, str]) -> Res
             explained[photo.name, subject.title] = entry
             attribution_keys[photo.name, subject.title] = key
             for wanted in plan.metrics:
-                if plan.applies(wanted, photo):
+                if plan.applies(wanted, subject, photo):
                     value = _value(journal, plan.value_key(subject, photo, target, wanted), entry)
                     rows.append(Row(photo, subject, wanted, value.get("value"), value.get("problem")))
     return Results(plan, tuple(photos), tuple(rows), explained, attribution_keys, dict(left_out))
