@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..evaluation.journal import Journal
     from ..evaluation.measuring import Measuring
     from ..evaluation.photos import given_photos
-    from ..evaluation.plan import Plan, begin
+    from ..evaluation.plan import Plan, begin, claim
     from ..evaluation.results import results_of
     from ..evaluation.store import Store
     from ..evaluation.tables import terminal_table
@@ -131,13 +131,13 @@ def run(arguments: argparse.Namespace) -> int:
     photos = given_photos(find_photos([str(folder)]))
     classes = class_names(arguments.truth, folder, photos) if arguments.truth else None
     metrics = _metrics(arguments, photos)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    subjects = _subjects(arguments, files, metrics)
-    metrics = _possible(subjects, metrics, arguments.metrics is not None)
-    plan = Plan(tuple(subjects), metrics, tuple(photos), None if classes is None else tuple(classes))
-    store = Store(arguments.output)
+    claim(arguments.output)
     with Journal(arguments.output / "journal.jsonl") as journal:
+        subjects = _subjects(arguments, files, metrics)
+        metrics = _possible(subjects, metrics, arguments.metrics is not None)
+        plan = Plan(tuple(subjects), metrics, tuple(photos), None if classes is None else tuple(classes))
         begin(plan, arguments.output, arguments.update)
+        store = Store(arguments.output)
         try:
             left_out = Measuring(plan, journal, store).run()
         except KeyboardInterrupt:

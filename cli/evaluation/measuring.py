@@ -180,8 +180,4 @@ class Measuring:
 def _looks(photo: Given, masks: bool) -> Callable[[Preprocessing], Seen]:
     """What networks see of a photo, read once for each preprocessing."""
 
-    @cache
-    def look(text: str, preprocessing: Preprocessing) -> Seen:
-        return seen(photo, preprocessing, masks)
-
-    return lambda preprocessing: look(repr(preprocessing), preprocessing)
+    return cache(lambda preprocessing: seen(photo, preprocessing, masks))

@@ -120,28 +120,32 @@ class Plan:
         }
 
 
+def claim(output: Path) -> None:
+    """Make the results' folder and let it say whose it is: before there is a plan a kill may come."""
+    output.mkdir(parents=True, exist_ok=True)
+    if not (output / LISTED).exists():
+        write(output / LISTED, json.dumps({"made_by": COMMAND}).encode())
+
+
 def begin(plan: Plan, output: Path, update: bool) -> None:
     """Write the plan into the results' folder, unless that has another one.
 
     Args:
         plan: that is to be followed.
-        output: the folder, which is there.
+        output: the folder, which is claimed.
         update: whether another plan may be replaced.
 
     Raises:
         UsageError: it has another one, and may not lose it.
     """
     path = output / LISTED
-    if path.exists() and not update:
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            before = {}
-        if found := differences(before, plan.facts):
-            raise UsageError(
-                f"{output} holds results of another plan: {'; '.join(found)}. Give another folder; or "
-                "--update, which makes its tables those of this plan and computes only what is not there yet."
-            )
+    before = json.loads(path.read_text(encoding="utf-8"))
+    found = differences(before, plan.facts) if "methods" in before else []
+    if found and not update:
+        raise UsageError(
+            f"{output} holds results of another plan: {'; '.join(found)}. Give another folder; or "
+            "--update, which makes its tables those of this plan and computes only what is not there yet."
+        )
     write(path, json.dumps(plan.facts, indent=1, ensure_ascii=False).encode())
 
 

@@ -32,8 +32,11 @@ def work(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, Path]) -> P
         torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
         torch.nn.Linear(4, 4),
     ).eval()  # fmt: skip
-    for name, method in (("a", Gradient()), ("b", SmoothGrad(2)), ("random", SmoothGrad(2, seed=None))):
-        explained = explain(net, torch.randn(1, 3, SIZE, SIZE), method)
+    for name, method, activation in (
+        ("a", Gradient(), "softmax"), ("b", SmoothGrad(2), "softmax"), ("sigmoid", Gradient(), "sigmoid"),
+        ("random", SmoothGrad(2, seed=None), "softmax"),
+    ):  # fmt: skip
+        explained = explain(net, torch.randn(1, 3, SIZE, SIZE), method, activation=activation)
         pre = Preprocessing(SIZE, (SIZE, SIZE))
         to_onnx(explained, folder / f"{name}.onnx", preprocessing=pre, labels=LABELS, fast=True)
     (folder / "photos").mkdir()
@@ -168,6 +171,8 @@ def test_mistakes_are_named(
     assert "draws other noise each time" in said(files="random")
     assert "--methods would have no effect" in said("--methods", "gradient")
     assert "expected MODEL, or MODEL.onnx" in said(photos=copy / "coffee.png").replace("Expected", "expected")
+    assert main(["evaluate", "no-such-network", str(copy), "-o", str(out)]) == 1  # the folder is begun
+    assert "no-such-network" in capsys.readouterr().err
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     assert evaluated(work, copy, tmp_path / "mine", "sparseness") == 1
@@ -181,6 +186,8 @@ def test_mistakes_are_named(
             evaluated(work, copy, out, metrics)
         assert stopped.value.code == 2
         assert problem in capsys.readouterr().err
+    assert evaluated(work, copy, out, "sparseness") == 0
+    shutil.rmtree(out)
     (copy / "coffee.png").write_bytes(b"")
     (copy / "chelsea.png").write_bytes(b"")
     assert "None of the 2 photos can be read" in said()
@@ -198,6 +205,18 @@ def test_the_help_names_every_metric(flags: list[str], capsys: pytest.CaptureFix
     assert " ".join(" ".join(lines).split()).count("er is better.") == len(METRICS)
     assert max(map(len, lines)) <= 110
     assert metric_list(f"{DEFAULT},{WITH_MASKS}")
+
+
+def test_networks_without_probabilities_of_one_class(
+    work: Path, copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What asks for these is refused where it was asked for, and left out of the usual metrics."""
+    assert evaluated(work, copy, tmp_path / "asked", "srg,autvc", files="sigmoid") == 1
+    assert "srg: needs probabilities of exclusive classes" in capsys.readouterr().err
+    assert main(["evaluate", f"{work}/sigmoid.onnx", str(copy), "-o", str(tmp_path / "usual")]) == 0
+    assert "left out" in capsys.readouterr().err
+    metrics = {metric for _, _, metric in rows(tmp_path / "usual")}
+    assert metrics == {"autvc", "sparseness", "complexity"}
 
 
 def test_one_photo_and_one_method(work: Path, copy: Path, tmp_path: Path) -> None:
