@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -53,6 +54,7 @@ def of_code(package: str) -> str:
     return digest([[path, of_bytes(content)] for path, content in _sources(files(package), package)])
 
 
+@cache
 def versions(*packages: str) -> dict[str, str]:
     """Of those packages that are installed."""
     found = {}

@@ -47,17 +47,18 @@ class Measuring:
             for number, photo in enumerate(self._plan.photos):
                 if not todo[number]:
                     continue
+                looks = _looks(photo, self._plan.masks)
                 try:
-                    looks = _looks(photo, self._plan.masks)
                     for subject in self._plan.subjects:  # a photo that one of them cannot see is left out
                         looks(subject.column.card.preprocessing)
-                    self._measure(number, looks, todo[number], done)
                 except (RequestError, OSError) as error:
                     reason = f"it cannot be read: {error.strerror}." if isinstance(error, OSError) else error
                     left_out[photo.name] = str(reason)
                     note(f"{photo.photo.path}: {reason}")
                     for cost in (cost for each in todo[number] for cost in self._costs(each)):
                         done(cost)
+                else:
+                    self._measure(number, looks, todo[number], done)
         self._store.drop_all_attributions()
         return left_out
 
@@ -76,7 +77,7 @@ class Measuring:
             key = self._plan.attribution_key(subject, photo, target)
             if "problem" in self._journal.get(key):
                 metrics = []
-            elif metrics or key not in self._journal or self._store.heatmap(key) is None:
+            elif metrics or key not in self._journal or not self._store.has_heatmap(key):
                 found.append((subject, target, metrics))
         return found
 

@@ -53,12 +53,15 @@ class Store:
         """None of them is."""
         shutil.rmtree(self._pending, ignore_errors=True)
 
+    def has_heatmap(self, key: str) -> bool:
+        """Whether it is kept."""
+        return self._heatmap(key).is_file()
+
     def heatmap(self, key: str) -> npt.NDArray[np.float32] | None:
         """``[H, W]`` in 256 steps from 0 to 1, or None."""
-        path = self._heatmap(key)
-        if not path.is_file():
+        if not self.has_heatmap(key):
             return None
-        return np.asarray(Image.open(path), np.float32) / np.float32(255)
+        return np.asarray(Image.open(self._heatmap(key)), np.float32) / np.float32(255)
 
     def put_heatmap(self, key: str, heatmap: npt.NDArray[np.float32]) -> None:
         """Keep it."""

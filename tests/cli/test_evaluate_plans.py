@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from smoothserve.cli.evaluation.case import Case, Settings
 from smoothserve.cli.evaluation.metric_list import metric_list
-from smoothserve.cli.evaluation.metrics import DEFAULT, METRICS, WITH_MASKS
+from smoothserve.cli.evaluation.metrics import BY_NAME, DEFAULT, METRICS, WITH_MASKS, Metric
 from smoothserve.cli.evaluation.plan import differences
 from smoothserve.cli.main import main
-from smoothserve.explainers import Gradient, SmoothGrad, explain
+from smoothserve.explainers import Gradient, SmoothGrad, explain_program
+from smoothserve.explainers.capture import capture
 from smoothserve.export import Preprocessing, to_onnx
 
 SIZE = 32
@@ -25,18 +27,20 @@ LABELS = ("cat", "cup", "cup", "2")
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, Path]) -> Path:
-    """Three files of a network, and two photos."""
+    """Files of a network, and two photos."""
     folder = tmp_path_factory.mktemp("plans")
     torch.manual_seed(0)
     net = torch.nn.Sequential(
         torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
         torch.nn.Linear(4, 4),
     ).eval()  # fmt: skip
-    for name, method, activation in (
-        ("a", Gradient(), "softmax"), ("b", SmoothGrad(2), "softmax"), ("sigmoid", Gradient(), "sigmoid"),
-        ("random", SmoothGrad(2, seed=None), "softmax"),
+    example = torch.randn(1, 3, SIZE, SIZE)
+    program, labels = capture(net, example), capture(net, example, activation="sigmoid")
+    for name, captured, method in (
+        ("a", program, Gradient()), ("b", program, SmoothGrad(2)), ("sigmoid", labels, Gradient()),
+        ("random", program, SmoothGrad(2, seed=None)),
     ):  # fmt: skip
-        explained = explain(net, torch.randn(1, 3, SIZE, SIZE), method, activation=activation)
+        explained = explain_program(captured, method)
         pre = Preprocessing(SIZE, (SIZE, SIZE))
         to_onnx(explained, folder / f"{name}.onnx", preprocessing=pre, labels=LABELS, fast=True)
     (folder / "photos").mkdir()
@@ -217,6 +221,27 @@ def test_networks_without_probabilities_of_one_class(
     assert "left out" in capsys.readouterr().err
     metrics = {metric for _, _, metric in rows(tmp_path / "usual")}
     assert metrics == {"autvc", "sparseness", "complexity"}
+
+
+def test_a_new_metric_is_a_row(
+    work: Path, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that asks the method again: how much the attribution changes with a little noise."""
+
+    def change(case: Case, settings: Settings) -> float:
+        random = np.random.default_rng(0)
+        near = case.image + random.normal(0, 0.1, (settings["samples"], *case.image.shape)).astype(np.float32)
+        return float(np.abs(case.explain(near, case.target) - case.attribution).max())
+
+    row = Metric("change", "Change", "how much it changes", False, "nobody", change, settings={"samples": 3})
+    monkeypatch.setitem(BY_NAME, "change", row)
+    assert evaluated(work, copy, tmp_path / "out", "change:samples=2") == 0
+    found = rows(tmp_path / "out")["chelsea", "Gradient", "change:samples=2"]
+    assert 0 < float(found["value"]) < np.inf
+    assert (
+        "How much it changes; smaller is better. samples=2. nobody."
+        in (tmp_path / "out" / "report.html").read_text()
+    )
 
 
 def test_one_photo_and_one_method(work: Path, copy: Path, tmp_path: Path) -> None:
