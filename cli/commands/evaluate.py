@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smoothserve.export import require
+from smoothserve.export import MissingDependencyError, require
 
 from ..errors import UsageError
 from ..folders import check_folder
@@ -64,7 +64,10 @@ class _Metrics(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: Any = None
     ) -> None:
-        require("scipy", "evaluation", "Evaluating needs it, and")
+        try:
+            _check_packages()
+        except MissingDependencyError as error:
+            raise argparse.ArgumentError(self, str(error)) from error
         from ..evaluation.metric_list import metric_list, metrics_help
 
         if values in ("help", "list", []):
@@ -106,6 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    _check_packages()
     from ..evaluation.plan import COMMAND, LISTED
 
     files, names = files_and_names(arguments)
@@ -114,8 +118,6 @@ def run(arguments: argparse.Namespace) -> int:
             f"Expected MODEL, or MODEL.onnx ..., then one folder of photos; given for the folder: "
             f"{' '.join(names) or 'nothing'}."
         )
-    for package, why in (("onnxruntime", "cpu"), ("pyarrow", "evaluation"), ("matplotlib", "evaluation")):
-        require(package, why, "Evaluating needs it, and")
     check_folder(arguments.output, COMMAND, LISTED)
     from ..evaluation.journal import Journal
     from ..evaluation.measuring import Measuring
@@ -154,6 +156,13 @@ def run(arguments: argparse.Namespace) -> int:
         note(f"{len(left_out)} of {len(photos)} photos are left out")
     print(terminal_table(results), *made, sep="\n")
     return 1 if left_out else 0
+
+
+def _check_packages() -> None:
+    """Raise MissingDependencyError unless those of two extras are installed."""
+    require("onnxruntime", "cpu", "ONNX Runtime, in which methods are evaluated,")
+    for package in ("scipy", "skimage", "pyarrow", "matplotlib"):
+        require(package, "evaluation", f"{package}, which evaluating needs,")
 
 
 def _metrics(arguments: argparse.Namespace, photos: Sequence[Given]) -> tuple[Wanted, ...]:

@@ -112,7 +112,6 @@ def time_plot(results: Results, wanted: Wanted) -> Plot:
         axes.set_xticks([], minor=True)
         axes.set_xlim(low, high)
         axes.set_xlabel("time for a heatmap")
-        axes.set_ylabel(wanted.title)
 
     better = "higher" if wanted.metric.higher else "lower"
     caption = f"{wanted.title}, {better} is better, with standard errors; time on a logarithmic scale."
@@ -122,12 +121,13 @@ def time_plot(results: Results, wanted: Wanted) -> Plot:
 def _plot(
     name: str, title: str, caption: str, draw: Callable[[Axes, Mapping[str, Any]], None], entries: int
 ) -> Plot:
-    light, png = _drawn(draw, entries, _THEMES["light"], ("svg", "png"))
-    (dark,) = _drawn(draw, entries, _THEMES["dark"], ("svg",))
+    light, png = _drawn(title, draw, entries, _THEMES["light"], ("svg", "png"))
+    (dark,) = _drawn(title, draw, entries, _THEMES["dark"], ("svg",))
     return Plot(name, title, caption, light, dark, png)
 
 
 def _drawn(
+    title: str,
     draw: Callable[[Axes, Mapping[str, Any]], None],
     entries: int,
     theme: Mapping[str, Any],
@@ -147,9 +147,10 @@ def _drawn(
     height = _SIZE[1] + _LINE * -(-entries // _COLUMNS)
     with rc_context(style):
         figure = Figure((_SIZE[0], height))
-        top, bottom = 0.12 / height, (height - _SIZE[1] + 0.6) / height
+        top, bottom = 0.32 / height, (height - _SIZE[1] + 0.6) / height
         figure.subplots_adjust(left=0.15, right=0.97, top=1 - top, bottom=bottom)
         axes = figure.add_subplot()
+        axes.set_title(title, loc="left", fontsize=10)
         draw(axes, theme)
         figure.legend(*axes.get_legend_handles_labels(), loc="lower center", ncols=_COLUMNS)
         found = []

@@ -81,17 +81,26 @@ def _cell(title: str, cell: Cell, photos: int) -> str:
     value = f"<strong>{said}</strong>" if cell.best else said
     parts = [f'<span class="value">{value}</span>']
     if difference := words.difference(cell):
+        value, interval = difference
         apart = words.apart(cell)
-        mark = ' <span title="0 lies outside">&bull;</span>' if apart else ""
-        parts.append(f'<span class="difference{" apart" if apart else ""}">{difference}{mark}</span>')
+        mark = "&nbsp;&bull;" if apart else ""
+        parts.append(
+            f'<span class="difference{" apart" if apart else ""}">{value} '
+            f'<span class="interval">{interval}{mark}</span></span>'
+        )
     if cell.mean is not None and cell.mean.images < photos:
         parts.append(f'<span class="photos">of {cell.mean.images} photos</span>')
-    return f'<td role="cell"{best} data-method="{escape(title)}">{"".join(parts)}</td>'
+    return f'<td role="cell"{best} data-method="{_in_style(title)}">{"".join(parts)}</td>'
+
+
+def _in_style(title: str) -> str:
+    """For a style's ``attr()``, which knows no elements: it may go on in another line before a capital."""
+    return breakable(title).replace("<wbr>", "&#8203;")
 
 
 def _time_row(results: Results) -> str:
     cells = "".join(
-        f'<td role="cell" data-method="{escape(subject.title)}"><span class="value">'
+        f'<td role="cell" data-method="{_in_style(subject.title)}"><span class="value">'
         f"{duration(results.seconds(subject))}</span></td>"
         for subject in results.plan.subjects
     )

@@ -9,9 +9,17 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..words import count, duration
 from .results import Cell, Results
 
 _TIME = "seconds"
+_TYPES = {  # of columns; of others text
+    **dict.fromkeys(
+        ("value", "score", "mean", "standard_error", "difference_to_best", "low", "high", _TIME), "float64"
+    ),
+    **dict.fromkeys(("class", "predicted", "photos"), "int64"),
+    "best": "bool",
+}
 _BOLD = ("\033[1m", "\033[0m")
 _MARK = ("", " *")  # where there is no bold
 
@@ -75,12 +83,14 @@ def as_csv(table: Sequence[dict[str, Any]]) -> bytes:
 
 
 def as_parquet(table: Sequence[dict[str, Any]]) -> bytes:
-    """The same, with types."""
+    """The same, with types, also of columns in which nothing stands."""
     import pyarrow
     from pyarrow import parquet
 
+    columns = list(table[0]) if table else []
+    schema = pyarrow.schema([(name, _TYPES.get(name, "string")) for name in columns])
     buffer = io.BytesIO()
-    parquet.write_table(pyarrow.Table.from_pylist(list(table)), buffer)
+    parquet.write_table(pyarrow.Table.from_pylist(list(table), schema), buffer)
     return buffer.getvalue()
 
 
@@ -99,7 +109,7 @@ def terminal_table(results: Results, bold: bool | None = None, width: int | None
     columns = [[_in_words(cell) for cell in results.table[wanted.name]] for wanted in results.plan.metrics]
     best = [[cell.best for cell in results.table[wanted.name]] for wanted in results.plan.metrics]
     heads.append("a heatmap")
-    columns.append([f"{1000 * results.seconds(subject):.0f} ms" for subject in results.plan.subjects])
+    columns.append([duration(results.seconds(subject)) for subject in results.plan.subjects])
     best.append([False] * len(titles))
     first = max(map(len, titles))
     sizes = [max(len(head), *map(len, column)) + 2 for head, column in zip(heads, columns, strict=True)]
@@ -110,10 +120,9 @@ def terminal_table(results: Results, bold: bool | None = None, width: int | None
             cells = [(columns[i][number], sizes[i], best[i][number]) for i in part]
             lines.append(_line(title, first, cells, begin, end))
         lines.append("")
-    count = len(results.photos)
     lines.append(
-        f"Mean +- standard error over {count} photo{'s' if count != 1 else ''}. ^ larger is better, "
-        f"v smaller; {'bold' if begin else '*'}: the best."
+        f"Mean +- standard error over {count(len(results.photos), 'photo')}. ^ larger is better, v smaller; "
+        f"{'bold' if begin == _BOLD[0] else '*'}: the best."
     )
     return "\n".join(lines)
 

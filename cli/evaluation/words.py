@@ -59,18 +59,17 @@ def value(cell: Cell) -> str:
     """Mean and standard error; a dash where there is none."""
     if cell.mean is None:
         return "–"
-    if cell.mean.images < 2:
-        return f"{cell.mean.value:.3f}"
-    return f"{cell.mean.value:.3f} ± {cell.mean.error:.3f}"
+    mean = f"{cell.mean.value:.3f}".replace("-", "−")
+    return mean if cell.mean.images < 2 else f"{mean} ± {cell.mean.error:.3f}"
 
 
-def difference(cell: Cell) -> str:
-    """To the best, with its interval; empty for the best itself, and where one photo says nothing of it."""
+def difference(cell: Cell) -> tuple[str, str] | None:
+    """To the best, and its interval; None for the best itself, and where one photo says nothing of it."""
     found = cell.difference
     if found is None or cell.mean is None or cell.mean.images < 2:
-        return ""
-    low, high = (f"{end:+.3f}".replace("-", "−") for end in (found.low, found.high))
-    return f"{found.value:+.3f} [{low}, {high}]".replace("-", "−")
+        return None
+    value, low, high = (f"{each:+.3f}".replace("-", "−") for each in found)
+    return value, f"[{low}, {high}]"
 
 
 def apart(cell: Cell) -> bool:

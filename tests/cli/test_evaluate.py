@@ -204,7 +204,7 @@ def test_terminal_report_and_parquet_have_the_same_figures(done: Done) -> None:
         if row["mean"]:
             text = f"{float(row['mean']):.3f} +- {float(row['standard_error']):.3f}"
             assert text in done.printed
-            assert text.replace("+-", "±") in page
+            assert text.replace("+-", "±").replace("-", "−") in page
     for name in ("results", "summary", "times"):
         typed = parquet.read_table(done.folder / f"{name}.parquet").to_pylist()
         texts = [{key: "" if value is None else str(value) for key, value in row.items()} for row in typed]
