@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+_BAR = 20  # letters
+
 
 @contextmanager
 def step(what: str) -> Iterator[Callable[[str], None]]:
@@ -41,7 +43,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def counter(what: str, total: int, work: float | None = None) -> Iterator[Callable[..., None]]:
-    """Counts things that are done one after the other, at a terminal, with the time that is left.
+    """Counts things that are done one after the other, at a terminal, with a bar and the time that is left.
 
     Yields a function to be called after each; with its share of ``work``, where they take unequal time.
 
@@ -59,7 +61,8 @@ def counter(what: str, total: int, work: float | None = None) -> Iterator[Callab
         done, worked = done + 1, worked + share
         if shown:
             left = (time.perf_counter() - start) / max(worked, 1e-9) * max(whole - worked, 0)
-            sys.stderr.write(f"\r\033[K{what}: {done} of {total}, {left:.0f} s left")
+            bar = "#" * round(_BAR * min(worked / max(whole, 1e-9), 1))
+            sys.stderr.write(f"\r\033[K{what} [{bar:.<{_BAR}}] {done} of {total}, {_time(left)} left")
             sys.stderr.flush()
 
     try:
@@ -67,3 +70,11 @@ def counter(what: str, total: int, work: float | None = None) -> Iterator[Callab
     finally:
         if shown:
             sys.stderr.write("\n")
+
+
+def _time(seconds: float) -> str:
+    """``45 s``, ``12 min`` or ``2 h 5 min``."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from smoothserve.handlers.noise import noise_in_words
 
 from .arguments import given
-from .calibration import calibration_doubt
+from .calibration import calibration_doubt, calibration_images
 from .model_options import named_model
 from .models import NamedModel
 from .models.answer import Answer, check_labels, first_answer
@@ -20,6 +21,33 @@ from .progress import note, step
 if TYPE_CHECKING:
     from smoothserve.explainers import ExplanationModel, Method, Program
     from torch import Tensor
+
+    from .method_options import MethodOptions
+
+
+class Captured(NamedTuple):
+    """A network, and the methods that are to explain it.
+
+    Attributes:
+        model: that the options name.
+        program: of the model.
+        methods: built for its preprocessing.
+        images: for methods that measure something on the network; None: none does.
+    """
+
+    model: NamedModel
+    program: Program
+    methods: list[Method]
+    images: Tensor | None
+
+
+def captured_with(arguments: argparse.Namespace, options: Sequence[MethodOptions]) -> Captured:
+    """The model that the options name, loaded and captured once for several methods."""
+    model, answer = loaded_model(arguments)
+    methods = [each.build(model.preprocessing) for each in options]
+    program = captured_program(arguments, model, answer)
+    images = calibration_images(None, model) if any(method.calibrates for method in methods) else None
+    return Captured(model, program, methods, images)
 
 
 def loaded_model(arguments: argparse.Namespace) -> tuple[NamedModel, Answer]:

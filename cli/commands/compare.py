@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING
 
 from smoothserve.export import require
 
-from ..arguments import given
-from ..calibration import calibration_images
 from ..errors import UsageError
 from ..files import write
 from ..method_list import method_list
-from ..model_options import add_model_options
+from ..model_or_files import (
+    DEFAULT_METHODS,
+    add_methods_option,
+    add_named_model_options,
+    files_and_names,
+)
 from ..models import HELP as MODEL_HELP
-from ..models import SOURCES
-from ..photo_options import add_photo_options
 from ..photos import Photo, find_photos
 from ..progress import note, step
-from ..rewriting import captured_program, loaded_model, rewritten_model
+from ..rewriting import captured_with, rewritten_model
 
 if TYPE_CHECKING:
-    from ..comparison.columns import Column
-
-_DEFAULT = "gradient,smoothgrad,integratedgradients,smoothtaylor,smoothdiff"
+    from ..columns import Column
 
 NAME = "compare"
 HELP = "show what several methods say of photos, side by side on one page"
@@ -63,27 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, required=True, metavar="HTML",
         help="the page to write; the grid as a picture gets the same name with .png",
     )  # fmt: skip
-    parser.add_argument(
-        "--methods", type=method_list, metavar="LIST",
-        help="methods as 'export --method' names them, with commas between; parameters follow behind colons, "
-        "called as export's flags are: gradient,smoothgrad:samples=32:noise=10%%:antithetic "
-        f"(default: {_DEFAULT})",
-    )  # fmt: skip
+    add_methods_option(parser)
     parser.add_argument(
         "--target", metavar="CLASS",
         help="number or label of the class to explain in all photos (default: the predicted one)",
     )  # fmt: skip
-    options = [*add_model_options(parser), *add_photo_options(parser)]
-    parser.set_defaults(model_flags={option.dest: option.option_strings[0] for option in options})
+    add_named_model_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    files = [Path(path) for path in arguments.paths if path.endswith(".onnx")]
-    names = [path for path in arguments.paths if not path.endswith(".onnx")]
-    if files:
-        _check_files(arguments, names)
-    else:
-        arguments.model, *names = names
+    files, names = files_and_names(arguments)
     if not names:
         raise UsageError(
             "No photo is named: expected MODEL, or MODEL.onnx ..., then PHOTO, FOLDER or PATTERN ..."
@@ -93,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     photos = find_photos(names)
     picture = _picture_beside(arguments.output, photos)
     require("onnxruntime", "cpu", "Comparing needs it, and")
-    from ..comparison.columns import check_target, of_files
+    from ..columns import check_target, of_files
     from ..comparison.page import page
     from ..comparison.rows import compared
     from ..comparison.sheet import sheet
@@ -115,30 +103,14 @@ def _columns_of_model(arguments: argparse.Namespace) -> list[Column]:
     """The model that the options name, explained by each method."""
     from smoothserve.export import card_of
 
-    from ..comparison.columns import of_models
+    from ..columns import of_models
 
-    options = arguments.methods or method_list(_DEFAULT)
-    model, answer = loaded_model(arguments)
-    methods = [each.build(model.preprocessing) for each in options]
-    program = captured_program(arguments, model, answer)
-    images = calibration_images(None, model) if any(method.calibrates for method in methods) else None
+    options = arguments.methods or method_list(DEFAULT_METHODS)
+    model, program, methods, images = captured_with(arguments, options)
     explained = [rewritten_model(model, program, method, images) for method in methods]
     return of_models(
         [(each, card_of(each, model.preprocessing, model.labels, model.name)) for each in explained]
     )
-
-
-def _check_files(arguments: argparse.Namespace, names: Sequence[str]) -> None:
-    """Refuse what would be ignored beside .onnx files."""
-    flags = [arguments.model_flags[name] for name in given(arguments, arguments.model_flags)]
-    flags += ["--methods"] if arguments.methods is not None else []
-    if flags:
-        raise UsageError(
-            f"The .onnx files are the methods and hold their network, so {', '.join(flags)} would have no "
-            "effect. Leave them out, or name a model instead of the files."
-        )
-    if names and not Path(names[0]).exists() and any(source.recognises(names[0]) for source in SOURCES):
-        raise UsageError(f"Give .onnx files, or the model {names[0]!r} with --methods, not both.")
 
 
 def _picture_beside(output: Path, photos: Sequence[Photo]) -> Path:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import datetime
-import re
-from base64 import b64encode
-from hashlib import sha256
 from html import escape
 from importlib.metadata import version
 from importlib.resources import files
-from io import BytesIO
 from string import Template
 
-from PIL import Image
 from smoothserve.handlers.images.caption import scale_ends
 
-from .columns import Column
+from ..columns import Column
+from ..pages import base_style, breakable, jpeg_inside, png_inside, policy_hash
+from ..words import class_name, count, duration, score
 from .drawn import as_computed, in_words, over_photo, scale, softened
 from .rows import Cell, Comparison, Row
-from .words import MAKER, class_name, count, duration, explained_instead, facts, reading, score, title
+from .words import MAKER, explained_instead, facts, reading, title
 
-_QUALITY = 88  # of photos as JPEG; heatmaps are PNG, whose pixels are exact
 _TILE, _GAP, _AROUND = 8.0, 0.625, 5.5  # rem: the least width of a column, between two, around the table
 
 
@@ -38,9 +34,9 @@ def page(comparison: Comparison) -> str:
         title=escape(title(comparison)),
         summary=about,
         style=style,
-        style_hash=_hash(style),
+        style_hash=policy_hash(style),
         script=script,
-        script_hash=_hash(script),
+        script_hash=policy_hash(script),
         heads="\n".join(map(_head, methods, comparison.seconds)),
         rows="\n".join(_row(row, methods) for row in rows),
         reading="\n".join(f"<li>{escape(line)}</li>" for line in (*reading(comparison), _KEYS)),
@@ -61,7 +57,7 @@ def _head(column: Column, seconds: float) -> str:
     about = "".join(f'<span class="about">{escape(line)}</span>' for line in column.about)
     return (
         f'<th role="columnheader" scope="col" data-title="{escape(column.title)}">'
-        f'<span class="method">{_breakable(column.name)}</span>{about}'
+        f'<span class="method">{breakable(column.name)}</span>{about}'
         f'<span class="took">{duration(seconds)} a heatmap</span>'
         f'<span class="scale {_kind(signed)}"></span>'
         f'<span class="ends"><span>{least}</span><span>{most}</span></span></th>'
@@ -71,7 +67,7 @@ def _head(column: Column, seconds: float) -> str:
 def _row(row: Row, columns: tuple[Column, ...]) -> str:
     name, label = escape(row.name), escape(class_name(row.predicted))
     head = (
-        f'<th role="rowheader" scope="row" class="photo">{_jpeg(row.picture, f"The photo {row.name}")}'
+        f'<th role="rowheader" scope="row" class="photo">{jpeg_inside(row.picture, f"The photo {row.name}")}'
         f'<strong class="label">{label}</strong><span class="score">{score(row.predicted)}</span>'
         f'<span class="name">{name}</span></th>'
     )
@@ -84,13 +80,13 @@ def _cell(cell: Cell, column: Column, row: Row) -> str:
     other = explained_instead(cell, row)
     beside = f'<span class="other">{escape(other)}</span>' if other else ""
     pictures = (
-        _jpeg(over_photo(cell, row.picture), f"{alt}; over the photo", "over"),
-        _png(softened(cell), f"{alt}; softened", "soft"),
-        _png(as_computed(cell), f"{alt}; as computed", "plain"),
+        jpeg_inside(over_photo(cell, row.picture), f"{alt}; over the photo", "over"),
+        png_inside(softened(cell), f"{alt}; softened", "soft"),
+        png_inside(as_computed(cell), f"{alt}; as computed", "plain"),
     )
     return (
         f'<td role="cell" class="cell"><button type="button" aria-label="{escape(alt)}; enlarge">'
-        f'{"".join(pictures)}</button><span class="of">{_breakable(column.title)}</span>{beside}</td>'
+        f'{"".join(pictures)}</button><span class="of">{breakable(column.title)}</span>{beside}</td>'
     )
 
 
@@ -102,38 +98,12 @@ def _style(columns: tuple[Column, ...]) -> str:
         f".{_kind(signed)} {{ background: linear-gradient(to right, {', '.join(scale(signed))}); }}\n"
         for signed in (False, True)
     )
-    sheet = _file("page.css").replace("(min-width: 9999rem)", f"(min-width: {room:g}rem)")
+    sheet = (base_style() + _file("page.css")).replace("(min-width: 9999rem)", f"(min-width: {room:g}rem)")
     return f"{sheet}:root {{ --columns: {across}; }}\n{scales}"
 
 
 def _kind(signed: bool) -> str:
     return "for-and-against" if signed else "much"
-
-
-def _breakable(name: str) -> str:
-    """``Smooth<wbr>Grad``: it may go on in another line before a capital."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "<wbr>", escape(name))
-
-
-def _jpeg(image: Image.Image, alt: str, name: str = "seen") -> str:
-    return _inside(image, alt, name, "JPEG", quality=_QUALITY, subsampling=0)
-
-
-def _png(image: Image.Image, alt: str, name: str) -> str:
-    return _inside(image, alt, name, "PNG")
-
-
-def _inside(image: Image.Image, alt: str, name: str, form: str, **settings: int) -> str:
-    buffer = BytesIO()
-    image.save(buffer, form, **settings)
-    data = f"data:image/{form.lower()};base64,{b64encode(buffer.getvalue()).decode()}"
-    size = f'width="{image.width}" height="{image.height}"'
-    return f'<img class="{name}" {size} decoding="async" alt="{escape(alt)}" src="{data}">'
-
-
-def _hash(text: str) -> str:
-    """As a Content-Security-Policy allows it."""
-    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
 
 
 def _file(name: str) -> str:

@@ -13,10 +13,10 @@ from PIL import Image
 from smoothserve.handlers.answer import Result
 from smoothserve.handlers.errors import RequestError
 
+from ..columns import Column
 from ..errors import UsageError
 from ..photos import Photo
 from ..progress import counter, note
-from .columns import Column
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from PIL.PngImagePlugin import PngInfo
 from smoothserve.handlers.images import colormaps
 from smoothserve.handlers.images.caption import cut, scale_ends
 
-from .columns import Column
+from ..columns import Column
+from ..words import class_name, duration, score
 from .drawn import SOFT, as_computed, softened
 from .rows import Comparison, Row
-from .words import MAKER, class_name, duration, explained_instead, score
+from .words import MAKER, explained_instead
 
 _LARGEST, _SMALLEST = 224, 64  # pixels of a heatmap's longer side
 _TALLEST = 30_000  # pixels of the picture, before its heatmaps get smaller

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from smoothserve.handlers.card import Card
 from smoothserve.handlers.noise import noise_in_words
 
-from .columns import Column
+from ..columns import Column
+from ..words import class_name, count, duration, score, settings
 from .drawn import SOFT
 from .rows import Cell, Comparison, Row
 
@@ -21,36 +21,10 @@ def title(comparison: Comparison) -> str:
     return f"What {' and '.join([', '.join(names[:-1]), names[-1]] if names[1:] else names)} looked at"
 
 
-def count(number: int, thing: str, ending: str = "s") -> str:
-    """``1 photo``, ``2 photos``."""
-    return f"{number} {thing}{'' if number == 1 else ending}"
-
-
-def score(entry: Mapping[str, Any]) -> str:
-    """Of a class: its probability as a share, or its value."""
-    return f"{entry['probability']:.1%}" if "probability" in entry else f"{entry['value']:.4g}"
-
-
-def class_name(entry: Mapping[str, Any]) -> str:
-    """The label of a class, or ``class 3`` where there are no labels."""
-    label = str(entry["label"])
-    return f"class {label}" if label == str(entry["class"]) else label
-
-
 def explained_instead(cell: Cell, row: Row) -> str | None:
     """Class and score where a heatmap does not explain the class that stands under the photo; else None."""
     own, under = (f"{class_name(entry)} {score(entry)}" for entry in (cell.explained, row.predicted))
     return None if own == under else own
-
-
-def duration(seconds: float) -> str:
-    """``34 ms`` or ``1.2 s``."""
-    return f"{1000 * seconds:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
-
-
-def settings(method: Mapping[str, Any]) -> str:
-    """All parameters of a method: ``samples=50, std=0.3``; of a method inside of it, in brackets."""
-    return ", ".join(f"{name}={_text(value)}" for name, value in method.items() if name != "name")
 
 
 def facts(comparison: Comparison) -> list[tuple[str, str]]:
@@ -100,13 +74,6 @@ def _objective(card: Card) -> list[str]:
     kind = objective.pop("kind")
     against = "".join(f" {name} {value}" for name, value in objective.items())
     return [] if kind == "logit" else [f"explains the {kind}{against}"]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        name = value.get("name")
-        return f"{name}({settings(value)})" if name else settings(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _listed(names: Mapping[str, None]) -> str:

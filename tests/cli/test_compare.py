@@ -348,5 +348,5 @@ def test_the_time_left_goes_by_the_work_and_not_by_the_number(monkeypatch: pytes
     with counter("explaining", 2, 10.0) as step:
         step(9.0)
         step(1.0)
-    assert "1 of 2, 1 s left" in shown.getvalue()
-    assert "2 of 2, 0 s left" in shown.getvalue()
+    assert "[##################..] 1 of 2, 1 s left" in shown.getvalue()
+    assert "[####################] 2 of 2, 0 s left" in shown.getvalue()

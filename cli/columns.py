@@ -1,4 +1,4 @@
-"""What explains: a method of a captured network, or an exported file; a column of the comparison each."""
+"""What explains: a method of a captured network, or an exported file; one column of a comparison each."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from smoothserve.explainers import ExplanationModel
 from smoothserve.handlers.answer import Array, Result
 from smoothserve.handlers.card import Card
 from smoothserve.handlers.errors import RequestError
-from smoothserve.handlers.graph import Runnable
+from smoothserve.handlers.graph import Graph, Runnable
 from smoothserve.handlers.limits import Limits
 from smoothserve.handlers.metrics import Meter
 from smoothserve.handlers.protocols.question import read_question
 from smoothserve.handlers.service import ExplanationService
 
-from ..captions import differences
+from .captions import differences
 
 _PATIENCE = 24 * 3600.0  # seconds for one heatmap: nobody else waits, and Ctrl-C ends it
 _NUMBERS = ("samples", "steps", "beta")  # of a method, that a reader looks for
@@ -47,7 +47,8 @@ class Column:
         about: lines below the name: settings that a reader looks for, the file.
         title: name, and what sets the column apart from others of that name.
         runtime: what computes it.
-        service: which explains.
+        graph: which explains.
+        service: around it, which reads photos.
         work: for one heatmap: evaluations of the network where they are known, else 1.
     """
 
@@ -55,13 +56,14 @@ class Column:
     about: tuple[str, ...]
     title: str
     runtime: str
+    graph: Runnable
     service: ExplanationService
     work: float = 1.0
 
     @property
     def card(self) -> Card:
         """Of what explains."""
-        return self.service.offer.card
+        return self.graph.card
 
     def explain(self, photo: bytes, target: str | None) -> tuple[Result, float]:
         """What is said of a photo's file, and how many seconds the network took for it.
@@ -90,27 +92,32 @@ def of_models(models: Sequence[tuple[ExplanationModel, Card]]) -> list[Column]:
     ]
 
 
-def of_files(files: Sequence[Path]) -> list[Column]:
+def of_files(files: Sequence[Path], named: bool = True) -> list[Column]:
     """A column for each .onnx file of smoothserve.
+
+    Args:
+        files: in that order.
+        named: whether the columns say which file they are.
 
     Raises:
         CardError: a file is none, or cannot be loaded.
     """
     import onnxruntime
 
-    return _columns(files, [file.name for file in files], f"ONNX Runtime {onnxruntime.__version__}")
+    graphs, runtime = [Graph(file) for file in files], f"ONNX Runtime {onnxruntime.__version__}"
+    return _columns(graphs, [file.name if named else None for file in files], runtime)
 
 
-def _columns(graphs: Sequence[Path | Runnable], files: Sequence[str | None], runtime: str) -> list[Column]:
-    services = [ExplanationService([graph], limits=Limits(seconds=_PATIENCE)) for graph in graphs]
-    cards = [service.offer.card for service in services]
+def _columns(graphs: Sequence[Runnable], files: Sequence[str | None], runtime: str) -> list[Column]:
+    cards = [graph.card for graph in graphs]
     names = [str(card.method["name"]) for card in cards]
     columns = []
-    for name, card, file, service in zip(names, cards, files, services, strict=True):
+    for name, card, file, graph in zip(names, cards, files, graphs, strict=True):
         lines = (", ".join(_settings(card, cards)), file)
         about = tuple(line for line in lines if line)
         title = ", ".join((name, *about)) if names.count(name) > 1 else name
-        columns.append(Column(name, about, title, runtime, service))
+        service = ExplanationService([graph], limits=Limits(seconds=_PATIENCE))
+        columns.append(Column(name, about, title, runtime, graph, service))
     return columns
 
 

@@ -1,0 +1,1 @@
+"""Methods, settings and metrics over a folder of photos: planned, measured, resumed, and written down."""
