@@ -104,7 +104,7 @@ def run(lab: Lab) -> Outcome:
     ):
         lab.tick(f"{name}, {runs} runs")
         explained = explain(model, points[:1].view(1, 1, 1, 1), method, activation="none")
-        sampled[name] = np.stack([_asked(explained, points) for _ in range(runs)])
+        sampled[name] = np.stack([asked(explained, points) for _ in range(runs)])
     lab.tick("limits")
     limits = {
         "SmoothDiff": limit_of_smoothdiff(model, points),
@@ -143,10 +143,11 @@ def run(lab: Lab) -> Outcome:
 
 
 def _derivative(model: nn.Module, method: Method, points: Tensor) -> Values:
-    return _asked(explain(model, points[:1].view(1, 1, 1, 1), method, activation="none"), points)
+    return asked(explain(model, points[:1].view(1, 1, 1, 1), method, activation="none"), points)
 
 
-def _asked(explained: nn.Module, points: Tensor) -> Values:
+def asked(explained: nn.Module, points: Tensor) -> Values:
+    """The attribution of each point: ``[P] -> [P]``."""
     with torch.no_grad():
         target = torch.zeros(len(points), dtype=torch.int64)
         found: Values = explained(points.view(-1, 1, 1, 1), target).attribution.flatten().numpy()

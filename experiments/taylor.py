@@ -24,7 +24,7 @@ def run(lab: Lab) -> Outcome:
     if lab.quick:  # AUPC asks for 1500 predictions of each attribution
         lab = replace(lab, images=lab.images[:1], photos=lab.photos[:1], _known={})
     roots = lab.choose([4], [150])[0]
-    roots_of, patches = _Roots(lab, roots), _patches(lab)
+    roots_of, patches = Roots(lab, roots), _patches(lab)
     found = _without_search(lab, roots, roots_of)
     levels = {}
     objectives = {"AUTVC": [_variation] * len(patches), **({} if lab.quick else {"AUPC": patches})}
@@ -52,7 +52,7 @@ def run(lab: Lab) -> Outcome:
     )
 
 
-def _without_search(lab: Lab, roots: int, roots_of: _Roots) -> dict[str, list[Array]]:
+def _without_search(lab: Lab, roots: int, roots_of: Roots) -> dict[str, list[Array]]:
     """Attributions of each photo by rivals, and by SmoothTaylor at fixed levels."""
     steps = lab.choose([4], [50])[0]
     black = tuple(float(-m / s) for m, s in zip(lab.mean, lab.std, strict=True))
@@ -67,13 +67,13 @@ def _without_search(lab: Lab, roots: int, roots_of: _Roots) -> dict[str, list[Ar
     return found
 
 
-def _best_level(lab: Lab, roots_of: _Roots, index: int, score: Score) -> float:
+def _best_level(lab: Lab, roots_of: Roots, index: int, score: Score) -> float:
     """As adaptive noising finds it for one photo."""
     start, tries = float(lab.images[index].abs().mean()), lab.choose([1], [20])[0]
     return adaptive_noise(lambda level: score(roots_of(index, level)), start, tries=tries).noise
 
 
-class _Roots:
+class Roots:
     """SmoothTaylor at any level of noise without tracing it anew: mean (x - z) J(z)^T v over roots z."""
 
     def __init__(self, lab: Lab, roots: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from smoothserve.evaluation import (
+    Blurred,
     Constant,
     Curves,
     Histogram,
@@ -16,6 +17,7 @@ from smoothserve.evaluation import (
     Inpainted,
     Predict,
     flipped,
+    reduced,
     superpixel_curves,
 )
 from smoothserve.handlers.card import Preprocessing
@@ -26,6 +28,7 @@ IMPUTERS: Mapping[str, Imputer] = {
     "constant": Constant(),
     "histogram": Histogram(),
     "inpainted": Inpainted(),
+    "blurred": Blurred(),
 }
 
 
@@ -62,9 +65,17 @@ class Case:
     @property
     def scores(self) -> npt.NDArray[np.float64]:
         """``[H, W]``, how important pixels are: sum over channels if signed, else L2 norm, as in heatmaps."""
-        values = self.attribution.astype(np.float64)
-        summed: npt.NDArray[np.float64] = values.sum(0) if self.signed else np.linalg.norm(values, axis=0)
-        return summed
+        return self._reduced(self.attribution[None])[0]
+
+    def explainer(self, images: Array, targets: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """The same of other images and classes ``[N]``: ``[N, H, W]``, as metrics of stability ask for."""
+        if len(set(targets.tolist())) == 1:
+            return self._reduced(self.explain(images, int(targets[0])))
+        each = [self.explain(images[i : i + 1], int(target)) for i, target in enumerate(targets)]
+        return self._reduced(np.concatenate(each))
+
+    def _reduced(self, attributions: Array) -> npt.NDArray[np.float64]:
+        return reduced(attributions, "sum" if self.signed else "norm")
 
     @property
     def object(self) -> npt.NDArray[np.bool_]:

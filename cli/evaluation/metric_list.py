@@ -12,7 +12,7 @@ from smoothserve.handlers.suggestion import did_you_mean
 from ..parser import unknown_name
 from .metrics import BY_NAME, CHOICES, METRICS, Metric, Value
 
-_IN = " " * 12  # before what is said of a metric
+_IN = " " * 14  # before what is said of a metric
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ def metrics_help() -> str:
             needs = " Needs MODEL as a name, not as files."
         settings = "".join(f" :{name}={value}" for name, value in metric.settings.items())
         asks = f"{metric.asks[0].upper()}{metric.asks[1:]}; {better} is better.{needs}"
-        lines.append(f"{metric.name:<12}{metric.title}{f'  {settings.strip()}' if settings else ''}")
+        lines.append(f"{metric.name:<14}{metric.title}{f'  {settings.strip()}' if settings else ''}")
         lines += textwrap.wrap(
-            f"{asks} {metric.source}.", 78, initial_indent=" " * 12, subsequent_indent=" " * 12
+            f"{asks} {metric.source}.", 78, initial_indent=" " * 14, subsequent_indent=" " * 14
         )
     choices = "; ".join(f"{name}: {', '.join(values)}" for name, values in CHOICES.items())
     return "\n".join(

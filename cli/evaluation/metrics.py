@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
+from scipy.integrate import trapezoid
 from smoothserve.evaluation import (
+    Curves,
+    average_sensitivity,
     complexity,
     cosine,
-    deletion,
     gain,
     grey_similarity,
-    insertion,
+    local_lipschitz,
     mass_accuracy,
     perturbed_patches,
     pointing_game,
+    random_logit,
     rank_accuracy,
     remove_and_debias,
     sparseness,
@@ -25,6 +29,7 @@ from .case import IMPUTERS, Case, Settings
 
 Value = int | str
 _SOLVE = 4.0  # forward passes in whose time pixels are inpainted once
+_EXPLAINED = 10.0  # forward passes in whose time a photo is explained, about
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,15 @@ def _superpixels(settings: Settings) -> float:
     return float(2 * min(15, settings["count"]) * draws * (1 + solves))
 
 
+def _nearby(settings: Settings) -> float:
+    return float((settings["samples"] + 1) * _EXPLAINED)
+
+
+def _area(curves: Curves, which: Literal["most", "least"]) -> float:
+    """Insertion and deletion of smoothserve.evaluation, from curves that other metrics share."""
+    return float(trapezoid(getattr(curves, which), curves.occluded))
+
+
 def _patches(case: Case, settings: Settings) -> float:
     pre = case.preprocessing
     return perturbed_patches(case.predict, case.image, case.scores, pre.mean, pre.std, case.target)
@@ -80,6 +94,7 @@ def _patches(case: Case, settings: Settings) -> float:
 _FLIPS: Mapping[str, Value] = {"steps": 25, "imputer": "constant"}
 _SEGMENTS: Mapping[str, Value] = {"count": 25, "imputer": "constant"}
 _SAMPLES: Mapping[str, Value] = {"samples": 256}
+_NEAR: Mapping[str, Value] = {"samples": 10}
 _PROBABILITY, _MASK, _REFERENCE = (frozenset({need}) for need in ("probability", "mask", "reference"))
 
 METRICS = (
@@ -96,15 +111,16 @@ METRICS = (
         _pixels, _FLIPS, _PROBABILITY, "pixels", ("most", "least"),
     ),
     Metric(
-        "insertion", "Insertion", "how soon the class is there while the most important pixels appear first",
+        "insertion", "Insertion", "how soon the class is there while important pixels appear, on a "
+        "blurred photo",
         True, "Petsiuk et al. 2018 (RISE)",
-        lambda case, settings: insertion(case.pixel_curves(settings)),
-        _pixels, _FLIPS, _PROBABILITY, "pixels", ("least",),
+        lambda case, settings: _area(case.pixel_curves(settings), "least"),
+        _pixels, {**_FLIPS, "imputer": "blurred"}, _PROBABILITY, "pixels", ("least",),
     ),
     Metric(
         "deletion", "Deletion", "how long the class survives while the most important pixels vanish", False,
         "Petsiuk et al. 2018 (RISE)",
-        lambda case, settings: deletion(case.pixel_curves(settings)),
+        lambda case, settings: _area(case.pixel_curves(settings), "most"),
         _pixels, _FLIPS, _PROBABILITY, "pixels", ("most",),
     ),
     Metric(
@@ -140,6 +156,30 @@ METRICS = (
     Metric(
         "complexity", "Complexity", "over how many pixels it is spread: the entropy, in nats", False,
         "Bhatt et al. 2020", lambda case, settings: complexity(case.scores),
+    ),
+    Metric(
+        "sensitivity", "Sensitivity", "how far the heatmap moves under a little uniform noise, relative to "
+        "itself", False, "Bhatt et al. 2020, as Quantus has it",
+        lambda case, settings: average_sensitivity(
+            case.explainer, case.image, case.target, samples=settings["samples"]
+        ),
+        _nearby, _NEAR,
+    ),
+    Metric(
+        "lipschitz", "Lipschitz", "the steepest that it moves near the photo", False,
+        "Alvarez-Melis and Jaakkola 2018, as Quantus has it",
+        lambda case, settings: local_lipschitz(
+            case.explainer, case.image, case.target, samples=settings["samples"]
+        ),
+        _nearby, _NEAR,
+    ),
+    Metric(
+        "random-logit", "RandomLogit", "how alike the heatmap of another class, drawn at random, is", False,
+        "Sixt et al. 2020, as Quantus has it",
+        lambda case, settings: random_logit(
+            case.explainer, case.image, case.target, case.predict(case.image[None]).shape[1]
+        ),
+        lambda settings: 2 * _EXPLAINED,
     ),
     Metric(
         "cosine", "Cosine", "likeness to what the method converges to with more samples, if "

@@ -20,14 +20,18 @@ from smoothserve.cli.main import main
 from smoothserve.cli.pictures import photo_input
 from smoothserve.evaluation import (
     Histogram,
+    average_sensitivity,
     cosine,
     deletion,
-    flipped,
+    explained_by_session,
     gain,
+    insertion,
+    local_lipschitz,
     mass_accuracy,
     of_session,
     perturbed_patches,
     pointing_game,
+    random_logit,
     rank_accuracy,
     remove_and_debias,
     sparseness,
@@ -44,8 +48,9 @@ PRE = Preprocessing(73, (SIZE, SIZE))  # what --size 64 means where nothing else
 LABELS = ("cat", "cup", "tiger <cat>")
 METHODS = "inputtimesgradient,smoothgrad:samples=2"
 NAMES = (
-    "srg:count=9:imputer=histogram", "deletion:steps=8", "road", "aupc", "autvc", "mass", "rank", "pointing",
-    "sparseness", "cosine:samples=4",
+    "srg:count=9:imputer=histogram", "insertion:steps=8", "deletion:steps=8", "road", "aupc", "autvc",
+    "mass", "rank", "pointing",
+    "sparseness", "cosine:samples=4", "sensitivity:samples=3", "lipschitz:samples=3", "random-logit",
 )  # fmt: skip
 PHOTOS = {"cat/chelsea": 0, "cup/coffee": 1}
 
@@ -124,11 +129,13 @@ def by_hand(done: Done, work: Path, photo: str, kind: str) -> dict[str, float]:
     there = np.asarray(small.crop((left, top, left + SIZE, top + SIZE)))[..., 0] > 0
     predict = of_session(session)
     regions = superpixels(image, 9)
+    explain = explained_by_session(session, "sum" if kind == "inputtimesgradient" else "norm")
     return {
         "srg:count=9:imputer=histogram": gain(
             superpixel_curves(predict, image, scores, regions, target, Histogram())
         ),
-        "deletion:steps=8": deletion(flipped(predict, image, scores, target, 8)),
+        "insertion:steps=8": insertion(predict, image, scores, target, 8),
+        "deletion:steps=8": deletion(predict, image, scores, target, 8),
         "road": remove_and_debias(predict, image, scores, target),
         "aupc": perturbed_patches(predict, image, scores, PRE.mean, PRE.std, target),
         "autvc": total_variation(scores),
@@ -136,6 +143,9 @@ def by_hand(done: Done, work: Path, photo: str, kind: str) -> dict[str, float]:
         "rank": rank_accuracy(scores, there),
         "pointing": float(pointing_game(scores, there)),
         "sparseness": sparseness(scores),
+        "sensitivity:samples=3": average_sensitivity(explain, image, target, samples=3),
+        "lipschitz:samples=3": local_lipschitz(explain, image, target, samples=3),
+        "random-logit": random_logit(explain, image, target, len(LABELS)),
     }
 
 

@@ -73,19 +73,19 @@ def test_another_plan_is_refused_in_words_and_taken_over_with_update(
     work: Path, copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert evaluated(work, copy, out, "sparseness,insertion:steps=4", files="a b") == 0
+    assert evaluated(work, copy, out, "sparseness,srg-pixels:steps=4", files="a b") == 0
     before, table = entries(out), rows(out)
     assert before == 2 * 2 * (1 + 2 + 1)  # photos, methods: an attribution, two values, curves
     (copy / "coffee.png").rename(copy / "cup.png")
     capsys.readouterr()
     assert evaluated(work, copy, out, "sparseness,deletion:steps=4", files="b") == 1
     said = capsys.readouterr().err
-    assert "methods: Gradient gone; metrics: deletion:steps=4 new, insertion:steps=4 gone" in said
+    assert "methods: Gradient gone; metrics: deletion:steps=4 new, srg-pixels:steps=4 gone" in said
     assert "photos: cup new, coffee gone" in said
     assert "--update" in said
     assert rows(out) == table
     assert evaluated(work, copy, out, "sparseness,deletion:steps=4", "--update", files="b") == 0
-    assert entries(out) == before + 2  # deletion: from curves that insertion left, and no attribution again
+    assert entries(out) == before + 2  # deletion: from curves that srg-pixels left, and no attribution again
     assert set(rows(out)) == {
         (photo, "SmoothGrad", metric)
         for photo in ("chelsea", "cup")
