@@ -172,6 +172,7 @@ def _picture(
     for axis in axes:
         axis.legend(fontsize=7, loc="upper left")
         axis.set_xlabel("x", fontsize=8)
+        axis.set_xticks([-1, 0, 1])
         axis.tick_params(labelsize=7)
     axes[0].set_ylabel("f'(x)", fontsize=8)
     return drawn(figure)

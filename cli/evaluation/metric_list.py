@@ -107,6 +107,5 @@ def metrics_help() -> str:
             f"{asks} {metric.source}.", 78, initial_indent=" " * 14, subsequent_indent=" " * 14
         )
     choices = "; ".join(f"{name}: {', '.join(values)}" for name, values in CHOICES.items())
-    return "\n".join(
-        [*lines, "", f"Settings follow behind colons, as in srg:imputer=histogram:count=50. {choices}.", ""]
-    )
+    settings = f"Settings follow behind colons, as in srg:imputer=histogram:count=50. {choices}."
+    return "\n".join([*lines, "", *textwrap.wrap(settings, 92), ""])

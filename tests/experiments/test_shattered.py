@@ -16,7 +16,7 @@ def test_weights_are_drawn_as_in_the_paper() -> None:
     assert [(each.in_features, each.out_features) for each in layers] == [(1, 64), *[(64, 64)] * 14, (64, 1)]
     assert len({id(each) for each in layers[1:-1]}) == 1
     for each, wide in ((layers[1], 64), (layers[-1], 1)):
-        assert abs(float(each.weight.std()) * np.sqrt(wide) - 1) < 0.2
+        assert abs(float(each.weight.detach().std()) * np.sqrt(wide) - 1) < 0.2
 
 
 def test_the_derivative_is_autograds() -> None:
@@ -27,14 +27,15 @@ def test_the_derivative_is_autograds() -> None:
 
 
 def test_means_of_many_samples_are_the_limits() -> None:
-    """Of 2,000 samples, the limit of all: to a twentieth of the mean of |f'|."""
+    """Of 100 runs of 64 samples: to a twentieth of the mean of |f'|."""
     size = np.abs(shattered.limit_of_smoothgrad(MODEL, torch.linspace(-1, 1, 101).double())).mean()
     for method, limit in (
-        (SmoothGrad(2000, shattered.STD, seed=1), shattered.limit_of_smoothgrad),
-        (SmoothDiff(2000, shattered.STD, seed=1, estimator="count"), shattered.limit_of_smoothdiff),
+        (SmoothGrad(64, shattered.STD, seed=None), shattered.limit_of_smoothgrad),
+        (SmoothDiff(64, shattered.STD, seed=None, estimator="count"), shattered.limit_of_smoothdiff),
     ):
         model = explain(MODEL, POINTS[:1].view(1, 1, 1, 1), method, activation="none")
-        assert np.abs(shattered.asked(model, POINTS) - limit(MODEL, POINTS)).max() < 0.05 * size
+        found = np.mean([shattered.asked(model, POINTS) for _ in range(100)], axis=0)
+        assert np.abs(found - limit(MODEL, POINTS)).max() < 0.05 * size
 
 
 def test_limits_differ_where_gates_depend_on_each_other() -> None:
