@@ -16,7 +16,7 @@ ALLOWED = {
     "evaluation": set(),
     "experiments": {"explainers", "evaluation"},
     "export": {"explainers", "handlers"},
-    "cli": {"export", "experiments", "explainers", "handlers"},
+    "cli": {"evaluation", "experiments", "explainers", "export", "handlers"},
 }
 PUBLIC_ONLY = ("explainers", "export")  # the handlers are files in an archive: there is no one place to ask
 PUBLIC = {"smoothserve.explainers", "smoothserve.explainers.capture", "smoothserve.export"}
