@@ -21,9 +21,9 @@ from ..progress import note
 from ..rewriting import captured_program, loaded_model
 
 _METHODS = ("smoothdiff", "smoothgrad", "smoothtaylor")
-# Minutes for three photos of 224 pixels on two cores; and a first look in less than one.
-_DEFAULTS = {"patches": 10, "tries": 6, "reference": 128}
-_QUICK = {"patches": 4, "tries": 3, "reference": 32}
+# For three photos of 224 pixels on two cores five minutes or so; and a first look in two.
+_DEFAULTS = {"patches": 4, "tries": 6, "reference": 64}
+_QUICK = {"patches": 2, "tries": 2, "reference": 32}
 _QUICK_COUNTS = 2
 
 NAME = "tune"

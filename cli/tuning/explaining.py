@@ -11,7 +11,7 @@ from torch import Tensor
 
 Array = npt.NDArray[np.float32]
 
-_AT_ONCE = 32  # images of a forward pass
+_AT_ONCE = 4  # images of a forward pass; of more each takes longer (docs/measurements/eager.md)
 
 
 def predict_of(program: Program) -> Predict:

@@ -1,4 +1,4 @@
-"""smoothserve tune: figures are those of smoothserve.evaluation, and its command exports what was measured."""
+"""smoothserve tune: figures are those of smoothserve.evaluation; its command exports what was measured."""
 
 from __future__ import annotations
 
