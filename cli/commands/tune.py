@@ -21,7 +21,7 @@ from ..progress import note
 from ..rewriting import captured_program, loaded_model
 
 _METHODS = ("smoothdiff", "smoothgrad", "smoothtaylor")
-# For three photos of 224 pixels on two cores five minutes or so; and a first look in two.
+# Fewer than the paper's, which take an hour and more on two cores; and a first look.
 _DEFAULTS = {"patches": 4, "tries": 6, "reference": 64}
 _QUICK = {"patches": 2, "tries": 2, "reference": 32}
 _QUICK_COUNTS = 2
