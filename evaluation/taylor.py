@@ -28,6 +28,7 @@ def perturbed_patches(
     std: Sequence[float],
     target: int | None = None,
     seed: int = 0,
+    patches: int = _PATCHES,
 ) -> float:
     """AUPC: the logit while the most important patches become noise, one after another; smaller is better.
 
@@ -45,13 +46,17 @@ def perturbed_patches(
         std: of each channel, that it divided by.
         target: the class; None: the one predicted for the image.
         seed: of the noise.
+        patches: random ones for each region, >= 1; fewer are faster and less exact.
 
     Raises:
-        ValueError: shapes do not fit, the image is smaller than a window, or its logit is 0.
+        ValueError: shapes do not fit, the image is smaller than a window, its logit is 0, or there are no
+            patches.
     """
     check(image, scores)
     if min(scores.shape) < _WINDOW:
         raise ValueError(f"image {list(image.shape)}, expected sides of at least {_WINDOW} pixels.")
+    if patches < 1:
+        raise ValueError(f"patches={patches}, expected at least 1.")
     target = predicted(predict, image) if target is None else target
     random, current = np.random.default_rng(seed), image.copy()
     taken, divided = (np.reshape(np.asarray(each, np.float32), (-1, 1, 1)) for each in (mean, std))
@@ -61,8 +66,8 @@ def perturbed_patches(
     curve = [start]
     for top, left in _regions(scores):
         place = np.s_[:, top : top + _WINDOW, left : left + _WINDOW]
-        filled = np.repeat(current[None], _PATCHES, 0)
-        noise = random.random((_PATCHES, len(image), _WINDOW, _WINDOW), np.float32)
+        filled = np.repeat(current[None], patches, 0)
+        noise = random.random((patches, len(image), _WINDOW, _WINDOW), np.float32)
         filled[(slice(None), *place)] = (noise - taken) / divided
         logits = predict(filled)[:, target].astype(np.float64)
         curve.append(float(logits.mean()))

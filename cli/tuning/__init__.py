@@ -1,0 +1,1 @@
+"""smoothserve tune: which noise and how many samples suit a network."""
