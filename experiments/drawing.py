@@ -25,7 +25,7 @@ def norms(attribution: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]
     """L2 norms over channels, clipped at quantiles, in [0, 1]: ``[C, H, W] -> [H, W]``."""
     found = np.linalg.norm(attribution.astype(np.float64), axis=0)
     low, high = np.quantile(found, _CLIP)
-    return (np.clip(found, low, high) - low) / max(high - low, 1e-30)
+    return np.asarray((np.clip(found, low, high) - low) / max(high - low, 1e-30))
 
 
 def batlow(attribution: npt.NDArray[np.floating[Any]]) -> Image.Image:

@@ -64,7 +64,8 @@ class Lab:
     def classes(self) -> Tensor:
         """Predicted for each image: ``[N]`` int64."""
         with torch.no_grad():
-            return self.classifier(self.images).argmax(1)
+            found: Tensor = self.classifier(self.images).argmax(1)
+        return found
 
     def titles(self) -> list[str]:
         """The predicted class of each image, in words."""

@@ -27,7 +27,10 @@ def run(lab: Lab) -> Outcome:
     roots_of, patches = Roots(lab, roots), _patches(lab)
     found = _without_search(lab, roots, roots_of)
     levels = {}
-    objectives = {"AUTVC": [_variation] * len(patches), **({} if lab.quick else {"AUPC": patches})}
+    objectives: dict[str, list[Score]] = {
+        "AUTVC": [_variation] * len(patches),
+        **({} if lab.quick else {"AUPC": patches}),
+    }
     for name, scores in objectives.items():
         levels[name] = [_best_level(lab, roots_of, index, score) for index, score in enumerate(scores)]
         chosen = [roots_of(index, level) for index, level in enumerate(levels[name])]

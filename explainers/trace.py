@@ -25,6 +25,7 @@ from .objective import Objective
 from .passes import TRACED, run
 from .reverse.tape import Network
 
+_LACKED = {torch.ops.aten._adaptive_avg_pool2d.default}
 _TRACE_BATCH = 7  # any number that no layer is likely to have as a size of its own
 
 
@@ -86,7 +87,7 @@ def _recorded(
             ),
         )
         target = torch.empty(image.shape[0], dtype=torch.int64, device=program.device)
-        traced = make_fx(function, decomposition_table=_backward_decompositions(), tracing_mode="real")(
+        traced = make_fx(function, decomposition_table=_decompositions(), tracing_mode="real")(
             [mode.from_tensor(tensor, static_shapes=True) for tensor in weights],
             [mode.from_tensor(tensor, static_shapes=True) for tensor in buffers],
             image,
@@ -100,17 +101,20 @@ def _recorded(
     return traced
 
 
-def _backward_decompositions() -> dict[Any, Callable[..., Any]]:
-    """PyTorch's own decompositions of ``*_backward`` operations: ONNX lacks those.
+def _decompositions() -> dict[Any, Callable[..., Any]]:
+    """PyTorch's own decompositions of what ONNX lacks: ``*_backward`` operations and adaptive averages.
 
-    Some stay for :mod:`.portable`, since they are faster in one piece.
+    Whatever is left of them makes the exporter trace the whole graph anew, which takes minutes. Some stay for
+    :mod:`.portable`, since they are faster in one piece.
     """
     return {
         operation: decomposition
         for operation, decomposition in decomposition_table.items()
         if isinstance(operation, torch._ops.OpOverload)
-        and "backward" in str(operation)
-        and not has(operation, Trait.FUSED_DERIVATIVE)
+        and (
+            ("backward" in str(operation) and not has(operation, Trait.FUSED_DERIVATIVE))
+            or operation in _LACKED
+        )
     }
 
 

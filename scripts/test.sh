@@ -3,7 +3,7 @@
 #
 # usage: scripts/test.sh                      everything
 #        scripts/test.sh --quick              lint, types and the fast tests: under two minutes
-#        scripts/test.sh --full               everything, with ten times the samples where tests draw some
+#        scripts/test.sh --full               more networks, and up to ten times the samples where tests draw some
 #        scripts/test.sh PYTEST-ARGUMENTS     only pytest, with those
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -65,7 +65,7 @@ class Case:
     @property
     def scores(self) -> npt.NDArray[np.float64]:
         """``[H, W]``, how important pixels are: sum over channels if signed, else L2 norm, as in heatmaps."""
-        return self._reduced(self.attribution[None])[0]
+        return np.asarray(self._reduced(self.attribution[None])[0])
 
     def explainer(self, images: Array, targets: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """The same of other images and classes ``[N]``: ``[N, H, W]``, as metrics of stability ask for."""

@@ -20,6 +20,8 @@ from smoothserve.handlers.images.photo import crop, to_input
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
+from tests.full import only_full
+
 from .blocks import DOCS, blocks
 
 PAGE = DOCS / "tutorial" / "your-own-model.md"
@@ -77,7 +79,7 @@ def commands(library: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("library", ["timm", "hf", pytest.param("tv", marks=only_full)])
 def test_three_commands(library: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"

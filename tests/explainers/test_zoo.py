@@ -25,7 +25,6 @@ CASES = {
     "timm:lowformer_b0": ("conv_transpose2d",),
     "timm:resnest14d": ("softmax", "avg_pool2d"),
     "timm:skresnet18": ("dilated", "stack"),
-    "timm:vit_tiny_patch16_224": ("attention", "gelu", "layer_norm"),
     "timm:convnext_zepto_rms": ("rsqrt", "depthwise"),
 }
 LONG = {  # a minute or two each, with operations that rows of rules show, too
@@ -35,6 +34,7 @@ LONG = {  # a minute or two each, with operations that rows of rules show, too
     "torchvision:swin_t": ("roll", "layer_norm", "softmax"),  # window shift
     "timm:edgenext_xx_small": ("linalg_vector_norm", "chunk or split"),
     "timm:convit_tiny": ("matmul", "gelu"),
+    "timm:vit_tiny_patch16_224": ("attention", "gelu", "layer_norm"),
 }
 
 

@@ -21,6 +21,7 @@ from smoothserve.explainers.reverse.tape import Network
 from torch import Tensor
 
 from tests import networks, reference
+from tests.full import only_full
 
 TOLERANCE = 1e-8  # float64 (hardsigmoid multiplies by a rounded 1/6); the acceptance asks for 1e-5
 METHODS = [
@@ -81,7 +82,9 @@ def test_smoothdiff_converges_to_smoothgrad() -> None:
     assert relative(ours, theirs) < TOLERANCE
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg16", "squeezenet1_1", "efficientnet-lite0"])
+@pytest.mark.parametrize(
+    "name", ["resnet18", pytest.param("vgg16", marks=only_full), "squeezenet1_1", "efficientnet-lite0"]
+)
 def test_real_architectures_against_autograd(name: str) -> None:
     """In float64: float32 would compare kinks (pre-activations within rounding of zero)."""
     model = networks.real(name).double()
