@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
         require(package, "evaluation", "Tuning needs it, and")
     from ..tuning.choice import chosen
     from ..tuning.drawing import plot
+    from ..tuning.explaining import Scaled
     from ..tuning.scoring import Judge
     from ..tuning.search import found
     from ..tuning.settings import Tuned, fixed_parameters
@@ -131,6 +133,7 @@ def run(arguments: argparse.Namespace) -> int:
     _settle(arguments)
     photos = find_photos(arguments.photos)
     model, answer = loaded_model(arguments)
+    model = replace(model, classifier=Scaled(model.classifier).eval())
     pre = model.preprocessing
     check_input(pre, arguments.objective)
     program = captured_program(arguments, model, answer)

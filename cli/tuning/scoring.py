@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from smoothserve.evaluation import Predict, perturbed_patches, reduced, total_variation
 from smoothserve.explainers import Method, Program
 
-from .explaining import Array, attribution, predict_of
+from .explaining import Array, Explaining, Noisy, predict_of
 
 OBJECTIVES = {
     "aupc": "AUPC, the logit while the most important patches become noise",
@@ -37,7 +38,7 @@ class Judge:
     """Makes attributions of photos and scores them.
 
     Attributes:
-        program: of the network.
+        program: of the network, scaled (:class:`.explaining.Scaled`).
         objective: ``aupc`` or ``autvc``.
         mean: of each channel, that preprocessing takes from pixels in [0, 1].
         std: of each channel, that it divides by.
@@ -50,14 +51,23 @@ class Judge:
     std: Sequence[float]
     patches: int
 
-    @property
+    @cached_property
+    def _explaining(self) -> Explaining:
+        return Explaining(self.program)
+
+    @cached_property
     def predict(self) -> Predict:
         """Of the network."""
         return predict_of(self.program)
 
+    def prepare(self, method: Method) -> None:
+        """Trace what later attributions of such a method need, whatever its level."""
+        assert isinstance(method, Noisy)
+        self._explaining.model(method)
+
     def attribution(self, method: Method, subject: Subject) -> Array:
         """``[C, H, W]``, of the photo's class."""
-        return attribution(self.program, method, subject.image, subject.target)
+        return self._explaining.attribution(method, subject.image, subject.target)
 
     def score(self, method: Method, found: Array, subject: Subject) -> float:
         """Of an attribution of the photo, reduced over channels as the exported heatmap is."""

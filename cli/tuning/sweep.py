@@ -78,6 +78,7 @@ def swept(
                 done(reference)
             for samples in counts:
                 method = tuned.exported(samples, level)
+                judge.prepare(method)
                 found = []
                 for subject, limit in zip(subjects, converged, strict=True):
                     found.append(_measured(judge, method, subject, limit))

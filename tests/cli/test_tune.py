@@ -8,7 +8,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from PIL import Image
 from smoothserve.cli.main import main
 from smoothserve.cli.pictures import photo_input
 from smoothserve.cli.tuning.choice import chosen
-from smoothserve.cli.tuning.explaining import attribution
+from smoothserve.cli.tuning.explaining import Explaining, Scaled
 from smoothserve.cli.tuning.settings import Level
 from smoothserve.cli.tuning.sweep import Cell
 from smoothserve.evaluation import (
@@ -242,15 +242,16 @@ def test_the_table_marks_the_recommended_row(done: Done) -> None:
         SmoothDiff(18, 0.3, estimator="count", antithetic=False),
     ],
 )
-def test_without_a_trace_comes_what_a_trace_gives(method: SmoothGrad) -> None:
+def test_one_trace_gives_what_a_trace_for_each_level_and_seed_gives(method: SmoothGrad) -> None:
     torch.manual_seed(0)
     classifier = tiny("squeeze-excite", torch.float32)
     image = torch.randn(1, 3, 12, 12)
     program = capture(classifier, image)
-    explained = explain_program(program, method)
-    wanted = explained(image, torch.tensor([3])).attribution[0].numpy()
-    found = attribution(program, method, image[0].numpy(), 3)
-    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6 * np.abs(wanted).max())
+    explaining = Explaining(capture(Scaled(classifier), image))
+    for each in (method, replace(method, std=0.07), replace(method, std=0.5, seed=3), method):
+        wanted = explain_program(program, each)(image, torch.tensor([3])).attribution[0].numpy()
+        found = explaining.attribution(each, image[0].numpy(), 3)
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
 
 
 def test_runs_repeat_and_smoothdiff_says_its_estimator(work: Path) -> None:
