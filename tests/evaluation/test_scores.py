@@ -191,7 +191,7 @@ def test_statistics() -> None:
         (lambda: sparseness(0 * SCORES), "all scores are 0"),
         (lambda: cosine(SCORES, SCORES[:5]), "expected the same shape"),
         (lambda: batlow_similarity(SCORES[None, :10], SCORES[None, :10]), "at least 11 pixels a side"),
-        (lambda: grey_similarity(SCORES, SCORES), r"expected \[C, H, W\] , at least 7"),
+        (lambda: grey_similarity(SCORES, SCORES), r"expected \[C, H, W\], at least 7"),
         (lambda: total_variation(SCORES[:29]), "at least 30"),
         (lambda: mean([]), "no values"),
         (lambda: paired_difference([1.0], []), "1 and 0 values"),
