@@ -10,20 +10,16 @@ depend on them. Writes memory.json and .md.
 from __future__ import annotations
 
 import gc
-import json
-import subprocess
-import sys
 import tempfile
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from .page import head, paragraph, table, text_of
+from .peak import in_a_process
 from .propagated_cost import SAMPLES, files
 from .record import time_networks
 from .speed import NETWORKS
-
-BATCH = 1
 
 
 def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
@@ -41,9 +37,9 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
 
 
 def _taken(path: Path, rounds: int, threads: int) -> int:
-    options = ["--batch", str(BATCH), "--threads", str(threads), "--rounds", str(rounds)]
-    command = [sys.executable, "-m", "benchmarks.peak", str(path), *options]
-    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    found = in_a_process(path, 1, threads, rounds)
+    if "reason" in found:
+        raise SystemExit(f"{path}: {found['reason']}")
     return int(found["peak_mb"] - found["before_mb"])
 
 

@@ -9,8 +9,11 @@ import argparse
 import json
 import re
 import statistics
+import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +48,17 @@ def measure(path: Path, batch: int, threads: int, rounds: int) -> dict[str, floa
         "loaded_mb": loaded,
         "peak_mb": resident("VmHWM"),
     }
+
+
+def in_a_process(path: Path, batch: int, threads: int, rounds: int) -> dict[str, Any]:
+    """The same where no other session has left anything behind; ``reason``, where that process fails."""
+    command = [sys.executable, "-m", "benchmarks.peak", str(path), "--batch", str(batch)]
+    command += ["--threads", str(threads), "--rounds", str(rounds)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        return {"reason": (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1][:200]}
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def resident(key: str) -> int:

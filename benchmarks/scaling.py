@@ -10,8 +10,6 @@ are kept: delete them to measure them again.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +23,7 @@ from smoothserve.explainers.capture import capture
 from smoothserve.export import convert
 
 from .page import head, paragraph, table, text_of, write_page
+from .peak import in_a_process
 from .record import Help, Record, add_out_options, add_timing_options, conditions
 from .zoo_one import bundled_or_random
 
@@ -34,17 +33,6 @@ SAMPLES = (4, 8, 16, 32, 64, 128, 256)
 BATCHES = (1, 2, 4, 8)
 AT_SAMPLES = 8
 Row = dict[str, Any]
-
-
-def in_a_process(path: Path, batch: int, threads: int, rounds: int) -> Row:
-    """Time and memory by :mod:`benchmarks.peak`, where no other session has left anything behind."""
-    command = [sys.executable, "-m", "benchmarks.peak", str(path), "--batch", str(batch)]
-    command += ["--threads", str(threads), "--rounds", str(rounds)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        return {"reason": (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1][:200]}
-    row: Row = json.loads(done.stdout)
-    return row
 
 
 def measure(name: str, threads: int, rounds: int, known: set[tuple[Any, ...]]) -> Iterator[Row]:

@@ -20,7 +20,7 @@ from smoothserve.handlers.service import ExplanationService
 
 from .captions import differences
 
-_PATIENCE = 24 * 3600.0  # seconds for one heatmap: nobody else waits, and Ctrl-C ends it
+PATIENCE = 24 * 3600.0  # seconds for one heatmap: nobody else waits, and Ctrl-C ends it
 _NUMBERS = ("samples", "steps", "beta")  # of a method, that a reader looks for
 
 
@@ -49,7 +49,7 @@ class Column:
         runtime: what computes it.
         graph: which explains.
         service: around it, which reads photos.
-        work: for one heatmap: evaluations of the network where they are known, else 1.
+        work: for one heatmap: about how many evaluations of the network.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Column:
     runtime: str
     graph: Runnable
     service: ExplanationService
-    work: float = 1.0
+    work: float
 
     @property
     def card(self) -> Card:
@@ -116,8 +116,9 @@ def _columns(graphs: Sequence[Runnable], files: Sequence[str | None], runtime: s
         lines = (", ".join(_settings(card, cards)), file)
         about = tuple(line for line in lines if line)
         title = ", ".join((name, *about)) if names.count(name) > 1 else name
-        service = ExplanationService([graph], limits=Limits(seconds=_PATIENCE))
-        columns.append(Column(name, about, title, runtime, graph, service))
+        service = ExplanationService([graph], limits=Limits(seconds=PATIENCE))
+        work = float(card.method.get("samples") or card.method.get("steps") or 1)
+        columns.append(Column(name, about, title, runtime, graph, service, work))
     return columns
 
 

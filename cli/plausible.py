@@ -23,7 +23,7 @@ def doubt(model: NamedModel, program: Program) -> str | None:
         return None
     images = ordinary_photos(model.preprocessing).to(program.device, program.dtype)
     with torch.no_grad():
-        outputs = program.run(images)[program.logits]
+        outputs = program.logits_of(images)
         probabilities = program.scores.probabilities(outputs)
     if program.scores.assumed and _are_shares(outputs):
         return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -25,6 +25,13 @@ def class_name(entry: Mapping[str, Any]) -> str:
 def duration(seconds: float) -> str:
     """``34 ms`` or ``1.2 s``."""
     return f"{1000 * seconds:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
+
+
+def aligned(rows: Sequence[Sequence[str]], right: bool = False) -> str:
+    """A table for a terminal: columns as wide as their longest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    put = str.rjust if right else str.ljust
+    return "\n".join("  ".join(map(put, row, widths)).rstrip() for row in rows)
 
 
 def settings(method: Mapping[str, Any]) -> str:

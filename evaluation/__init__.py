@@ -16,7 +16,7 @@ from .parameters import Randomised, efficient_parameter_randomisation, parameter
 from .predict import Explain, Predict, of_module, of_session, probabilities
 from .removal import remove_and_debias
 from .shape import complexity, sparseness
-from .similarity import batlow_similarity, cosine, grey_similarity, magnitude_ratio
+from .similarity import batlow_similarity, cosine, grey, grey_similarity, magnitude_ratio
 from .stability import average_sensitivity, local_lipschitz, max_sensitivity
 from .statistics import Difference, Mean, mean, paired_difference
 from .superpixels import superpixel_curves, superpixels
@@ -49,6 +49,7 @@ __all__ = [
     "explained_by_session",
     "flipped",
     "gain",
+    "grey",
     "grey_similarity",
     "grid_pointing",
     "insertion",

@@ -19,12 +19,17 @@ Explain = Callable[[Array, Targets], npt.NDArray[np.floating[Any]]]
 _AT_ONCE = 32  # images; memory is that of a forward pass of so many
 
 
-def of_module(module: torch.nn.Module) -> Predict:
-    """Of a PyTorch classifier ``[N, C, H, W] -> [N, K]``, which is to be in evaluation mode."""
+def of_module(module: Callable[[torch.Tensor], torch.Tensor], at_once: int = _AT_ONCE) -> Predict:
+    """Of a PyTorch classifier ``[N, C, H, W] -> [N, K]``, which is to be in evaluation mode.
+
+    Args:
+        module: the classifier, or any function of tensors.
+        at_once: how many images it gets at most in one call.
+    """
 
     def predict(images: Array) -> Array:
         with torch.no_grad():
-            parts = [module(torch.from_numpy(part)).numpy() for part in _parts(images)]
+            parts = [module(torch.from_numpy(part)).numpy() for part in _parts(images, at_once)]
         return np.concatenate(parts).astype(np.float32, copy=False)
 
     return predict
@@ -70,5 +75,5 @@ def probabilities(predict: Predict, images: Iterable[Array], target: int) -> npt
     return np.concatenate(found)
 
 
-def _parts(images: Array) -> list[Array]:
-    return [np.ascontiguousarray(images[i : i + _AT_ONCE]) for i in range(0, len(images), _AT_ONCE)]
+def _parts(images: Array, at_once: int = _AT_ONCE) -> list[Array]:
+    return [np.ascontiguousarray(images[i : i + at_once]) for i in range(0, len(images), at_once)]

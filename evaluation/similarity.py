@@ -33,10 +33,22 @@ def magnitude_ratio(one: Attribution, other: Attribution) -> float:
     return float(np.linalg.norm(a) / np.linalg.norm(b))
 
 
+def grey(attribution: Attribution) -> npt.NDArray[np.float64]:
+    """The heatmap of an attribution as SmoothDiff's paper has it: ``[C, H, W] -> [H, W]`` in [0, 1].
+
+    L2 norms over channels, clipped at their quantiles .001 and .999, from the least to the most; 0 where they
+    are all equal.
+    """
+    norms = np.linalg.norm(attribution.astype(np.float64), axis=0)
+    low, high = np.quantile(norms, _CLIP)
+    span = high - low
+    return (np.clip(norms, low, high) - low) / span if span > 0 else np.zeros_like(norms)
+
+
 def grey_similarity(one: Attribution, other: Attribution) -> float:
     """SSIM of two grey heatmaps, in [-1, 1].
 
-    L2 norms over channels, clipped at their quantiles .001 and .999, become [0, 1].
+    Heatmaps are those of :func:`grey`.
 
     Args:
         one: ``[C, H, W]``.
@@ -47,13 +59,13 @@ def grey_similarity(one: Attribution, other: Attribution) -> float:
     """
     _flat(one, other)
     _check_sides(one, 7)
-    return float(structural_similarity(_grey(one), _grey(other), data_range=1.0))
+    return float(structural_similarity(grey(one), grey(other), data_range=1.0))
 
 
 def batlow_similarity(one: Attribution, other: Attribution) -> float:
     """SSIM of the same heatmaps in the colours of batlow, as SmoothDiff's paper measures it, in [-1, 1].
 
-    Heatmaps as in :func:`grey_similarity`, with batlow's colours interpolated between its 256. Of each colour
+    Heatmaps are those of :func:`grey`, with batlow's colours interpolated between its 256. Of each colour
     channel SSIM in Gaussian windows of 11 x 11, sigma 1.5, with population covariances (Wang et al. 2004,
     section III B), at all pixels, the picture mirrored at its border: the defaults of ImageQualityIndexes.jl,
     which the paper uses. Then the mean. Not comparable with :func:`grey_similarity`, whose windows are
@@ -69,7 +81,7 @@ def batlow_similarity(one: Attribution, other: Attribution) -> float:
     _flat(one, other)
     _check_sides(one, 11)
     _, everywhere = structural_similarity(
-        *(_batlow(_grey(each)) for each in (one, other)),
+        *(_batlow(grey(each)) for each in (one, other)),
         data_range=1.0,
         channel_axis=2,
         gaussian_weights=True,
@@ -80,20 +92,13 @@ def batlow_similarity(one: Attribution, other: Attribution) -> float:
     return float(everywhere.mean())
 
 
-def _batlow(grey: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _batlow(heatmap: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """``[H, W]`` in [0, 1] -> ``[H, W, 3]`` in [0, 1]."""
     from cmcrameri.cm import batlow
 
     colours = np.asarray(batlow.colors, np.float64)[:, :3]
     places = np.linspace(0, 1, len(colours))
-    return np.stack([np.interp(grey, places, channel) for channel in colours.T], axis=-1)
-
-
-def _grey(attribution: Attribution) -> npt.NDArray[np.float64]:
-    norms = np.linalg.norm(attribution.astype(np.float64), axis=0)
-    low, high = np.quantile(norms, _CLIP)
-    span = high - low
-    return (np.clip(norms, low, high) - low) / span if span > 0 else np.zeros_like(norms)
+    return np.stack([np.interp(heatmap, places, channel) for channel in colours.T], axis=-1)
 
 
 def _check_sides(attribution: Attribution, shortest: int) -> None:

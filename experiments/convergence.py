@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,48 +12,33 @@ from smoothserve.explainers import SmoothDiff
 
 from .drawing import COLOURS, drawn
 from .experiment import Outcome, Table
-from .heatmaps import STD, published
 from .lab import Array, Lab
+from .setting import STD, as_strong, counts, published
 
 Measure = Callable[[Array, Array], float]
 
 
 def ssim(lab: Lab) -> Outcome:
     """Figure 2: SSIM of pictures in batlow."""
-    counts, reference, found, std = _measured(lab)
-    return _outcome(lab, counts, reference, found, {"SSIM": batlow_similarity}, std)
+    return _outcome(lab, {"SSIM": batlow_similarity})
 
 
 def cosines(lab: Lab) -> Outcome:
     """Figure 7: cosine and ratio of magnitudes of attributions."""
-    counts, reference, found, std = _measured(lab)
-    measures: dict[str, Measure] = {"cosine": cosine, "magnitude": magnitude_ratio}
-    return _outcome(lab, counts, reference, found, measures, std)
+    return _outcome(lab, {"cosine": cosine, "magnitude": magnitude_ratio})
 
 
-def _measured(lab: Lab) -> tuple[list[int], Array, dict[str, dict[int, Array]], float]:
-    std = lab.noise(STD)
-    counts = lab.choose([1, 4], [1, 2, 4, 8, 16, 32, 64])
-    last = lab.choose([16], [2000])[0]
+def _outcome(lab: Lab, measures: Mapping[str, Measure]) -> Outcome:
+    std, numbers = lab.noise(STD), counts(lab)
+    last = lab.choose(16, 2000)
     reference = lab.smoothgrads([last], std, seed=1)[last]
     found = {
-        "SmoothDiff": {n: lab.attributions(published(n, std)) for n in counts},
+        "SmoothDiff": {n: lab.attributions(published(n, std)) for n in numbers},
         "SmoothDiff, fitted": {
-            n: lab.attributions(SmoothDiff(n, std, estimator="gaussian")) for n in counts if n > 1
+            n: lab.attributions(SmoothDiff(n, std, estimator="gaussian")) for n in numbers if n > 1
         },
-        "SmoothGrad": lab.smoothgrads(counts, std),
+        "SmoothGrad": lab.smoothgrads(numbers, std),
     }
-    return counts, reference, found, std
-
-
-def _outcome(
-    lab: Lab,
-    counts: Sequence[int],
-    reference: Array,
-    found: Mapping[str, Mapping[int, Array]],
-    measures: Mapping[str, Measure],
-    std: float,
-) -> Outcome:
     tables, curves = [], {}
     for name, measure in measures.items():
         values = {
@@ -63,22 +48,17 @@ def _outcome(
             for method, per in found.items()
         }
         rows = tuple(
-            (method, *(str(mean(per[n])) if n in per else "" for n in counts))
+            (method, *(str(mean(per[n])) if n in per else "" for n in numbers))
             for method, per in values.items()
         )
-        title = f"{name} to SmoothGrad of {_samples(lab)} samples, mean over {len(lab.images)} photos"
-        tables.append(Table(title, ("method", *(f"n = {n}" for n in counts)), rows))
+        title = f"{name} to SmoothGrad of {last} samples, mean over {len(lab.images)} photos"
+        tables.append(Table(title, ("method", *(f"n = {n}" for n in numbers)), rows))
         curves[name] = {m: {n: float(np.mean(v)) for n, v in per.items()} for m, per in values.items()}
     said = (
-        f"Noise of deviation {std:.3g} here is as strong in pixels as {STD} in the paper, whose reference "
-        "has 100,000 samples of VGG-19.",
+        f"{as_strong(std)} The paper's reference has 100,000 samples of VGG-19.",
         "SmoothDiff is the published estimator; fitted is this package's, with pairs of samples.",
     )
     return Outcome(tuple(tables), {"curves": _picture(curves)}, said)
-
-
-def _samples(lab: Lab) -> int:
-    return lab.choose([16], [2000])[0]
 
 
 def _picture(curves: Mapping[str, Mapping[str, Mapping[int, float]]]) -> Image.Image:

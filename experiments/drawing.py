@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 from PIL import Image
+from smoothserve.evaluation import grey
 
 COLOURS = {
     "SmoothDiff": "#0072b2",
@@ -17,22 +18,14 @@ COLOURS = {
     "Gradient": "#555555",
     "BetaSmoothing": "#009e73",
 }
-_CLIP = (0.001, 0.999)  # quantiles
 _DPI = 120
-
-
-def norms(attribution: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-    """L2 norms over channels, clipped at quantiles, in [0, 1]: ``[C, H, W] -> [H, W]``."""
-    found = np.linalg.norm(attribution.astype(np.float64), axis=0)
-    low, high = np.quantile(found, _CLIP)
-    return np.asarray((np.clip(found, low, high) - low) / max(high - low, 1e-30))
 
 
 def batlow(attribution: npt.NDArray[np.floating[Any]]) -> Image.Image:
     """The heatmap of ``[C, H, W]`` as SmoothDiff's paper draws it."""
     from cmcrameri.cm import batlow as colours
 
-    return Image.fromarray(colours(norms(attribution), bytes=True)[..., :3])
+    return Image.fromarray(colours(grey(attribution), bytes=True)[..., :3])
 
 
 def grid(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Image.Image]]]) -> Image.Image:

@@ -12,8 +12,8 @@ from smoothserve.explainers import BetaSmoothing, Gradient, InputTimesGradient, 
 
 from .drawing import COLOURS, drawn
 from .experiment import Cell, Outcome, Table
-from .heatmaps import STD, published
 from .lab import Array, Lab
+from .setting import STD, as_strong, counts, published
 
 PUBLISHED = Table(
     "Published: VGG-19, 128 photos of ImageNet, 1000 steps",
@@ -32,9 +32,8 @@ PUBLISHED = Table(
 def run(lab: Lab) -> Outcome:
     """Table 1 and its curves."""
     std = lab.noise(STD)
-    steps = lab.choose([10], [200])[0]
-    counts = lab.choose([1, 4], [1, 2, 4, 8, 16, 32, 64])
-    sampled = lab.smoothgrads(counts, std)
+    steps, numbers = lab.choose(10, 200), counts(lab)
+    sampled = lab.smoothgrads(numbers, std)
     single = {
         "BetaSmoothing(1)": BetaSmoothing(1.0),
         "InputTimesGradient": InputTimesGradient(),
@@ -42,7 +41,7 @@ def run(lab: Lab) -> Outcome:
         "SmoothDiff, default": SmoothDiff(),
     }
     gains: dict[str, dict[int, float]] = {"SmoothDiff": {}, "SmoothGrad": {}}
-    for n in counts:
+    for n in numbers:
         gains["SmoothDiff"][n] = _gain(lab, lab.attributions(published(n, std)), steps)
         gains["SmoothGrad"][n] = _gain(lab, sampled[n], steps)
     for name, method in single.items():
@@ -50,15 +49,15 @@ def run(lab: Lab) -> Outcome:
     chance = np.random.default_rng(0).standard_normal(lab.images.shape).astype(np.float32)
     gains["chance"] = {1: _gain(lab, chance, steps)}
     rows: list[tuple[Cell, ...]] = [
-        (name, *(round(per[n], 3) if n in per else "" for n in counts)) for name, per in gains.items()
+        (name, *(round(per[n], 3) if n in per else "" for n in numbers)) for name, per in gains.items()
     ]
     title = f"{lab.name}, {len(lab.images)} photos, {steps} steps, columns: samples"
     return Outcome(
-        (Table(title, ("method", *map(str, counts)), tuple(rows)), PUBLISHED),
+        (Table(title, ("method", *map(str, numbers)), tuple(rows)), PUBLISHED),
         {"curves": _picture(gains)},
         (
-            f"Noise of deviation {std:.3g} here is as strong in pixels as {STD} in the paper; {steps} steps "
-            "are in place of 1000, which averages the same curves more coarsely.",
+            f"{as_strong(std)} {steps} steps are in place of 1000, which averages the same curves more "
+            "coarsely.",
             "Figures of another network and of few photos are not those of the paper: compare their order.",
         ),
     )

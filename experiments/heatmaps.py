@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from PIL import Image, ImageFilter
+from smoothserve.evaluation import grey
 from smoothserve.explainers import (
     BetaSmoothing,
     Gradient,
@@ -13,19 +13,14 @@ from smoothserve.explainers import (
     SmoothDiff,
 )
 
-from .drawing import batlow, grid, norms
+from .drawing import batlow, grid
 from .experiment import Outcome
 from .lab import Array, Lab
+from .setting import STD, as_strong, counts, published
 
-STD = 0.5  # of the papers' networks, whose input has about deviation 1
 _SAMPLES = 10
 _BLUR = 10  # pixels, of the second pipeline of Figure 6
 _SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)  # of the range from black to white
-
-
-def published(samples: int, std: float) -> SmoothDiff:
-    """SmoothDiff as its paper has it: mean slopes over independent samples."""
-    return SmoothDiff(samples, std, estimator="count", antithetic=False)
 
 
 def comparison(lab: Lab) -> Outcome:
@@ -46,17 +41,17 @@ def comparison(lab: Lab) -> Outcome:
 def over_samples(lab: Lab) -> Outcome:
     """Figures 3 and 15: more samples from left to right."""
     std = lab.noise(STD)
-    counts = lab.choose([1, 4], [1, 2, 4, 8, 16, 32, 64])
-    sampled = lab.smoothgrads(counts, std)
+    numbers = counts(lab)
+    sampled = lab.smoothgrads(numbers, std)
     gradients = _drawn(lab.attributions(Gradient()))
-    drawn = {n: _drawn(lab.attributions(published(n, std))) for n in counts}
+    drawn = {n: _drawn(lab.attributions(published(n, std))) for n in numbers}
     pictures = {}
     for index, title in enumerate(lab.titles()):
         rows = [
-            ("SmoothDiff", [*(drawn[n][index] for n in counts), lab.photos[index]]),
-            ("SmoothGrad", [*(batlow(sampled[n][index]) for n in counts), gradients[index]]),
+            ("SmoothDiff", [*(drawn[n][index] for n in numbers), lab.photos[index]]),
+            ("SmoothGrad", [*(batlow(sampled[n][index]) for n in numbers), gradients[index]]),
         ]
-        pictures[f"photo-{index + 1}"] = grid([*(f"n = {n}" for n in counts), f"{title}, gradient"], rows)
+        pictures[f"photo-{index + 1}"] = grid([*(f"n = {n}" for n in numbers), f"{title}, gradient"], rows)
     return Outcome(pictures=pictures, said=(_as_painted(std),))
 
 
@@ -72,14 +67,11 @@ def pipelines(lab: Lab) -> Outcome:
 def several_classes(lab: Lab) -> Outcome:
     """Figure 16: heatmaps of other classes of the same photo."""
     method = published(_samples(lab), lab.noise(STD))
-    with torch.no_grad():
-        best = lab.classifier(lab.images).topk(3, dim=1).indices
-    columns = []
-    for rank in range(3):
-        columns.append(_drawn(lab.attributions(method, best[:, rank])))
+    best = lab.ranking[:, :3]
+    columns = [_drawn(lab.attributions(method, classes)) for classes in best.T]
     rows = []
     for index, photo in enumerate(lab.photos):
-        names = [lab.labels[k] if lab.labels else str(k) for k in best[index].tolist()]
+        names = [lab.label(number) for number in best[index].tolist()]
         rows.append((" / ".join(names), [photo, *(column[index] for column in columns)]))
     picture = grid(["Input", "first class", "second", "third"], rows)
     said = "The three most probable classes of each photo, where the paper names three classes of one photo."
@@ -93,7 +85,7 @@ def every_method(lab: Lab) -> Outcome:
     for method in (
         Gradient(),
         InputTimesGradient(),
-        IntegratedGradients(lab.choose([4], [50])[0]),
+        IntegratedGradients(lab.choose(4, 50)),
         BetaSmoothing(10.0),
         published(_samples(lab), std),
         SmoothDiff(),
@@ -106,25 +98,23 @@ def every_method(lab: Lab) -> Outcome:
 
 def smoothgrad_grid(lab: Lab) -> Outcome:
     """SmoothGrad's Figures 3 and 4: noise from left to right, more samples downwards."""
-    counts = lab.choose([1, 4], [1, 10, 25, 50, 100])
+    numbers = lab.choose([1, 4], [1, 10, 25, 50, 100])
     span = 1 / float(np.mean(lab.std))
-    found = {share: lab.smoothgrads(counts, share * span) for share in _SHARES}
+    found = {share: lab.smoothgrads(numbers, share * span) for share in _SHARES}
     pictures = {}
     for index in range(len(lab.images)):
-        rows = [(f"n = {n}", [batlow(found[share][n][index]) for share in _SHARES]) for n in counts]
+        rows = [(f"n = {n}", [batlow(found[share][n][index]) for share in _SHARES]) for n in numbers]
         pictures[f"photo-{index + 1}"] = grid([f"noise {share:.0%}" for share in _SHARES], rows)
     return Outcome(pictures=pictures, said=("Noise is a share of the range from black to white.",))
 
 
 def _samples(lab: Lab) -> int:
-    return lab.choose([4], [_SAMPLES])[0]
+    return lab.choose(4, _SAMPLES)
 
 
 def _as_painted(std: float) -> str:
-    return (
-        f"Noise of deviation {std:.3g} here is as strong in pixels as {STD} in the paper. Colours: L2 norm "
-        "over channels, clipped at the quantiles .001 and .999, batlow."
-    )
+    colours = "Colours: L2 norm over channels, clipped at the quantiles .001 and .999, batlow."
+    return f"{as_strong(std)} {colours}"
 
 
 def _drawn(attributions: Array) -> list[Image.Image]:
@@ -134,8 +124,8 @@ def _drawn(attributions: Array) -> list[Image.Image]:
 def _overlaid(attribution: Array, photo: Image.Image) -> Image.Image:
     from matplotlib import colormaps
 
-    grey = Image.fromarray((255 * norms(attribution)).astype(np.uint8))
-    soft = np.asarray(grey.filter(ImageFilter.GaussianBlur(_BLUR)), np.float64)
+    plain = Image.fromarray((255 * grey(attribution)).astype(np.uint8))
+    soft = np.asarray(plain.filter(ImageFilter.GaussianBlur(_BLUR)), np.float64)
     soft = (soft - soft.min()) / max(float(np.ptp(soft)), 1e-9)
     jet = Image.fromarray(colormaps["jet"](soft, bytes=True)[..., :3])
     return Image.blend(photo.convert("L").convert("RGB"), jet, 0.5)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,21 +13,22 @@ import torch
 from PIL import Image
 from smoothserve.evaluation import Predict, of_module
 from smoothserve.explainers import ExplanationModel, Gradient, Method, Program, explain_program
-from smoothserve.explainers.capture import capture
-from torch import Tensor, nn
+from torch import Tensor
 
 Array = npt.NDArray[np.float32]
+Choice = TypeVar("Choice")
 
 _PAPERS_STD = 0.226  # of ImageNet's pixels in [0, 1], by which the papers' networks divide them
 _TOGETHER = 8  # noisy copies in one call
+_AT_ONCE = 4  # images of a prediction, of which the program keeps all values
 
 
 @dataclass
 class Lab:
-    """A classifier, photos and how thorough to be.
+    """A network, photos and how thorough to be.
 
     Attributes:
-        classifier: ``[N, C, H, W] -> [N, K]`` float32, in evaluation mode.
+        program: the network, captured.
         name: of it, and where its weights are from.
         mean: of each channel, that preprocessing takes from pixels in [0, 1].
         std: of each channel, that it divides by.
@@ -37,7 +39,7 @@ class Lab:
         tick: is told what is being done; may be changed from one experiment to the next.
     """
 
-    classifier: nn.Module
+    program: Program
     name: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -47,38 +49,43 @@ class Lab:
     quick: bool = False
     tick: Callable[[str], None] = lambda what: None
     _known: dict[Method, Array] = field(default_factory=dict)
+    _streams: dict[tuple[tuple[int, ...], float, int], dict[int, Array]] = field(default_factory=dict)
     _models: dict[Method, ExplanationModel] = field(default_factory=dict)
 
-    @cached_property
-    def program(self) -> Program:
-        """The classifier's, captured once."""
-        self.tick("capturing the network")
-        return capture(self.classifier, self.images[:1])
+    def of_first_photo(self) -> Lab:
+        """The same with one photo alone; the models are shared."""
+        return replace(self, images=self.images[:1], photos=self.photos[:1], _known={}, _streams={})
 
     @cached_property
     def predict(self) -> Predict:
         """Logits of images."""
-        return of_module(self.classifier)
+        return of_module(self.program.logits_of, _AT_ONCE)
 
     @cached_property
+    def ranking(self) -> Tensor:
+        """Classes of each image, the most probable first: ``[N, K]`` int64."""
+        return torch.from_numpy(self.predict(self.images.numpy())).argsort(1, descending=True)
+
+    @property
     def classes(self) -> Tensor:
         """Predicted for each image: ``[N]`` int64."""
-        with torch.no_grad():
-            found: Tensor = self.classifier(self.images).argmax(1)
-        return found
+        return self.ranking[:, 0]
+
+    def label(self, number: int) -> str:
+        """A class in words."""
+        return self.labels[number] if self.labels else f"class {number}"
 
     def titles(self) -> list[str]:
         """The predicted class of each image, in words."""
-        classes = self.classes.tolist()
-        return [self.labels[k] if self.labels else f"class {k}" for k in classes]
+        return [self.label(number) for number in self.classes.tolist()]
 
     def noise(self, std: float) -> float:
         """A deviation of the papers' networks in units of this one's input: the same in pixels."""
         return std * _PAPERS_STD / float(np.mean(self.std))
 
-    def choose(self, few: Sequence[int], many: Sequence[int]) -> list[int]:
+    def choose(self, few: Choice, many: Choice) -> Choice:
         """The first if it is to be quick, else the second."""
-        return list(few if self.quick else many)
+        return few if self.quick else many
 
     def model(self, method: Method) -> ExplanationModel:
         """The network rewritten for a method; kept, since tracing it takes longer than a photo."""
@@ -114,6 +121,9 @@ class Lab:
             std: of the noise, in units of the input.
             seed: of the noise.
         """
+        key = (tuple(counts), std, seed)
+        if key in self._streams:
+            return self._streams[key]
         model = self.model(Gradient())
         total = torch.zeros_like(self.images)
         found: dict[int, Array] = {}
@@ -127,6 +137,7 @@ class Lab:
             done += len(copies)
             if done in counts:
                 found[done] = (total / done).numpy()
+        self._streams[key] = found
         return found
 
     def _noisy(self, counts: Sequence[int], std: float, seed: int) -> Iterator[Tensor]:

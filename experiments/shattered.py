@@ -89,9 +89,9 @@ def limit_of_smoothdiff(model: nn.Sequential, points: Tensor) -> Values:
 def run(lab: Lab) -> Outcome:
     """Bands of 5 to 95 % over runs, limits they scatter about, and how often the derivative changes sign."""
     model = network()
-    every = 50 if lab.quick else 1
+    every = lab.choose(50, 1)
     points = torch.linspace(-1, 1, POINTS, dtype=torch.float64)[::every]
-    runs = 16 if lab.quick else RUNS
+    runs = lab.choose(16, RUNS)
     beta = 2 * math.log(2) * math.sqrt(2 * math.pi / STD**2) * LAYERS
     lab.tick("the plain derivative")
     plain = _derivative(model, Gradient(), points)

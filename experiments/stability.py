@@ -26,8 +26,8 @@ from smoothserve.explainers import Gradient, Method, SmoothDiff, SmoothGrad
 
 from .drawing import COLOURS, drawn
 from .experiment import Outcome, Table
-from .heatmaps import STD, published
 from .lab import Lab
+from .setting import STD, as_strong, published
 
 _SAMPLES = 20
 PUBLISHED = Table(
@@ -45,8 +45,8 @@ PUBLISHED = Table(
 def run(lab: Lab) -> Outcome:
     """Every metric of every method, mean over photos."""
     std = lab.noise(STD)
-    near = lab.choose([2], [200])[0]
-    n = lab.choose([4], [_SAMPLES])[0]
+    near = lab.choose(2, 200)
+    n = lab.choose(4, _SAMPLES)
     methods: dict[str, Method] = {
         "Gradient": Gradient(),
         "SmoothGrad": SmoothGrad(n, std),
@@ -59,8 +59,7 @@ def run(lab: Lab) -> Outcome:
     rows = tuple((name, *(str(each[column]) for column in columns)) for name, each in found.items())
     title = f"{lab.name}, {len(lab.images)} photos, n = {n}, {near} noisy copies for the first two"
     said = [
-        f"Noise of deviation {std:.3g} here is as strong in pixels as {STD} in the paper. L2 norms over "
-        "channels, for the mosaics the sum.",
+        f"{as_strong(std)} L2 norms over channels, for the mosaics the sum.",
         "The metrics' own noise is in units of the input, as in Quantus; this network's input is "
         f"{1 / (np.mean(lab.std) * 4.42):.2g} times as wide as that of the paper's networks.",
     ]
@@ -80,7 +79,6 @@ def _measured(lab: Lab, method: Method, near: int) -> dict[str, Mean]:
         return attribution
 
     norm, signed = explained_by(attribute), explained_by(attribute, "sum")
-    classes = int(lab.predict(lab.images[:1].numpy()).shape[1])
 
     def over_photos(what: str, metric: Callable[[np.ndarray, int, int], float]) -> Mean:
         lab.tick(f"{what} of {method}")
@@ -96,7 +94,7 @@ def _measured(lab: Lab, method: Method, near: int) -> dict[str, Mean]:
             "Lipschitz constant", lambda image, k, i: local_lipschitz(norm, image, k, samples=near)
         ),
         "RandomLogit": over_photos(
-            "RandomLogit", lambda image, k, i: random_logit(norm, image, k, classes, seed=i)
+            "RandomLogit", lambda image, k, i: random_logit(norm, image, k, lab.program.classes, seed=i)
         ),
         "sparseness": mean([sparseness(each) for each in maps]),
         "complexity": mean([complexity(each) for each in maps]),
@@ -108,7 +106,7 @@ def _measured(lab: Lab, method: Method, near: int) -> dict[str, Mean]:
 
 def _on_mosaics(lab: Lab, explain: Explain) -> Mean:
     lab.tick("mosaics")
-    made = mosaics(lab.images.numpy(), lab.classes.numpy(), count=lab.choose([2], [20])[0])
+    made = mosaics(lab.images.numpy(), lab.classes.numpy(), count=lab.choose(2, 20))
     return mean([mosaic_pointing(explain, *each) for each in zip(made.images, made.classes, strict=True)])
 
 

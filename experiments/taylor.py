@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from .drawing import batlow, grid
 from .experiment import Outcome, Table
 from .lab import Array, Lab
 
-_LEVELS = (0.3, 0.5, 0.7)  # of fixed noise, in units of the papers' input
+_LEVELS: tuple[float, ...] = (0.3, 0.5, 0.7)  # of fixed noise, in units of the papers' input
 _TOGETHER = 10  # roots in one call
 Score = Callable[[Array], float]
 
@@ -22,8 +21,8 @@ Score = Callable[[Array], float]
 def run(lab: Lab) -> Outcome:
     """Both scores of every method; of adaptive noising, each with the score that it makes small."""
     if lab.quick:  # AUPC asks for 1500 predictions of each attribution
-        lab = replace(lab, images=lab.images[:1], photos=lab.photos[:1], _known={})
-    roots = lab.choose([4], [150])[0]
+        lab = lab.of_first_photo()
+    roots = lab.choose(4, 150)
     roots_of, patches = Roots(lab, roots), _patches(lab)
     found = _without_search(lab, roots, roots_of)
     levels = {}
@@ -57,22 +56,22 @@ def run(lab: Lab) -> Outcome:
 
 def _without_search(lab: Lab, roots: int, roots_of: Roots) -> dict[str, list[Array]]:
     """Attributions of each photo by rivals, and by SmoothTaylor at fixed levels."""
-    steps = lab.choose([4], [50])[0]
+    steps = lab.choose(4, 50)
     black = tuple(float(-m / s) for m, s in zip(lab.mean, lab.std, strict=True))
     rivals = {"black": IntegratedGradients(steps, rule="right", baseline=black)}
     if not lab.quick:
         rivals["noise"] = IntegratedGradients(steps, rule="right", baseline="noise", baselines=2)
     found = {f"IntegratedGradients, {name}": list(lab.attributions(each)) for name, each in rivals.items()}
     found["SmoothGrad"] = list(lab.smoothgrads([roots], lab.noise(0.5))[roots])
-    for level in lab.choose([1], [0, 1, 2]):
-        noise = lab.noise(_LEVELS[level])
-        found[f"SmoothTaylor, {_LEVELS[level]}"] = [roots_of(i, noise) for i in range(len(lab.images))]
+    for level in lab.choose(_LEVELS[1:2], _LEVELS):
+        noise = lab.noise(level)
+        found[f"SmoothTaylor, {level}"] = [roots_of(i, noise) for i in range(len(lab.images))]
     return found
 
 
 def _best_level(lab: Lab, roots_of: Roots, index: int, score: Score) -> float:
     """As adaptive noising finds it for one photo."""
-    start, tries = float(lab.images[index].abs().mean()), lab.choose([1], [20])[0]
+    start, tries = float(lab.images[index].abs().mean()), lab.choose(1, 20)
     return adaptive_noise(lambda level: score(roots_of(index, level)), start, tries=tries).noise
 
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smoothserve.export import require
-
 from ..errors import UsageError
 from ..files import write
 from ..method_list import method_list
@@ -19,6 +17,7 @@ from ..model_or_files import (
     files_and_names,
 )
 from ..models import HELP as MODEL_HELP
+from ..packages import require_for
 from ..photos import Photo, find_photos
 from ..progress import note, step
 from ..rewriting import captured_with, rewritten_model
@@ -80,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--target is empty; give the number or label of a class, or leave it out.")
     photos = find_photos(names)
     picture = _picture_beside(arguments.output, photos)
-    require("onnxruntime", "cpu", "Comparing needs it, and")
+    require_for("comparing", "cpu", "onnxruntime")
     from ..columns import check_target, of_files
     from ..comparison.page import page
     from ..comparison.rows import compared

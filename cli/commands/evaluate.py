@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smoothserve.export import MissingDependencyError, require
+from smoothserve.export import MissingDependencyError
 
 from ..errors import UsageError
 from ..folders import check_folder
@@ -20,6 +20,7 @@ from ..model_or_files import (
     files_and_names,
 )
 from ..models import HELP as MODEL_HELP
+from ..packages import require_for
 from ..photos import find_photos
 from ..progress import note, step
 
@@ -160,9 +161,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_packages() -> None:
     """Raise MissingDependencyError unless those of two extras are installed."""
-    require("onnxruntime", "cpu", "ONNX Runtime, in which methods are evaluated,")
-    for package in ("scipy", "skimage", "pyarrow", "matplotlib"):
-        require(package, "evaluation", f"{package}, which evaluating needs,")
+    require_for("evaluating", "cpu", "onnxruntime")
+    require_for("evaluating", "evaluation", "scipy", "skimage", "pyarrow", "matplotlib")
 
 
 def _metrics(arguments: argparse.Namespace, photos: Sequence[Given]) -> tuple[Wanted, ...]:

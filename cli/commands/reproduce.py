@@ -7,20 +7,21 @@ import datetime
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from smoothserve.export import require
 
 from ..errors import UsageError
 from ..files import write
 from ..model_options import add_model_options
 from ..models import HELP as MODEL_HELP
+from ..packages import require_for
 from ..photo_options import add_photo_options
 from ..photos import find_photos
 from ..progress import note, step
-from ..rewriting import loaded_model
+from ..rewriting import captured_program, loaded_model
+from ..unreadable import readable
+from ..versions import in_words
+from ..words import aligned
 
 if TYPE_CHECKING:
     from smoothserve.experiments import Experiment, Lab
@@ -75,8 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    for package in ("scipy", "skimage", "cmcrameri", "matplotlib"):
-        require(package, "evaluation", "The experiments need it, and")
+    require_for("reproducing", "evaluation", "scipy", "skimage", "cmcrameri", "matplotlib")
     from smoothserve.experiments import EXPERIMENTS, files_of
 
     if arguments.list:
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{each.name:{width}}  {each.source}: {each.shows}")
         return 0
     chosen = _chosen(arguments, EXPERIMENTS)
-    lab, conditions = _lab(arguments)
+    lab, conditions, left_out = _lab(arguments)
     for experiment in chosen:
         start = time.perf_counter()
         with step(experiment.name) as show:
@@ -96,11 +96,12 @@ def run(arguments: argparse.Namespace) -> int:
             write(arguments.output / name, content)
         for table in outcome.tables:
             note("")
-            note(_plain(table.title, [table.header, *table.rows]))
+            rows = [[str(cell) for cell in row] for row in (table.header, *table.rows)]
+            note(f"{table.title}:\n{aligned(rows)}")
         for line in outcome.said:
             note(f"* {line}")
         print(arguments.output / f"{experiment.name}.md")
-    return 0
+    return 1 if left_out else 0
 
 
 def _chosen(arguments: argparse.Namespace, experiments: Sequence[Experiment]) -> list[Experiment]:
@@ -117,8 +118,8 @@ def _chosen(arguments: argparse.Namespace, experiments: Sequence[Experiment]) ->
     return [each for each in experiments if arguments.all or each.name in arguments.names]
 
 
-def _lab(arguments: argparse.Namespace) -> tuple[Lab, dict[str, str]]:
-    """What the experiments work with, and what a page says of it."""
+def _lab(arguments: argparse.Namespace) -> tuple[Lab, dict[str, str], list[str]]:
+    """What the experiments work with, what a page says of it, and the photos that cannot be read."""
     import numpy as np
     import torch
     from smoothserve.experiments import Lab
@@ -126,11 +127,14 @@ def _lab(arguments: argparse.Namespace) -> tuple[Lab, dict[str, str]]:
 
     photos = find_photos(arguments.photos or [str(_PHOTOS)])
     arguments.model = arguments.network
-    model, _ = loaded_model(arguments)
-    pre = _smaller(model.classifier, model.preprocessing) if arguments.quick else model.preprocessing
-    pictures = [crop(decode(photo.path.read_bytes()), pre) for photo in photos]
+    model, answer = loaded_model(arguments)
+    if arguments.quick:
+        model = replace(model, preprocessing=_smaller(model.classifier, model.preprocessing))
+    pre = model.preprocessing
+    read, left_out = readable(photos, lambda photo: crop(decode(photo.path.read_bytes()), pre))
+    names, pictures = [str(photo.name) for photo, _ in read], [picture for _, picture in read]
     lab = Lab(
-        model.classifier,
+        captured_program(arguments, model, answer),
         model.name,
         tuple(pre.mean),
         tuple(pre.std),
@@ -142,13 +146,13 @@ def _lab(arguments: argparse.Namespace) -> tuple[Lab, dict[str, str]]:
     named = "the network's own" if arguments.weights is None else str(arguments.weights)
     conditions = {
         "network": f"{model.name}, weights: {named}",
-        "photos": ", ".join(str(photo.name) for photo in photos[:8]) + (", ..." if len(photos) > 8 else ""),
+        "photos": ", ".join(names[:8]) + (", ..." if len(names) > 8 else ""),
         "size": " x ".join(map(str, pre.crop)),
         "thoroughness": "quick: figures mean little" if arguments.quick else "whole",
         "date": datetime.date.today().isoformat(),
-        "versions": ", ".join(f"{package} {version(package)}" for package in _PACKAGES),
+        "versions": in_words(*_PACKAGES),
     }
-    return lab, conditions
+    return lab, conditions, left_out
 
 
 def _smaller(classifier: nn.Module, own: Preprocessing) -> Preprocessing:
@@ -163,11 +167,3 @@ def _smaller(classifier: nn.Module, own: Preprocessing) -> Preprocessing:
     except Exception:  # whatever a network says to the wrong size
         return own
     return half
-
-
-def _plain(title: str, rows: Sequence[Sequence[object]]) -> str:
-    """A table for a terminal."""
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
-    return "\n".join([f"{title}:", *(line.rstrip() for line in lines)])

@@ -8,15 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from smoothserve.export import require
-
 from ..arguments import positive, share
 from ..errors import UsageError
 from ..files import write
-from ..model_options import add_model_options
+from ..model_or_files import add_named_model_options
 from ..models import HELP as MODEL_HELP
 from ..noise import Share, noise
-from ..photo_options import add_photo_options
+from ..packages import require_for
 from ..photos import find_photos
 from ..progress import note
 from ..rewriting import captured_program, loaded_model
@@ -113,13 +111,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the fewest samples are recommended whose similarity to the converged heatmap falls short of "
         "the best by at most this share (default: %(default)s)",
     )  # fmt: skip
-    options = [*add_model_options(parser), *add_photo_options(parser)]
-    parser.set_defaults(model_flags={option.dest: option.option_strings[0] for option in options})
+    add_named_model_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    for package in ("scipy", "skimage", "matplotlib"):
-        require(package, "evaluation", "Tuning needs it, and")
+    require_for("tuning", "evaluation", "scipy", "skimage", "matplotlib")
     from ..tuning.choice import chosen
     from ..tuning.drawing import plot
     from ..tuning.explaining import Scaled

@@ -14,9 +14,9 @@ from smoothserve.handlers.answer import Result
 from smoothserve.handlers.errors import RequestError
 
 from ..columns import Column
-from ..errors import UsageError
 from ..photos import Photo
 from ..progress import counter, note
+from ..unreadable import check_any, reason
 
 
 @dataclass(frozen=True)
@@ -93,16 +93,13 @@ def compared(columns: Sequence[Column], photos: Sequence[Photo], target: str | N
                     said.append(column.explain(content, target))
                     done(share)
             except (RequestError, OSError) as error:
-                left_out.append(f"{photo.path}: {_reason(error)}")
+                left_out.append(f"{photo.path}: {reason(error)}")
                 note(left_out[-1])
                 for share in shares[len(said) :]:
                     done(share)
             else:
                 rows.append(_row(photo, columns, said))
-    if not rows:
-        raise UsageError(
-            left_out[0] if len(photos) == 1 else f"None of the {len(photos)} photos can be read."
-        )
+    check_any(rows, photos, left_out)
     return Comparison(tuple(columns), tuple(rows), tuple(left_out))
 
 
@@ -113,7 +110,3 @@ def _row(photo: Photo, columns: Sequence[Column], said: Sequence[tuple[Result, f
         index, heatmap = next(iter(result.heatmaps.items()))  # of several classes the first
         cells.append(Cell(heatmap, column.card.signed, result.describe_class(index), seconds))
     return Row(str(photo.name), first.picture, first.top(1)[0], tuple(cells))
-
-
-def _reason(error: Exception) -> str:
-    return f"it cannot be read: {error.strerror}." if isinstance(error, OSError) else str(error)

@@ -43,6 +43,7 @@ class Case:
         attribution: float32 ``[C, H, W]`` of the class.
         signed: whether attributions have a sign that means something.
         target: the class.
+        classes: how many the network knows.
         preprocessing: that made the image of a photo.
         regions: superpixels of the image, given how many ``[H, W]``.
         mask: bool ``[H, W]``, where the object is; None: nobody says.
@@ -56,6 +57,7 @@ class Case:
     attribution: Array
     signed: bool
     target: int
+    classes: int
     preprocessing: Preprocessing
     regions: Callable[[int], npt.NDArray[np.intp]]
     mask: npt.NDArray[np.bool_] | None
@@ -69,8 +71,6 @@ class Case:
 
     def explainer(self, images: Array, targets: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """The same of other images and classes ``[N]``: ``[N, H, W]``, as metrics of stability ask for."""
-        if len(set(targets.tolist())) == 1:
-            return self._reduced(self.explain(images, int(targets[0])))
         each = [self.explain(images[i : i + 1], int(target)) for i, target in enumerate(targets)]
         return self._reduced(np.concatenate(each))
 

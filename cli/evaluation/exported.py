@@ -18,6 +18,7 @@ from ..errors import UsageError
 from ..method_options import MethodOptions
 from ..progress import step
 from ..rewriting import Captured, captured_with, rewritten_model
+from ..versions import versions
 from . import keys
 from .subjects import Subject, check_repeatable, network_of
 
@@ -76,7 +77,7 @@ def _file(captured: Captured, method: Method, network: str, folder: Path) -> Pat
             "preprocessing": repr(model.preprocessing),
             "images": None if calibrated is None else keys.of_bytes(calibrated),
             "code": [keys.of_code(f"smoothserve.{name}") for name in ("explainers", "export")],
-            "versions": keys.versions("torch", "onnx", "onnxscript"),
+            "versions": versions("torch", "onnx", "onnxscript"),
         }
     )
     path = folder / f"{type(method).__name__.lower()}-{key}.onnx"

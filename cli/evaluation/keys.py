@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cache
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -52,18 +50,6 @@ def of_code(package: str) -> str:
     if module.is_file():
         return of_bytes(module.read_bytes())
     return digest([[path, of_bytes(content)] for path, content in _sources(files(package), package)])
-
-
-@cache
-def versions(*packages: str) -> dict[str, str]:
-    """Of those packages that are installed."""
-    found = {}
-    for name in packages:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _sources(folder: Traversable, name: str) -> list[tuple[str, bytes]]:

@@ -14,6 +14,7 @@ from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.scores import scores
 
 from ..progress import counter, note
+from ..unreadable import reason
 from .case import Case, Settings
 from .journal import Entry, Journal
 from .metric_list import Wanted
@@ -52,9 +53,8 @@ class Measuring:
                     for subject in self._plan.subjects:  # a photo that one of them cannot see is left out
                         looks(subject.column.card.preprocessing)
                 except (RequestError, OSError) as error:
-                    reason = f"it cannot be read: {error.strerror}." if isinstance(error, OSError) else error
-                    left_out[photo.name] = str(reason)
-                    note(f"{photo.photo.path}: {reason}")
+                    left_out[photo.name] = reason(error)
+                    note(f"{photo.photo.path}: {left_out[photo.name]}")
                     for cost in (cost for each in todo[number] for cost in self._costs(each)):
                         done(cost)
                 else:
@@ -83,7 +83,7 @@ class Measuring:
 
     def _costs(self, missing: tuple[Subject, int | None, list[Wanted]]) -> list[float]:
         subject, _, metrics = missing
-        return [_BACKWARD * subject.work, *(wanted.cost for wanted in metrics)]
+        return [_BACKWARD * subject.column.work, *(wanted.cost for wanted in metrics)]
 
     def _measure(
         self,
@@ -174,7 +174,7 @@ class Measuring:
         card = subject.column.card
         return Case(
             subject.predict, subject.attributions, look.image, attribution, card.signed, entry["explained"],
-            card.preprocessing, look.regions, look.mask, reference, remembered,
+            card.classes, card.preprocessing, look.regions, look.mask, reference, remembered,
         )  # fmt: skip
 
 

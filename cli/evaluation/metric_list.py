@@ -102,10 +102,9 @@ def metrics_help() -> str:
             needs = " Needs MODEL as a name, not as files."
         settings = "".join(f" :{name}={value}" for name, value in metric.settings.items())
         asks = f"{metric.asks[0].upper()}{metric.asks[1:]}; {better} is better.{needs}"
-        lines.append(f"{metric.name:<14}{metric.title}{f'  {settings.strip()}' if settings else ''}")
-        lines += textwrap.wrap(
-            f"{asks} {metric.source}.", 78, initial_indent=" " * 14, subsequent_indent=" " * 14
-        )
+        name = metric.name.ljust(len(_IN))
+        lines.append(f"{name}{metric.title}{f'  {settings.strip()}' if settings else ''}")
+        lines += textwrap.wrap(f"{asks} {metric.source}.", 78, initial_indent=_IN, subsequent_indent=_IN)
     choices = "; ".join(f"{name}: {', '.join(values)}" for name, values in CHOICES.items())
-    settings = f"Settings follow behind colons, as in srg:imputer=histogram:count=50. {choices}."
-    return "\n".join([*lines, "", *textwrap.wrap(settings, 92), ""])
+    how = f"Settings follow behind colons, as in srg:imputer=histogram:count=50. {choices}."
+    return "\n".join([*lines, "", *textwrap.wrap(how, 92), ""])

@@ -177,7 +177,7 @@ METRICS = (
         "random-logit", "RandomLogit", "how alike the heatmap of another class, drawn at random, is", False,
         "Sixt et al. 2020, as Quantus has it",
         lambda case, settings: random_logit(
-            case.explainer, case.image, case.target, case.predict(case.image[None]).shape[1]
+            case.explainer, case.image, case.target, case.classes
         ),
         lambda settings: 2 * _EXPLAINED,
     ),

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..files import write
+from ..versions import versions
 from . import keys
 from .metric_list import Wanted
 from .photos import Given
@@ -60,7 +61,7 @@ class Plan:
                 "photo": photo.key,
                 "target": target,
                 "code": self.code["reading photos"],
-                "versions": keys.versions(*_RUNTIME),
+                "versions": versions(*_RUNTIME),
             }
         )
 
@@ -91,7 +92,7 @@ class Plan:
                 "attribution": attribution,
                 "network": subject.network,
                 "code": self.code["metrics"],
-                "versions": keys.versions(*_METRICS),
+                "versions": versions(*_METRICS),
                 **facts,
             }
         )
@@ -115,7 +116,7 @@ class Plan:
             "photos": {photo.name: photo.key for photo in self.photos},
             "masks": {photo.name: photo.mask_key for photo in self.photos if self.masks and photo.mask},
             "classes": dict(zip(_names(self.photos), self.classes, strict=True)) if self.classes else {},
-            "versions": keys.versions(*sorted({*_RUNTIME, *_METRICS})),
+            "versions": versions(*sorted({*_RUNTIME, *_METRICS})),
             "code": self.code,
         }
 

@@ -17,12 +17,11 @@ from smoothserve.export import prediction_graph, weight_files
 from smoothserve.handlers.card import Card
 from smoothserve.handlers.graph import session_options
 
-from ..columns import Column, of_files
+from ..columns import PATIENCE, Column, of_files
 from ..errors import UsageError
 from . import keys
 
 Array = npt.NDArray[np.float32]
-_PATIENCE = 24 * 3600.0  # seconds for one heatmap
 _TINY = 1e-30  # in place of a probability of 0, whose logarithm there is not
 
 
@@ -68,19 +67,13 @@ class Subject:
         """Its name, with what tells it from others of that name."""
         return self.column.title
 
-    @property
-    def work(self) -> float:
-        """About how many evaluations of the network a heatmap takes."""
-        method = self.column.card.method
-        return float(method.get("samples") or method.get("steps") or 1)
-
     def explain(self, image: Array, target: int | None) -> Explained:
         """One image ``[C, H, W]``; None: the class that is predicted."""
         wanted = ["logits", "explained_class", "attribution", "heatmap"]
         start = time.perf_counter()
         feeds = {"image": image[None], "target": np.array([-1 if target is None else target])}
         logits, explained, attribution, heatmap = self.column.graph.run(
-            wanted, feeds, time.monotonic() + _PATIENCE
+            wanted, feeds, time.monotonic() + PATIENCE
         )
         seconds = time.perf_counter() - start
         shape = image.shape  # of several classes the first is taken

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from smoothserve.handlers.noise import noise_in_words
 
+from ..versions import in_words
 from ..words import count, duration, settings
-from .keys import versions
 from .metric_list import Wanted
 from .results import Cell, Results
 from .subjects import Subject
@@ -114,10 +114,9 @@ def facts(results: Results) -> list[tuple[str, str]]:
 
 def used_versions(results: Results, command: str) -> list[tuple[str, str]]:
     """With what it was computed, and how to do it again."""
-    listed = ", ".join(f"{name} {number}" for name, number in versions(*_PACKAGES).items())
     runtimes = _listed(list(dict.fromkeys(subject.column.runtime for subject in results.plan.subjects)))
     return [
-        ("packages", listed),
+        ("packages", in_words(*_PACKAGES)),
         ("computed in", f"{runtimes}; Python {platform.python_version()}, {platform.machine()}"),
         ("command", f"smoothserve {command}"),
         ("seeds", "0 for all that is drawn: the same command gives the same figures, but for times"),

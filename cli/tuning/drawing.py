@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from ..words import duration
 from .choice import Choice
 from .scoring import OBJECTIVES
 from .search import ALL, Found
@@ -85,12 +86,9 @@ def _curves(axis: Any, cells: Sequence[Cell], choice: Choice, label: str, value:
     axis.set_xscale("log", base=2)
     first = [cell for cell in cells if cell.level == levels[0]]
     axis.set_xticks(
-        [cell.evaluations for cell in first], [f"{cell.evaluations}\n{_time(cell.seconds)}" for cell in first]
+        [cell.evaluations for cell in first],
+        [f"{cell.evaluations}\n{duration(cell.seconds)}" for cell in first],
     )
     axis.minorticks_off()
     axis.set(xlabel="network evaluations, and time, for a heatmap", ylabel=label)
     axis.grid(alpha=0.2)
-
-
-def _time(seconds: float) -> str:
-    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import torch
-from smoothserve.evaluation import Predict
 from smoothserve.explainers import (
     ExplanationModel,
     Method,
@@ -22,7 +21,6 @@ from torch import Tensor, nn
 Array = npt.NDArray[np.float32]
 Noisy = SmoothDiff | SmoothGrad | SmoothTaylor
 
-_AT_ONCE = 4  # images of a forward pass; of more each takes longer (docs/measurements/eager.md)
 _LEAST = 1e-6  # a level; the input is divided by it
 
 
@@ -39,18 +37,6 @@ class Scaled(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         result: Tensor = self.classifier(images * self.level)
         return result
-
-
-def predict_of(program: Program) -> Predict:
-    """The network's logits, of images ``[N, C, H, W]``: ``[N, K]``."""
-
-    def predict(images: Array) -> Array:
-        with torch.no_grad():
-            parts = [_logits(program, part) for part in torch.from_numpy(images).split(_AT_ONCE)]
-        found: Array = torch.cat(parts).numpy()
-        return found
-
-    return predict
 
 
 class Explaining:
@@ -90,9 +76,3 @@ class Explaining:
         if alike not in self._models:
             self._models[alike] = explain_program(self._program, alike)
         return self._models[alike]
-
-
-def _logits(program: Program, images: Tensor) -> Tensor:
-    logits = program.run(images)[program.logits]
-    assert isinstance(logits, Tensor)
-    return logits

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from smoothserve.evaluation import Predict, perturbed_patches, reduced, total_variation
+from smoothserve.evaluation import Predict, of_module, perturbed_patches, reduced, total_variation
 from smoothserve.explainers import Method, Program
 
-from .explaining import Array, Explaining, Noisy, predict_of
+from .explaining import Array, Explaining, Noisy
 
+_AT_ONCE = 4  # images of a forward pass; of more each takes longer (docs/measurements/eager.md)
 OBJECTIVES = {
     "aupc": "AUPC, the logit while the most important patches become noise",
     "autvc": "AUTVC, how noisy the heatmap is",
@@ -58,7 +59,7 @@ class Judge:
     @cached_property
     def predict(self) -> Predict:
         """Of the network."""
-        return predict_of(self.program)
+        return of_module(self.program.logits_of, _AT_ONCE)
 
     def prepare(self, method: Method) -> None:
         """Trace what later attributions of such a method need, whatever its level."""

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from smoothserve.evaluation import Predict
 from smoothserve.export import Preprocessing
-from smoothserve.handlers.errors import RequestError
 
 from ..errors import UsageError
 from ..photos import Photo
 from ..pictures import photo_input
-from ..progress import note
+from ..unreadable import readable
 from .scoring import Subject
 
 _SHORTEST = {"aupc": 15, "autvc": 30}  # side of an image that the objective can judge
@@ -41,18 +40,8 @@ def read_subjects(
     Raises:
         UsageError: none of them can.
     """
-    subjects, left_out = [], []
-    for photo in photos:
-        try:
-            image = photo_input(photo.path, preprocessing)
-        except (RequestError, OSError) as error:
-            reason = f"it cannot be read: {error.strerror}." if isinstance(error, OSError) else str(error)
-            left_out.append(f"{photo.path}: {reason}")
-            note(left_out[-1])
-            continue
-        subjects.append(Subject(str(photo.name), image, int(predict(image[None])[0].argmax())))
-    if not subjects:
-        raise UsageError(
-            left_out[0] if len(photos) == 1 else f"None of the {len(photos)} photos can be read."
-        )
+    found, left_out = readable(photos, lambda photo: photo_input(photo.path, preprocessing))
+    subjects = [
+        Subject(str(photo.name), image, int(predict(image[None])[0].argmax())) for photo, image in found
+    ]
     return subjects, left_out

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..arguments import given
+from ..versions import versions
+from ..words import aligned
 from .choice import Choice, rule
 from .scoring import OBJECTIVES, Subject
 from .search import Found
@@ -69,10 +70,7 @@ def table(cells: Sequence[Cell], choice: Choice, objective: str) -> str:
                 f"{np.mean(cell.kept):.0%}",
             ]
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return aligned(rows, right=True)
 
 
 def _figure(values: Sequence[float], mean: Any) -> str:
@@ -148,7 +146,7 @@ def as_json(
             "against_default": None if choice.against is None else choice.against._asdict(),
             "command": command,
         },
-        "versions": {package: version(package) for package in _PACKAGES},
+        "versions": versions(*_PACKAGES),
     }
 
 

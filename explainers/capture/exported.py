@@ -101,7 +101,7 @@ def _check_parity(program: Program, alone: Tensor) -> None:
 
 def _error(program: Program, images: Tensor, expected: Tensor) -> float:
     """Relative L2 distance of the program's logits."""
-    got = program.scores.as_given(program.run(images)[program.logits])
+    got = program.scores.as_given(program.logits_of(images))
     return float((got - expected).norm() / expected.norm().clamp(min=1e-30))
 
 

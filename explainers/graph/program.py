@@ -118,6 +118,12 @@ class Program:
                 observe(node, values[node])
         return values
 
+    def logits_of(self, images: Tensor) -> Tensor:
+        """``[N, C, H, W] -> [N, K]``, before any softmax, for any N."""
+        logits = self.run(images)[self.logits]
+        assert isinstance(logits, Tensor)
+        return logits
+
 
 def operation(node: fx.Node) -> Callable[..., Any]:
     """The function that a call node calls."""

@@ -80,3 +80,16 @@ def test_the_list_names_all(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_is_not_there(given: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reproduce", *given]) != 0
     assert words in capsys.readouterr().err
+
+
+def test_a_broken_photo_is_reported_and_left_out(
+    tmp_path: Path, photos: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    given = [str(tmp_path / "broken.jpg"), str(photos["chelsea"])]
+    out = tmp_path / "out"
+    assert main(["reproduce", "relu", "--quick", "--photos", *given, "-o", str(out)]) == 1
+    assert "broken.jpg: " in capsys.readouterr().err
+    conditions = json.loads((out / "relu.json").read_text())["conditions"]
+    assert conditions["photos"] == "chelsea"
+    assert main(["reproduce", "relu", "--quick", "--photos", given[0], "-o", str(out)]) == 1

@@ -271,7 +271,7 @@ def test_runs_repeat_and_smoothdiff_says_its_estimator(work: Path) -> None:
     pre = Preprocessing(73, (64, 64))
     image = torch.from_numpy(photo_input(work / "photos" / f"{photo['name']}.png", pre))[None]
     sys.path.insert(0, str(work))
-    from nets import build  # type: ignore[import-not-found]
+    from nets import build  # type: ignore[import-not-found]  # the test wrote it
 
     method = SmoothDiff(4, cell["std"], estimator="propagated")
     found = explain_program(capture(build().eval(), image), method)(image).attribution[0].numpy()

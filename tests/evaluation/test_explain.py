@@ -25,7 +25,7 @@ def test_reductions_by_hand() -> None:
     with pytest.raises(ValueError, match=r"\[2, 1, 1\], expected \[N, C, H, W\]"):
         reduced(attribution[0], "norm")
     with pytest.raises(ValueError, match="'mean', expected norm or sum"):
-        reduced(attribution, "mean")  # type: ignore[arg-type]
+        reduced(attribution, "mean")  # type: ignore[arg-type]  # wrong on purpose
 
 
 @pytest.mark.parametrize("top_k", [1, 2])

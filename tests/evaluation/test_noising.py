@@ -43,4 +43,4 @@ def test_tries_are_bounded() -> None:
 )
 def test_numbers_out_of_range(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected start"):
-        adaptive_noise(lambda level: level, **{"start": 1.0, **wrong})  # type: ignore[arg-type]
+        adaptive_noise(lambda level: level, **{"start": 1.0, **wrong})  # type: ignore[arg-type]  # some are whole numbers

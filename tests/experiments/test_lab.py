@@ -8,8 +8,11 @@ import torch
 from PIL import Image
 from smoothserve.experiments import Lab, taylor
 from smoothserve.explainers import SmoothGrad
+from smoothserve.explainers.capture import capture
 
 from tests import networks
+
+CLASSIFIER = networks.tiny("shared-relu", torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +20,8 @@ def lab() -> Lab:
     torch.manual_seed(0)
     images = torch.randn(2, 3, 12, 12)
     picture = Image.new("RGB", (12, 12))
-    return Lab(
-        networks.tiny("shared-relu", torch.float32), "tiny", (0.5,) * 3, (0.5,) * 3, images, (picture,) * 2
-    )
+    program = capture(CLASSIFIER, images[:1])
+    return Lab(program, "tiny", (0.5,) * 3, (0.5,) * 3, images, (picture,) * 2)
 
 
 def test_noise_is_as_strong_in_pixels(lab: Lab) -> None:
@@ -36,7 +38,7 @@ def test_means_of_one_stream_are_smoothgrads(lab: Lab) -> None:
         noise = torch.randn((size, *lab.images.shape), generator=generator)
         for each in noise:
             leaf = (lab.images + 0.3 * each).requires_grad_()
-            chosen = lab.classifier(leaf).gather(1, lab.classes[:, None]).sum()
+            chosen = CLASSIFIER(leaf).gather(1, lab.classes[:, None]).sum()
             gradients.append(torch.autograd.grad(chosen, leaf)[0])
     for n in counts:
         wanted = torch.stack(gradients[:n]).mean(0).numpy()
@@ -56,7 +58,7 @@ def test_smoothtaylor_at_any_level(lab: Lab) -> None:
     noise = torch.randn((25, 3, 12, 12), generator=torch.Generator().manual_seed(0))
     for index, image in enumerate(lab.images):
         leaf = (image + 0.4 * noise).requires_grad_()
-        (slopes,) = torch.autograd.grad(lab.classifier(leaf)[:, lab.classes[index]].sum(), leaf)
+        (slopes,) = torch.autograd.grad(CLASSIFIER(leaf)[:, lab.classes[index]].sum(), leaf)
         wanted = (-0.4 * noise * slopes).mean(0).numpy()
         np.testing.assert_allclose(roots(index, 0.4), wanted, rtol=1e-3, atol=1e-5)
     assert roots(0, 0.4) is roots(0, 0.4)
