@@ -4,12 +4,12 @@
 #
 # usage: scripts/benchmark.sh [NAME ...]
 #
-# NAME: speed eager backends cpp equal_quality scaling convergence propagated families transformers browser parity serving
-# (default: all, some five hours on 2 cores). Nothing else should run meanwhile. Options of one of them:
-# python -m benchmarks.NAME --help
+# NAME: speed eager backends cpp equal_quality scaling convergence propagated propagated_cost memory families
+# transformers browser parity serving (default: all, some six hours on 2 cores). Nothing else should run meanwhile.
+# Options of one of them: python -m benchmarks.NAME --help
 set -euo pipefail
 cd "$(dirname "$0")/.."
-known="speed eager backends cpp equal_quality scaling convergence propagated families transformers browser parity serving"
+known="speed eager backends cpp equal_quality scaling convergence propagated propagated_cost memory families transformers browser parity serving"
 for name in "$@"; do
   case " $known " in
     *" $name "*) ;;

@@ -26,6 +26,7 @@ from benchmarks import (
     scaling,
     serving_report,
     speed,
+    standing_report,
     transformers,
     zoo_report,
 )
@@ -51,6 +52,7 @@ REPORTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "propagated-cost": propagated_cost.report,
     "scaling": scaling.report,
     "serving": serving_report.report,
+    "standing": standing_report.report,
     "transformers": transformers.report,
     "zoo-timm": partial(zoo_report.report, library="timm"),
     "zoo-torchvision": partial(zoo_report.report, library="torchvision"),
