@@ -11,7 +11,8 @@ from .arguments import given, share
 from .errors import UsageError
 
 _FLAGS = {
-    name: f"--{name}" for name in ("original", "size", "colour", "colormap", "opacity", "contours", "bare")
+    name: f"--{name}"
+    for name in ("original", "size", "colour", "colormap", "opacity", "contours", "smooth", "bare")
 }
 
 
@@ -38,7 +39,15 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
         help="a line around the smallest region with this share of the heatmap",
     )  # fmt: skip
     group.add_argument(
-        "--bare", action="store_true", default=None, help="no caption with class, probability and scale"
+        "--smooth", type=share, metavar="0..1",
+        help=f"blur the heatmap in the picture by this share of the width (default {Look().smooth}; 0: not at "
+        "all)",
+    )  # fmt: skip
+    group.add_argument(
+        "--bare",
+        action="store_true",
+        default=None,
+        help="no caption with class, probability, scale and smoothing",
     )
 
 

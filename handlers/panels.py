@@ -15,7 +15,7 @@ from .errors import RequestError
 from .images import colormaps, contours
 from .images.caption import captioned
 from .images.photo import crop, crop_box
-from .images.picture import enlarge, overlay
+from .images.picture import SMOOTH, enlarge, overlay
 
 _GAP = 1 / 100  # of a panel's width, between two; 8 pixels at least
 LARGEST = 4096  # pixels, of a panel's side: enough for a screen, and for a minute
@@ -29,13 +29,13 @@ class Look:
         original: the whole photo in its own resolution, instead of what the network saw.
         size: shorter side of the network's part in pixels, up to LARGEST; None: the network's own.
         colour: leave the photo its colours.
-        colormap, opacity: see :func:`smoothserve.handlers.images.picture.overlay`.
+        colormap, opacity, smooth: see :func:`smoothserve.handlers.images.picture.overlay`.
         contours: share of the heatmap's mass to draw a line around; None: no line.
         bare: no caption.
 
     Raises:
-        RequestError: ``opacity`` or ``contours`` is no number from 0 to 1, ``size`` is out of range, or given
-            beside ``original``.
+        RequestError: ``opacity``, ``contours`` or ``smooth`` is no number from 0 to 1, ``size`` is out of
+            range, or given beside ``original``.
     """
 
     original: bool = False
@@ -44,11 +44,14 @@ class Look:
     colormap: str | None = None
     opacity: float = 0.85
     contours: float | None = None
+    smooth: float = SMOOTH
     bare: bool = False
 
     def __post_init__(self) -> None:
-        for name, value in (("opacity", self.opacity), ("contours", self.contours)):
-            if value is not None and not (isinstance(value, Real) and 0 <= value <= 1):
+        for name in ("opacity", "contours", "smooth"):
+            value = getattr(self, name)
+            left_out = value is None and name == "contours"
+            if not left_out and not (isinstance(value, Real) and 0 <= value <= 1):
                 raise RequestError(f"{name}={value!r}, expected a number from 0 to 1.")
         if self.size is None:
             return
@@ -113,7 +116,7 @@ def _panel(
     shown, heatmap = (
         _whole(photo, result, heat) if look.original and photo else _seen(photo, result, heat, look)
     )
-    picture = overlay(heatmap, shown, signed, look.opacity, look.colormap, look.colour)
+    picture = overlay(heatmap, shown, signed, look.opacity, look.colormap, look.colour, look.smooth)
     if look.contours is not None:
         picture = contours.draw(picture, heatmap, look.contours, signed)
     if look.bare:
@@ -121,7 +124,7 @@ def _panel(
     entry = result.describe_class(index)
     value = entry[result.card.reports]
     text = f"{value:.1%}" if result.card.reports == "probability" else f"{value:.4g}"
-    return captioned(picture, entry["label"], text, signed, look.colormap, source)
+    return captioned(picture, entry["label"], text, signed, look.colormap, source, look.smooth)
 
 
 def _seen(

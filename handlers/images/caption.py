@@ -19,6 +19,7 @@ def captioned(
     signed: bool,
     colormap: str | None = None,
     source: str | None = None,
+    smooth: float = 0.0,
 ) -> Image.Image:
     """The picture with a bar below it; one that is narrower than a readable bar stands in its middle.
 
@@ -29,6 +30,7 @@ def captioned(
         signed: whether the scale goes from against to for, else from nothing to much.
         colormap: of the picture.
         source: whose heatmap it is, for a line of its own above the title; None: no line.
+        smooth: how far it is blurred, as a share of the width; 0: nothing is said.
     """
     width = max(picture.width, _NARROWEST)
     size = max(round(width / 22), 11)
@@ -49,9 +51,13 @@ def captioned(
     low, high = scale_ends(signed)
     line = top + size + margin
     left = margin + pen.textlength(low, font=small) + margin
-    right = width - margin - pen.textlength(high, font=small) - margin
+    blur = f"smoothed {100 * smooth:.3g}%"
+    end = width - margin - (pen.textlength(blur, font=small) + 2 * margin if smooth else 0)
+    right = end - pen.textlength(high, font=small) - margin
     pen.text((margin, line), low, fill=_QUIET, font=small)
-    pen.text((width - margin, line), high, fill=_QUIET, font=small, anchor="ra")
+    pen.text((end, line), high, fill=_QUIET, font=small, anchor="ra")
+    if smooth:
+        pen.text((width - margin, line), blur, fill=_QUIET, font=small, anchor="ra")
     if right - left > size:
         result.paste(
             _scale(round(right - left), max(size // 2, 4), signed, colormap), (round(left), line + size // 4)

@@ -12,11 +12,9 @@ from . import colormaps
 
 Heatmap = npt.NDArray[np.float32]
 
+SMOOTH = 0.01  # deviation of the blur, of the picture's width
 _NOTHING = 0.1  # of the strongest; less is not drawn, or flat areas would be covered by a haze
-_HUES = (
-    0.08,
-    0.92,
-)  # of a diverging map: against and for; its middle is nearly white, and would cover the photo
+_HUES = (0.08, 0.92)  # against and for, of a diverging map, whose middle is white and would cover the photo
 
 
 def enlarge(heatmap: Heatmap, size: tuple[int, int]) -> Heatmap:
@@ -34,8 +32,11 @@ def overlay(
     opacity: float = 0.85,
     colormap: str | None = None,
     colour: bool = False,
+    smooth: float = SMOOTH,
 ) -> Image.Image:
     """The heatmap over the photo, the more opaque the more it has to say.
+
+    Pixel-wise sensitivities are speckled, and a person looks for regions: so the heatmap is blurred.
 
     Args:
         heatmap: ``[H, W]`` in [0, 1].
@@ -44,15 +45,13 @@ def overlay(
         opacity: of the strongest pixels, in [0, 1].
         colormap: see :mod:`smoothserve.handlers.images.colormaps`; None: inferno, or blue-red where signed.
         colour: leave the photo its colours; else it is shown in grey.
-
-    The heatmap is blurred by 1 % of the width: pixel-wise sensitivities are speckled, and a
-    person looks for regions.
+        smooth: deviation of the Gaussian blur, as a share of the width; 0: none.
     """
-    smooth = soften(heatmap, radius=photo.width / 100, signed=signed)
-    strength = np.abs(smooth - 0.5) * 2 if signed else smooth
+    softened = soften(heatmap, smooth * photo.width, signed) if smooth else heatmap
+    strength = np.abs(softened - 0.5) * 2 if signed else softened
     shown = ((strength - _NOTHING) / (1 - _NOTHING)).clip(0, 1)
     mask = Image.fromarray((shown * opacity * 255).astype(np.uint8))
-    shade = np.where(smooth < 0.5, _HUES[0], _HUES[1]).astype(np.float32) if signed else smooth
+    shade = np.where(softened < 0.5, *_HUES).astype(np.float32) if signed else softened
     colours = colormaps.apply(colormap or colormaps.names(signed)[0], shade)
     below = photo if colour else photo.convert("L").convert("RGB")
     return Image.composite(Image.fromarray(colours), below, mask)

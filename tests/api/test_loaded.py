@@ -162,6 +162,8 @@ def test_pictures_arrays_and_notebooks(model: smoothserve.LoadedModel, photo: Pa
         ({"opacity": 1.5}, "opacity=1.5, expected a number from 0 to 1"),
         ({"opacity": "80%"}, "opacity='80%', expected a number"),
         ({"contours": -0.1}, "contours=-0.1, expected a number"),
+        ({"smooth": 1.5}, "smooth=1.5, expected a number"),
+        ({"smooth": None}, "smooth=None, expected a number"),
         ({"size": 0}, "size=0, expected a whole number of pixels from 1"),
         ({"size": 100_000}, "size=100000, expected a whole number of pixels from 1 to 4096"),
         ({"size": 64, "original": True}, "give one of them"),

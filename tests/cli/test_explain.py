@@ -223,6 +223,7 @@ def test_options_of_the_picture(files: dict[str, str], folder: Path, tmp_path: P
         "contours": ["--bare", "--contours", "0.5"],
         "faint": ["--bare", "--opacity", "0"],
         "viridis": ["--bare", "--colormap", "viridis"],
+        "speckled": ["--bare", "--smooth", "0"],
     }.items():
         out = tmp_path / f"{name}.png"
         assert main(["explain", files["plain"], photo, *options, "-o", str(out)]) == 0
@@ -231,7 +232,7 @@ def test_options_of_the_picture(files: dict[str, str], folder: Path, tmp_path: P
     assert pictures["bare"].shape == (32, 32, 3)
     assert pictures["large"].shape == (96, 96, 3)
     assert (pictures["faint"] == pictures["faint"][..., :1]).all()  # grey
-    for name in ("contours", "viridis"):
+    for name in ("contours", "viridis", "speckled"):
         assert not np.array_equal(pictures[name], pictures["bare"])
 
 

@@ -36,6 +36,23 @@ def test_nothing_is_drawn_where_nothing_is() -> None:
     assert (picture[20, 38] != (120, 90, 60)).any()
 
 
+def test_smoothing_spreads_a_point_by_its_share_of_the_width_and_none_leaves_it() -> None:
+    heat = np.zeros((101, 101), dtype=np.float32)
+    heat[50, 50] = 1
+    photo = Image.new("RGB", (101, 101), (0, 0, 0))
+    drawn = {
+        smooth: np.asarray(overlay(heat, photo, signed=False, smooth=smooth)).any(2)
+        for smooth in (0.0, 0.01, 0.05)
+    }
+    assert np.argwhere(drawn[0.0]).tolist() == [[50, 50]]
+    for smooth in (
+        0.01,
+        0.05,
+    ):  # a normal density falls below 0.1, less than which is not drawn, at 2.15 deviations
+        reach = np.abs(np.argwhere(drawn[smooth]) - 50).max()
+        assert abs(reach - 2.15 * 101 * smooth) <= 1, (smooth, reach)
+
+
 @given(share=st.floats(0.05, 0.95), signed=st.booleans(), seed=st.integers(0, 20))
 def test_a_contours_region_is_the_smallest_with_its_share(share: float, signed: bool, seed: int) -> None:
     heat = np.random.default_rng(seed).random((9, 11)).astype(np.float32)
@@ -78,6 +95,13 @@ def test_captions_leave_the_picture_and_cut_long_names(width: int, signed: bool)
     assert np.array_equal(np.asarray(result)[:100, left : left + width], np.asarray(picture))
     named = captioned(picture, "a name", "12.3%", signed, source="SmoothDiff, model")
     assert named.height > result.height
+    short, smoothed = (
+        np.asarray(captioned(picture, "a name", "12.3%", signed, smooth=smooth))[100:]
+        for smooth in (0, 0.025)
+    )
+    rows, columns, _ = np.nonzero(short != smoothed)
+    assert rows.min() > len(short) * 0.4  # in the line of the scale
+    assert columns.max() > result.width * 0.8
     bar = np.asarray(result)[100:]
     assert (bar[len(bar) // 2 :, result.width // 2].max(1) > 100).any()  # the scale's middle
     assert len(np.unique(bar.reshape(-1, 3), axis=0)) > 5  # text, and a scale where there is room
