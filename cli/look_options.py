@@ -40,8 +40,7 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--smooth", type=share, metavar="0..1",
-        help=f"blur the heatmap in the picture by this share of the width (default {Look().smooth}; 0: not at "
-        "all)",
+        help=f"blur the heatmap by this share of the width (default {Look().smooth}; 0: not at all)",
     )  # fmt: skip
     group.add_argument(
         "--bare",

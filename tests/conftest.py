@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import skimage
 import torch
+from filelock import FileLock
 from hypothesis import settings
 from PIL import Image
 
@@ -39,24 +40,38 @@ def cat_jpeg(photos: dict[str, Path]) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.fixture(scope="session")
-def lite0_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """EfficientNet-Lite0 with its ImageNet weights and SmoothDiff, as the command exports it."""
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A file that takes long to make, for all of pytest's workers: the first that wants it makes it."""
+    own = factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "made-once"
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    with FileLock(folder / f"{name}.lock"):
+        if not path.exists():
+            make(path)
+    return path
+
+
+def _exported(factory: pytest.TempPathFactory, name: str, *options: str) -> Path:
+    """EfficientNet-Lite0 with its ImageNet weights, as the command exports it."""
     from smoothserve.cli.main import main
 
-    path = tmp_path_factory.mktemp("lite0") / "lite0.onnx"
-    assert main(["export", "efficientnet-lite0", "-o", str(path), "--samples", str(SAMPLES)]) == 0
-    return path
+    def export(path: Path) -> None:
+        assert main(["export", "efficientnet-lite0", "-o", str(path), *options]) == 0
+
+    return made_once(factory, name, export)
+
+
+@pytest.fixture(scope="session")
+def lite0_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The network with SmoothDiff."""
+    return _exported(tmp_path_factory, "lite0.onnx", "--samples", str(SAMPLES))
 
 
 @pytest.fixture(scope="session")
 def gradient_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same network with its plain gradient."""
-    from smoothserve.cli.main import main
-
-    path = tmp_path_factory.mktemp("gradient") / "gradient.onnx"
-    assert main(["export", "efficientnet-lite0", "-o", str(path), "--method", "gradient"]) == 0
-    return path
+    """The network with its plain gradient."""
+    return _exported(tmp_path_factory, "gradient.onnx", "--method", "gradient")
 
 
 @pytest.fixture(scope="session")

@@ -273,8 +273,11 @@ def test_files_are_the_methods(
         (["{net}"], "No photo is named"),
         (["{one}"], "No photo is named"),
         (["{net}", "{photos}/none.png"], "photo does not exist"),
-        (["{net}", "{photos}/broken.jpg"], "broken.jpg: The image cannot be read"),
-        (["{net}", "{photos}/broken.jpg", "{photos}/broken.jpg"], "broken.jpg: The image cannot be read"),
+        (["{net}", "{photos}/broken.jpg", "--methods", "gradient"], "broken.jpg: The image cannot be read"),
+        (
+            ["{net}", "{photos}/broken.jpg", "{photos}/broken.jpg", "--methods", "gradient"],
+            "broken.jpg: The image cannot be read",
+        ),
         (["{net}", "{photos}", "-o", "{out}/x.png"], "ends in .html"),
         (["{net}", "{photos}", "-o", "{out}"], "ends in .html"),
         (["{net}", "{photos}/chelsea.png", "-o", "{photos}/chelsea.html"], "chelsea.png, which is there"),

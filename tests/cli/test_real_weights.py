@@ -18,6 +18,7 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
 from benchmarks.networks import network
+from tests.full import only_full
 
 DATA = Path(skimage.__file__).parent / "data"
 CLASSES = {"chelsea.png": {281, 282, 285}, "coffee.png": {967}, "rocket.jpg": {657, 733}}  # 733 is a pole
@@ -26,6 +27,7 @@ CLASSES = {"chelsea.png": {281, 282, 285}, "coffee.png": {967}, "rocket.jpg": {6
 CAFFE = ["--channels", "BGR", "--mean", "0.407867,0.457525,0.481094", "--std", "0.00392157"]
 FACTORY = """
 from benchmarks.networks import network
+from tests.full import only_full
 from torch import nn
 def with_softmax():
     net, preprocessing = network("squeezenet1_1")
@@ -85,8 +87,8 @@ def bundled(folder: Path) -> list[str]:
     ("brought", "classifier", "prepared"),
     [
         (from_a_checkpoint, squeezenet, of_squeezenet),
-        (from_a_program, squeezenet, of_squeezenet),
-        (from_a_factory, squeezenet, of_squeezenet),
+        pytest.param(from_a_program, squeezenet, of_squeezenet, marks=only_full),
+        pytest.param(from_a_factory, squeezenet, of_squeezenet, marks=only_full),
         (bundled, lambda: network("efficientnet-lite0")[0], of_lite0),
     ],
     ids=["checkpoint", "program", "factory", "bundled"],
