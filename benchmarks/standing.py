@@ -70,7 +70,7 @@ METHODS: dict[str, Method] = {
 }
 METRICS = metric_list("srg,srg:imputer=inpainted,road,insertion,deletion,mass,rank,pointing,sparseness")
 SENSITIVITY = metric_list("sensitivity:samples=4")  # explains five times
-SELDOM = 4  # photos for each that sensitivity is measured on
+SELDOM = 12  # photos for each that sensitivity is measured on
 PACKAGES = ("torch", "onnxruntime", "captum", "zennit")
 
 

@@ -77,10 +77,16 @@ def _run(arguments: argparse.Namespace) -> int:
     except Exception as error:
         if arguments.debug:
             raise
-        text = " ".join(str(error).split()) or repr(error)
-        kind = "" if type(error).__module__.startswith("smoothserve") else f"{type(error).__name__}: "
-        sys.stderr.write(f"smoothserve: error: {kind}{text}\n")
+        sys.stderr.write(f"smoothserve: error: {_in_words(error)}\n")
         return EXIT_FAILURE
+
+
+def _in_words(error: Exception) -> str:
+    """A line; of an error that is not ours, with its kind."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    text = " ".join(str(error).split()) or repr(error)
+    return text if type(error).__module__.startswith("smoothserve") else f"{type(error).__name__}: {text}"
 
 
 if __name__ == "__main__":

@@ -17,14 +17,25 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**settings)
         # What begins with a minus is no flag where this fits: -7% is a value, which its option can refuse.
         self._negative_number_matcher = re.compile(r"-(\d+(\.\d*)?|\.\d+)%?$")
+        self._mixing = False  # whether argparse is reading options and names one after the other
 
     def error(self, message: str) -> Any:
         self.exit(2, f"{self.prog}: error: {message}\nsee '{self.prog} --help'\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does; unknown flags are refused here, where those that there are can be named."""
-        found, unknown = super().parse_known_args(args, namespace)
-        if unknown:
+        """As argparse does, options between names included.
+
+        Unknown flags are refused here, where those that there are can be named.
+        """
+        if self._mixing or self._subparsers is not None:
+            found, unknown = super().parse_known_args(args, namespace)
+        else:
+            self._mixing = True
+            try:
+                found, unknown = self.parse_known_intermixed_args(args, namespace)
+            finally:
+                self._mixing = False
+        if unknown and not self._mixing:
             flags = [flag for action in self._actions for flag in action.option_strings]
             name = unknown[0].partition("=")[0]
             hint = did_you_mean(name, flags) if name.startswith("-") else ""

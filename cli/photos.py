@@ -17,6 +17,9 @@ _SUFFIXES = frozenset(
 )  # fmt: skip
 
 
+MASK = ".mask.png"  # ends the name of a picture that says where the object of the photo beside it is
+
+
 class Photo(NamedTuple):
     """A photo, and the name that what is made of it gets."""
 
@@ -27,7 +30,7 @@ class Photo(NamedTuple):
 def find_photos(given: Sequence[str]) -> list[Photo]:
     """The photos that are named, in that order; those of a folder (and the folders in it) by name.
 
-    Each is there once, under a name of its own.
+    Each is there once, under a name of its own. Masks in folders are no photos.
 
     Raises:
         UsageError: a name fits nothing, or a folder holds no photo.
@@ -64,8 +67,11 @@ def _photos(name: str) -> list[Photo]:
     path = Path(name)
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
-        if not files:
-            raise UsageError(f"The folder {path} holds no photo ({' '.join(sorted(_SUFFIXES))}).")
+        masks = [file for file in files if file.name.lower().endswith(MASK)]
+        if len(masks) == len(files):
+            found = f"only masks (*{MASK})" if masks else "no photo"
+            raise UsageError(f"The folder {path} holds {found} ({' '.join(sorted(_SUFFIXES))}).")
+        files = [file for file in files if file not in masks]
         return [Photo(file, file.relative_to(path).with_suffix("")) for file in files]
     if path.exists():
         return [Photo(path, Path(path.stem))]

@@ -32,7 +32,8 @@ def readable(
             found.append((photo, read(photo)))
         except (RequestError, OSError) as error:
             left_out.append(f"{photo.path}: {reason(error)}")
-            note(left_out[-1])
+            if len(photos) > 1:  # else it is the error
+                note(left_out[-1])
     check_any(found, photos, left_out)
     return found, left_out
 

@@ -48,10 +48,11 @@ class Look:
     bare: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("opacity", "contours", "smooth"):
-            value = getattr(self, name)
-            left_out = value is None and name == "contours"
-            if not left_out and not (isinstance(value, Real) and 0 <= value <= 1):
+        shares = {"opacity": self.opacity, "smooth": self.smooth}
+        if self.contours is not None:
+            shares["contours"] = self.contours
+        for name, value in shares.items():
+            if not (isinstance(value, Real) and 0 <= value <= 1):
                 raise RequestError(f"{name}={value!r}, expected a number from 0 to 1.")
         if self.size is None:
             return
@@ -118,7 +119,7 @@ def _panel(
     )
     picture = overlay(heatmap, shown, signed, look.opacity, look.colormap, look.colour, look.smooth)
     if look.contours is not None:
-        picture = contours.draw(picture, heatmap, look.contours, signed)
+        picture = contours.draw(picture, heatmap, look.contours, signed, look.smooth)
     if look.bare:
         return picture
     entry = result.describe_class(index)

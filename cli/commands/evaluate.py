@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..evaluation.journal import Journal
     from ..evaluation.measuring import Measuring
     from ..evaluation.photos import given_photos
-    from ..evaluation.plan import Plan, begin, claim
+    from ..evaluation.plan import Plan, begin, claim, shown
     from ..evaluation.results import results_of
     from ..evaluation.store import Store
     from ..evaluation.tables import terminal_table
@@ -134,7 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
     photos = given_photos(find_photos([str(folder)]))
     classes = class_names(arguments.truth, folder, photos) if arguments.truth else None
     metrics = _metrics(arguments, photos)
-    claim(arguments.output)
+    claim(arguments.output, shown(photos, classes), arguments.update)
     with Journal(arguments.output / "journal.jsonl") as journal:
         subjects = _subjects(arguments, files, metrics)
         metrics = _possible(subjects, metrics, arguments.metrics is not None)

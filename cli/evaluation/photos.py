@@ -17,10 +17,8 @@ from smoothserve.handlers.images.photo import crop, decode, to_input, to_picture
 from smoothserve.handlers.images.planes import read_planes
 
 from ..errors import UsageError
-from ..photos import Photo
+from ..photos import MASK, Photo
 from .keys import of_bytes
-
-MASK = ".mask.png"
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,10 @@ def seen(given: Given, preprocessing: Preprocessing, masks: bool) -> Seen:
 
 def _mask(path: Path, size: tuple[int, int], preprocessing: Preprocessing) -> npt.NDArray[np.bool_]:
     """Where the mask is not black, resized and cut out as the photo is, without mixing pixels."""
-    mask = decode(path.read_bytes())
+    try:
+        mask = decode(path.read_bytes())
+    except RequestError as error:
+        raise RequestError(f"The mask {path.name} cannot be read: {error}") from error
     if mask.size != size:
         raise RequestError(
             f"The mask {path.name} has {mask.width} x {mask.height} pixels, expected those of the photo, "

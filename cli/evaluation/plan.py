@@ -113,18 +113,36 @@ class Plan:
             "made_by": COMMAND,
             "methods": {subject.title: subject.key for subject in self.subjects},
             "metrics": {wanted.name: "" for wanted in self.metrics},
-            "photos": {photo.name: photo.key for photo in self.photos},
+            **shown(self.photos, self.classes),
             "masks": {photo.name: photo.mask_key for photo in self.photos if self.masks and photo.mask},
-            "classes": dict(zip(_names(self.photos), self.classes, strict=True)) if self.classes else {},
             "versions": versions(*sorted({*_RUNTIME, *_METRICS})),
             "code": self.code,
         }
 
 
-def claim(output: Path) -> None:
-    """Make the results' folder and let it say whose it is: before there is a plan a kill may come."""
+def shown(photos: Sequence[Given], classes: Sequence[str] | None) -> dict[str, Any]:
+    """What determines the results and is known before any method is exported."""
+    return {
+        "photos": {photo.name: photo.key for photo in photos},
+        "classes": dict(zip(_names(photos), classes, strict=True)) if classes else {},
+    }
+
+
+def claim(output: Path, facts: Mapping[str, Any], update: bool) -> None:
+    """Make the results' folder and let it say whose it is: before there is a plan a kill may come.
+
+    Args:
+        output: the folder.
+        facts: what is known of the plan so far, see :func:`shown`.
+        update: whether another plan may be replaced.
+
+    Raises:
+        UsageError: the folder has another plan.
+    """
     output.mkdir(parents=True, exist_ok=True)
-    if not (output / LISTED).exists():
+    if (output / LISTED).exists():
+        _refuse_another(output, facts, update)
+    else:
         write(output / LISTED, json.dumps({"made_by": COMMAND}).encode())
 
 
@@ -139,15 +157,18 @@ def begin(plan: Plan, output: Path, update: bool) -> None:
     Raises:
         UsageError: it has another one, and may not lose it.
     """
-    path = output / LISTED
-    before = json.loads(path.read_text(encoding="utf-8"))
-    found = differences(before, plan.facts) if "methods" in before else []
+    _refuse_another(output, plan.facts, update)
+    write(output / LISTED, json.dumps(plan.facts, indent=1, ensure_ascii=False).encode())
+
+
+def _refuse_another(output: Path, facts: Mapping[str, Any], update: bool) -> None:
+    before = json.loads((output / LISTED).read_text(encoding="utf-8"))
+    found = differences(before, facts) if "methods" in before else []
     if found and not update:
         raise UsageError(
             f"{output} holds results of another plan: {'; '.join(found)}. Give another folder; or "
             "--update, which makes its tables those of this plan and computes only what is not there yet."
         )
-    write(path, json.dumps(plan.facts, indent=1, ensure_ascii=False).encode())
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -28,9 +28,10 @@ class Choice(NamedTuple):
 def chosen(cells: Sequence[Cell], default: Level, within: float) -> Choice:
     """The level with the best mean score at the most samples; then the fewest samples that are as good.
 
-    As good are those whose SSIM to the converged heatmap is at least ``1 - within`` of the best at that
-    level, and whose mean score is worse than the best one by no more than a standard error of the difference,
-    photo by photo (the rule of one standard error, Breiman et al. 1984).
+    The default level is taken where it is as good as the best one. As good is a mean score that is worse by
+    no more than a standard error of the difference, photo by photo (the rule of one standard error, Breiman
+    et al. 1984); of fewer samples also an SSIM to the converged heatmap of at least ``1 - within`` of the
+    best at that level.
 
     Args:
         cells: of a sweep.
@@ -38,7 +39,11 @@ def chosen(cells: Sequence[Cell], default: Level, within: float) -> Choice:
         within: a share, in [0, 1].
     """
     most = max(cell.samples for cell in cells)
-    best = min((cell for cell in cells if cell.samples == most), key=lambda cell: cell.score.value)
+    thorough = [cell for cell in cells if cell.samples == most]
+    best = min(thorough, key=lambda cell: cell.score.value)
+    usual = [cell for cell in thorough if cell.level == default]
+    if usual and _as_good(usual[0].scores, best.scores, alone=usual[0].scores == best.scores):
+        best = usual[0]
     row = sorted((cell for cell in cells if cell.level == best.level), key=lambda cell: cell.samples)
     nearest = max(cell.similarity.value for cell in row)
     leader = min(row, key=lambda cell: cell.score.value)
@@ -57,14 +62,15 @@ def chosen(cells: Sequence[Cell], default: Level, within: float) -> Choice:
 def rule(within: float) -> str:
     """The same in words, for the terminal."""
     return (
-        "rule: the noise with the best mean score at the most samples; then the fewest samples whose "
-        f"similarity is at least {1 - within:.0%} of the best, and whose score is within a standard error of "
-        "the best."
+        "rule: the noise with the best mean score at the most samples, or the default where that is within a "
+        f"standard error of it; then the fewest samples whose similarity "
+        f"is at least {1 - within:.0%} of the best, and whose score is within a standard error of the best."
     )
 
 
-def _as_good(scores: Sequence[float], best: Sequence[float]) -> bool:
+def _as_good(scores: Sequence[float], best: Sequence[float], alone: bool = True) -> bool:
+    """Within a standard error; ``alone``: what to say of one photo, where there is none."""
     worse = np.subtract(scores, best)
-    if len(worse) == 1:  # there is no error to hold it against
-        return True
+    if len(worse) == 1:
+        return alone
     return bool(worse.mean() <= worse.std(ddof=1) / np.sqrt(len(worse)))

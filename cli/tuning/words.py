@@ -100,14 +100,16 @@ def of_choice(choice: Choice, tuned: Tuned, within: float) -> list[str]:
             "heatmap is more about how the network sees noise. Sweep less: --search none --noise LIST."
         )
     if choice.cell.level == tuned.default:
-        return [*lines, f"the default noise, {tuned.default.text}, is best of those that were tried"]
+        return [*lines, f"no noise that was tried is surely better than the default, {tuned.default.text}"]
     if choice.against is not None:
         value, low, high = choice.against
         few = len(choice.cell.scores) < _MANY
-        sure = "better than" if high < 0 else "not surely other than"
+        sure = "surely" if high < 0 or low > 0 else "not surely"
+        kind = "worse" if value > 0 else "better"
         lines.append(
-            f"by its scores it is {sure} the default noise, {tuned.default.text}, at as many samples: "
-            f"{value:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
+            f"at as many samples its score is {abs(value):.3f} {kind} than that "
+            f"of the default noise, {tuned.default.text}, {sure}: {value:+.3f}, 95 % interval {low:+.3f} to "
+            f"{high:+.3f}, and less is better"
             + (f" (of {len(choice.cell.scores)} photos, which is few)" if few else "")
         )
     return lines

@@ -24,15 +24,18 @@ def region(heatmap: Heatmap, share: float, signed: bool) -> npt.NDArray[np.bool_
     return np.asarray(mass >= order[min(reached, len(order) - 1)], dtype=np.bool_)
 
 
-def draw(picture: Image.Image, heatmap: Heatmap, share: float, signed: bool) -> Image.Image:
+def draw(
+    picture: Image.Image, heatmap: Heatmap, share: float, signed: bool, smooth: float = 0.0
+) -> Image.Image:
     """A white line with a dark edge around :func:`region`, on a copy of ``picture`` of the heatmap's size.
 
-    The heatmap is smoothed by 2 % of the width first: a region of speckles has no outline.
+    The heatmap is smoothed first by 2 % of the width, or by ``smooth`` of it if that is more: a region of
+    speckles has no outline.
     """
-    wide = max(picture.width // 50, 1)
+    wide = max(picture.width // 50, smooth * picture.width, 1)
     image = Image.fromarray((heatmap * 255).clip(0, 255).astype(np.uint8))
-    smooth = np.asarray(image.filter(ImageFilter.GaussianBlur(wide)), dtype=np.float32) / np.float32(255)
-    inside = Image.fromarray(region(smooth, share, signed).astype(np.uint8) * 255)
+    soft = np.asarray(image.filter(ImageFilter.GaussianBlur(wide)), dtype=np.float32) / np.float32(255)
+    inside = Image.fromarray(region(soft, share, signed).astype(np.uint8) * 255)
     thick = max(picture.width // 250, 1)
     result = picture.copy()
     for width, colour in ((2 * thick, _SHADOW), (thick, _COLOUR)):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 import pytest
-from smoothserve.cli.main import main
+from smoothserve.cli.commands import COMMANDS
+from smoothserve.cli.main import build_parser, main
 
 
 @pytest.mark.parametrize(
@@ -37,3 +41,37 @@ def test_the_file_to_write_is_looked_at_first(path: str, capsys: pytest.CaptureF
     said = capsys.readouterr().err
     assert "a name that ends in .onnx" in said
     assert "loading" not in said
+
+
+@pytest.mark.parametrize("command", ["compare", "evaluate", "explain"])
+def test_options_may_stand_between_names(command: str) -> None:
+    """As the help of these commands writes them."""
+    names = ["model.onnx", "cat.jpg", "dog.jpg"]
+    output = ["-o", "out.html"]
+    found = [
+        build_parser().parse_args([command, *words])
+        for words in (
+            [*names, *output],
+            [*output, *names],
+            [names[0], *output, *names[1:]],
+            [*names[:2], *output, names[2]],
+        )
+    ]
+    assert all(vars(each) == vars(found[0]) for each in found)
+    assert found[0].paths == names
+
+
+def test_every_example_of_a_help_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines of examples are commands; '...' stands for words that they leave out."""
+    monkeypatch.chdir(tmp_path)
+    Path("blurred.png").touch()  # a baseline, which has to exist
+    count = 0
+    for command in COMMANDS:
+        text = command.EXAMPLES.replace("\\\n", " ")
+        for line in text.splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] != ["smoothserve"] or {"|", "&&", ">", "...", "help"} & set(words):
+                continue
+            build_parser().parse_args(words[1:])
+            count += 1
+    assert count > 20

@@ -25,6 +25,7 @@ APART = {
         ["cat.jpg", "cat.png", "b/cat.png"],
         ["cat.jpg", "{}/cat", "b/cat"],
     ),
+    "masks": (["a/cat.png", "a/cat.mask.png", "b.mask.png"], ["a", "b.mask.png"], ["cat", "b.mask"]),
     "twice": (["a/cat.png"], ["a/cat.png", "a/../a/cat.png", "a"], ["cat"]),
 }
 

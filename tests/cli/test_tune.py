@@ -310,6 +310,17 @@ def test_the_rule() -> None:
     assert chosen(worse, default, 0.1).cell.samples == 16
 
 
+def test_the_default_noise_stays_unless_another_is_surely_better() -> None:
+    default = Level("7%", 7.0)
+    cells = [cell("9%", 8, (4.0, 4.0, 4.0), 0.9), cell("7%", 8, (4.1, 3.9, 4.2), 0.9)]  # .067, error .088
+    assert chosen(cells, default, 0.1).cell.level == default
+    sure = [cells[0], cell("7%", 8, (4.2, 4.1, 4.2), 0.9)]  # .167, error .033
+    assert chosen(sure, default, 0.1).cell.level.text == "9%"
+    for other, level in ((4.0, "7%"), (3.9, "9%")):  # one photo: only a tie
+        one = [cell("9%", 8, (other,), 0.9), cell("7%", 8, (4.0,), 0.9)]
+        assert chosen(one, default, 0.1).cell.level.text == level
+
+
 def test_a_single_photo_has_no_errors() -> None:
     cells = [cell("7%", 4, (5.0,), 0.9), cell("7%", 8, (4.0,), 0.9)]
     choice = chosen(cells, Level("7%", 7.0), 0.1)
