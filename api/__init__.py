@@ -15,13 +15,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from smoothserve.explainers import (
         BetaSmoothing,
+        GradCAM,
+        GradCAMPlusPlus,
         Gradient,
+        HiResCAM,
         InputTimesGradient,
         IntegratedGradients,
+        LayerCAM,
         Objective,
         SmoothDiff,
         SmoothGrad,
         SmoothTaylor,
+        XGradCAM,
         explain,
     )
     from smoothserve.export import to_archive, to_onnx
@@ -31,14 +36,19 @@ if TYPE_CHECKING:
 __all__ = [
     "BetaSmoothing",
     "Explained",
+    "GradCAM",
+    "GradCAMPlusPlus",
     "Gradient",
+    "HiResCAM",
     "InputTimesGradient",
     "IntegratedGradients",
+    "LayerCAM",
     "LoadedModel",
     "Objective",
     "SmoothDiff",
     "SmoothGrad",
     "SmoothTaylor",
+    "XGradCAM",
     "__version__",
     "explain",
     "load",

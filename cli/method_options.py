@@ -161,4 +161,7 @@ _PARAMETERS: tuple[tuple[str, str, str | None, Callable[[str], Any], str], ...] 
      "IntegratedGradients: a number, R,G,B, noise, or FILE,... (photos; preprocessed .npy)"),
     ("baselines", "--baselines", "N", int, "IntegratedGradients: how many noise baselines"),
     ("beta", "--beta", "B", float, "BetaSmoothing: sharpness"),
+    ("layer", "--layer", "MODULE", str,
+     "class activation maps: the module whose output is weighed, such as layer4 (default: the last "
+     "feature map)"),
 )  # fmt: skip

@@ -41,6 +41,8 @@ class Trait(Enum):
     MAKES_MAPS = "gives feature maps [B, C, H, W], whose neighbours are neighbours in the image"
     RESHAPES = "gives its first argument another shape, and changes nothing else"
     MOVES_AXES = "may move the axes of its arguments, or mix them"
+    PERMUTES = "moves the axes of its first argument into the order of its second"
+    NORMALISES = "brings each token or map to a common mean and deviation"
     SHAPE_ONLY = "reads no value of its first argument, only its type, device or sizes"
     OF_DEFAULT_TYPE = "creates a tensor of PyTorch's default type, unless told another"
     FUSED_DERIVATIVE = "is the derivative of another in one piece, and written out for other runtimes"
@@ -121,6 +123,8 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
         aten.scatter, aten.scatter_add, aten.scatter_reduce, aten.masked_scatter,
         aten.select_scatter, aten.slice_scatter, aten.diagonal_scatter,
     ),
+    Trait.PERMUTES: (aten.permute.default,),
+    Trait.NORMALISES: (aten.layer_norm.default, aten.native_layer_norm.default, aten.rms_norm.default),
     Trait.SHAPE_ONLY: (
         aten.sym_size.int, aten.new_zeros, aten.new_ones, aten.new_full, aten.new_empty,
         aten.zeros_like, aten.ones_like, aten.full_like, aten.empty_like,

@@ -2,6 +2,7 @@
 
 from .base import Method
 from .betasmoothing import BetaSmoothing
+from .cam import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
 from .gradient import Gradient, InputTimesGradient
 from .integrated import IntegratedGradients
 from .smoothdiff import SmoothDiff
@@ -18,17 +19,27 @@ METHODS: dict[str, type[Method]] = {
         SmoothTaylor,
         BetaSmoothing,
         SmoothDiff,
+        GradCAM,
+        GradCAMPlusPlus,
+        XGradCAM,
+        HiResCAM,
+        LayerCAM,
     )
 }
 
 __all__ = [
     "METHODS",
     "BetaSmoothing",
+    "GradCAM",
+    "GradCAMPlusPlus",
     "Gradient",
+    "HiResCAM",
     "InputTimesGradient",
     "IntegratedGradients",
+    "LayerCAM",
     "Method",
     "SmoothDiff",
     "SmoothGrad",
     "SmoothTaylor",
+    "XGradCAM",
 ]

@@ -33,23 +33,27 @@ class Visit:
     unread: bool
 
 
-def plan(program: Program, varying: set[fx.Node], values: Values, logits_read: bool) -> list[fx.Node | Visit]:
-    """The operations from the image to the logits, last to first; selections of results as plain nodes.
+def plan(
+    program: Program, goal: fx.Node, varying: set[fx.Node], values: Values, logits_read: bool
+) -> list[fx.Node | Visit]:
+    """The operations from ``goal`` to the logits, last to first; selections of results as plain nodes.
 
     Args:
+        program: the network.
+        goal: the image, or a value on the way, whose gradient is wanted.
         varying: the nodes whose value depends on the pixels.
         values: of any batch; their types say where a derivative ends.
         logits_read: whether the objective reads the logits at the points.
 
     Raises:
-        DifferentiationError: no derivative leads to the image.
+        DifferentiationError: no derivative leads to ``goal``.
     """
-    active = _active(program, varying, values)
+    active = _active(program, goal, varying, values)
     reached = {program.logits}
     visits: list[fx.Node | Visit] = []
     unread = not logits_read
     for node in reversed(program.calls):
-        if node not in reached or node not in active:
+        if node is goal or node not in reached or node not in active:
             continue
         if is_selection(node):
             visits.append(node)
@@ -60,20 +64,21 @@ def plan(program: Program, varying: set[fx.Node], values: Values, logits_read: b
         visits.append(Visit(site, chosen, unread))
         reached.update(site.leaves[position] for position in site.active)
         unread = unread and chosen.reads is Reads.SIZES
-    if program.image not in reached:
+    if goal not in reached:
+        start = "the image" if goal is program.image else f"the layer {goal.name}"
         raise DifferentiationError(
-            "No differentiable path leads from the image to the logits, so there is nothing to explain. "
+            f"No differentiable path leads from {start} to the logits, so there is nothing to explain. "
             f"Derivatives end at {_ends(program, active, varying)}. "
             "Replace it in the classifier by a differentiable operation."
         )
     return visits
 
 
-def _active(program: Program, varying: set[fx.Node], values: Values) -> set[fx.Node]:
-    """The nodes through which a derivative reaches the image: floating point, not detached."""
-    active = {program.image}
+def _active(program: Program, goal: fx.Node, varying: set[fx.Node], values: Values) -> set[fx.Node]:
+    """The nodes through which a derivative reaches ``goal``: floating point, not detached."""
+    active = {goal}
     for node in program.calls:
-        if node not in varying or has(node.target, Trait.NOT_DIFFERENTIATED):
+        if node is goal or node not in varying or has(node.target, Trait.NOT_DIFFERENTIATED):
             continue
         value = values[node]
         floating = not isinstance(value, Tensor) or value.is_floating_point()

@@ -64,13 +64,14 @@ class Tape:
         assert isinstance(logits, Tensor)
         return logits
 
-    def pullback(self, seeds: Tensor, averaging: Averaging = SampleMean) -> Tensor:
+    def pullback(self, seeds: Tensor, averaging: Averaging = SampleMean, to: fx.Node | None = None) -> Tensor:
         """J^T v at every point of this tape, for k vectors v: ``[k, N, K] -> [k, N, C, H, W]``.
 
         v weighs the objective's values. ``averaging`` may bend the slopes of gates
-        (:class:`~smoothserve.explainers.averaging.expectation.SoftenedSteps`).
+        (:class:`~smoothserve.explainers.averaging.expectation.SoftenedSteps`). ``to`` is a value on the
+        way, with its batch at axis 0, in the place of the image: ``[k, N, ..]``.
         """
-        return self.smoothed_pullback(seeds, [self], (1,), averaging)
+        return self.smoothed_pullback(seeds, [self], (1,), averaging, to)
 
     def smoothed_pullback(
         self,
@@ -78,6 +79,7 @@ class Tape:
         noisy: Sequence[Tape],
         chunks: tuple[int, ...],
         averaging: Averaging = SampleMean,
+        to: fx.Node | None = None,
     ) -> Tensor:
         """The product of E[J_l]^T over the operations l: ``[k, B, K] -> [k, B, C, H, W]``.
 
@@ -88,11 +90,13 @@ class Tape:
             noisy: tapes of noisy copies of this tape's batch, stacked with the sample as the slow index.
             chunks: the number of samples in each of them.
             averaging: makes what averages over the samples of this pass.
+            to: where to stop; None: at the image.
 
         Raises:
-            DifferentiationError: no derivative leads to the image, or an operation has none.
+            DifferentiationError: no derivative leads there, or an operation has none.
         """
         program, classes = self._program, seeds.shape[0]
+        goal = program.image if to is None else to
         varying = program.varying()
         single, stacked = self.values, [tape.values for tape in noisy]
         if classes > 1:
@@ -106,16 +110,18 @@ class Tape:
             layouts=program.batch,
             expectation=averaging(Batches(chunks, classes)),
         )
-        visits = plan(program, varying, self.values, logits_read=not self._objective.linear)
+        visits = plan(program, goal, varying, self.values, logits_read=not self._objective.linear)
         logits = [tape.logits for tape in noisy]
         gradient = self._objective.pull(logits, seeds.flatten(0, 1), forward.batches, program.scores)
-        result = _walk(program, visits, forward, gradient)
+        result = _walk(program, goal, visits, forward, gradient)
         unflattened: Tensor = result.unflatten(0, (classes, result.shape[0] // classes))
         return unflattened
 
 
-def _walk(program: Program, visits: Sequence[fx.Node | Visit], forward: Forward, gradient: Tensor) -> Tensor:
-    """From v at the logits to J^T v at the image."""
+def _walk(
+    program: Program, goal: fx.Node, visits: Sequence[fx.Node | Visit], forward: Forward, gradient: Tensor
+) -> Tensor:
+    """From v at the logits to J^T v at ``goal``."""
     gradients: dict[fx.Node, Any] = {program.logits: gradient}
     for visit in visits:
         node = visit if isinstance(visit, fx.Node) else visit.site.node
@@ -135,11 +141,11 @@ def _walk(program: Program, visits: Sequence[fx.Node | Visit], forward: Forward,
             source = visit.site.leaves[position]
             known = gradients.get(source)
             gradients[source] = part if known is None else known + part
-    result = gradients.get(program.image)
+    result = gradients.get(goal)
     if result is None:
         raise DifferentiationError(
-            "No derivative arrives at the image, so there is nothing to explain: "
-            "the operations on the way ignore the inputs that depend on it."
+            f"No derivative arrives at {'the image' if goal is program.image else goal.name}, so there is "
+            "nothing to explain: the operations on the way ignore the inputs that depend on it."
         )
     assert isinstance(result, Tensor)
     return result

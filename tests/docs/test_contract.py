@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 from smoothserve.explainers import (
     METHODS,
     BetaSmoothing,
+    GradCAM,
     Gradient,
     InputTimesGradient,
     IntegratedGradients,
@@ -50,6 +51,7 @@ CASES: dict[str, tuple[int, Method, dict[str, Any], dict[str, Any]]] = {
         {"preprocessing": Preprocessing(None, (12, 12), interpolation="lanczos", channels="BGR")},
     ),
     "beta": (3, BetaSmoothing(), {}, {}),
+    "cam": (3, GradCAM(), {}, {}),
     "propagated": (3, SmoothDiff(), {}, {}),
     "calibrated": (3, SmoothDiff(0, estimator="propagated"), {}, {}),
 }  # fmt: skip

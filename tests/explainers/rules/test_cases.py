@@ -42,7 +42,9 @@ def test_replicates(case: Case) -> None:
     image = images()
     program = capture(model, image[:1])
     values = program.run(image)
-    visits = [v for v in plan(program, program.varying(), values, False) if isinstance(v, Visit)]
+    visits = [
+        v for v in plan(program, program.image, program.varying(), values, False) if isinstance(v, Visit)
+    ]
     chosen = {visit.rule.name for visit in visits if visit.site.target is case.overload}
     assert chosen == {case.rule}, f"the network calls {[str(visit.site.target) for visit in visits]}"
     check_program(program, model, image, case.tolerance)
