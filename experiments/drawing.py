@@ -17,6 +17,7 @@ COLOURS = {
     "SmoothGrad": "#d55e00",
     "Gradient": "#555555",
     "BetaSmoothing": "#009e73",
+    "GradCAM": "#cc79a7",
 }
 _DPI = 120
 

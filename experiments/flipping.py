@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 from smoothserve.evaluation import flipped, pixel_gain
-from smoothserve.explainers import BetaSmoothing, Gradient, InputTimesGradient, SmoothDiff
+from smoothserve.explainers import BetaSmoothing, GradCAM, Gradient, InputTimesGradient, SmoothDiff
 
 from .drawing import COLOURS, drawn
 from .experiment import Cell, Outcome, Table
@@ -39,6 +39,7 @@ def run(lab: Lab) -> Outcome:
         "InputTimesGradient": InputTimesGradient(),
         "Gradient": Gradient(),
         "SmoothDiff, default": SmoothDiff(),
+        "GradCAM": GradCAM(),
     }
     gains: dict[str, dict[int, float]] = {"SmoothDiff": {}, "SmoothGrad": {}}
     for n in numbers:

@@ -22,7 +22,7 @@ from smoothserve.evaluation import (
     reduced,
     sparseness,
 )
-from smoothserve.explainers import Gradient, Method, SmoothDiff, SmoothGrad
+from smoothserve.explainers import GradCAM, Gradient, Method, SmoothDiff, SmoothGrad
 
 from .drawing import COLOURS, drawn
 from .experiment import Outcome, Table
@@ -38,6 +38,7 @@ PUBLISHED = Table(
         ("SmoothGrad", ".554 (.561)", ".073 (.135)", ".328 (.365)"),
         ("SmoothDiff", ".428 (.438)", ".048 (.095)", ".333 (.321)"),
         ("LRP, EpsilonPlus", ".276 (.214)", ".029 (.027)", ".697 (.790)"),
+        ("GradCAM", "", "", ".754"),
     ),
 )
 
@@ -53,7 +54,7 @@ def run(lab: Lab) -> Outcome:
         "SmoothDiff": published(n, std),
     }
     if not lab.quick:
-        methods["SmoothDiff, default"] = SmoothDiff()
+        methods |= {"SmoothDiff, default": SmoothDiff(), "GradCAM": GradCAM()}
     found = {name: _measured(lab, method, near) for name, method in methods.items()}
     columns = tuple(next(iter(found.values())))
     rows = tuple((name, *(str(each[column]) for column in columns)) for name, each in found.items())
