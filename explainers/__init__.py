@@ -15,6 +15,7 @@ from .graph.program import Program
 from .graph.scores import OUTPUT_KINDS, Scores
 from .heatmap import heatmap
 from .methods import (
+    CAM,
     METHODS,
     BetaSmoothing,
     GradCAM,
@@ -38,6 +39,7 @@ from .reverse.tape import Network
 from .tracing import tracing_lock
 
 __all__ = [
+    "CAM",
     "METHODS",
     "OUTPUT_KINDS",
     "BatchError",

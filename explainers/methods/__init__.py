@@ -2,7 +2,7 @@
 
 from .base import Method
 from .betasmoothing import BetaSmoothing
-from .cam import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
+from .cam import CAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
 from .gradient import Gradient, InputTimesGradient
 from .integrated import IntegratedGradients
 from .smoothdiff import SmoothDiff
@@ -28,6 +28,7 @@ METHODS: dict[str, type[Method]] = {
 }
 
 __all__ = [
+    "CAM",
     "METHODS",
     "BetaSmoothing",
     "GradCAM",

@@ -34,7 +34,7 @@ class Gated(nn.Module):
 @pytest.mark.parametrize("logits_read", [False, True])
 def test_unread_ends_at_the_last_operation_that_reads_points(logits_read: bool) -> None:
     program = capture(Gated().double().eval(), IMAGES)
-    visits = plan(program, program.varying(), program.run(IMAGES), logits_read)
+    visits = plan(program, program.image, program.varying(), program.run(IMAGES), logits_read)
     rows = [(v.site.target, v.rule.reads, v.unread) for v in visits if isinstance(v, Visit)]
     aten = torch.ops.aten
     assert rows == [
