@@ -134,7 +134,8 @@ def run(arguments: argparse.Namespace) -> int:
     photos = given_photos(find_photos([str(folder)]))
     classes = class_names(arguments.truth, folder, photos) if arguments.truth else None
     metrics = _metrics(arguments, photos)
-    claim(arguments.output, shown(photos, classes), arguments.update)
+    early = {} if files else shown(photos, classes)  # exporting a model takes minutes
+    claim(arguments.output, early, arguments.update)
     with Journal(arguments.output / "journal.jsonl") as journal:
         subjects = _subjects(arguments, files, metrics)
         metrics = _possible(subjects, metrics, arguments.metrics is not None)

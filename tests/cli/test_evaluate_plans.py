@@ -84,6 +84,10 @@ def test_another_plan_is_refused_in_words_and_taken_over_with_update(
     assert "photos: cup new, coffee gone" in said
     assert "--update" in said
     assert rows(out) == table
+    assert main(["evaluate", "nowhere.py:build", str(copy), "-o", str(out)]) == 1
+    said = capsys.readouterr().err  # before the model is even loaded
+    assert "photos: cup new, coffee gone" in said
+    assert "nowhere" not in said
     assert evaluated(work, copy, out, "sparseness,deletion:steps=4", "--update", files="b") == 0
     assert entries(out) == before + 2  # deletion: from curves that srg-pixels left, and no attribution again
     assert set(rows(out)) == {
