@@ -26,7 +26,7 @@ def report(result: Mapping[str, Any]) -> str:
     for network, values in result["values"].items():
         times = result["times"].get(network, {})
         metrics = _metrics(values)
-        lines += [f"## {network}", ""]
+        lines += [f"## {network}", "", *paragraph(_photos(values, metrics))]
         header = ("method", *(_title(each) for each in metrics), *(("ms",) if times else ()))
         lines += table(header, _rows(values, times, metrics))
         first = next(iter(values))
@@ -42,6 +42,14 @@ def _metrics(values: Values) -> list[Wanted]:
     """All that some photo has, in their order."""
     names = dict.fromkeys(name for photos in values.values() for each in photos.values() for name in each)
     return list(metric_list(",".join(names)))
+
+
+def _photos(values: Values, metrics: list[Wanted]) -> str:
+    first = next(iter(values))
+    counts = {each.title: len(_of(values, first, each)) for each in metrics}
+    most = max(counts.values())
+    fewer = [f"{title.partition(',')[0].lower()} on {n} of them" for title, n in counts.items() if n < most]
+    return f"{most} photos" + "".join(f"; {each}" for each in fewer) + "."
 
 
 def _title(wanted: Wanted) -> str:
