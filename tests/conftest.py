@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command does, before PyTorch is imported
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
