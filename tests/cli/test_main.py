@@ -117,3 +117,15 @@ def test_help_shows_an_example(command: str, capsys: pytest.CaptureFixture[str])
         main([command, "--help"])
     assert caught.value.code == 0
     assert f"  smoothserve {command} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", [None, "0"])
+def test_memory_comes_in_large_pages_unless_told_otherwise(given: str | None) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "THP_MEM_ALLOC_ENABLE"}
+    if given is not None:
+        environment["THP_MEM_ALLOC_ENABLE"] = given
+    code = "import os, smoothserve.cli; print(os.environ['THP_MEM_ALLOC_ENABLE'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == (given or "1")
