@@ -74,7 +74,7 @@ def read_until(terminal: int, last: bytes) -> bytes:
         ("smoothserve export m --method smoothd", "smoothserve export m --method smoothdiff "),
         ("smoothserve export m --method Smo", "smoothserve export m --method Smooth"),
         ("smoothserve export m --method SmoothD", "smoothserve export m --method SmoothDiff "),
-        ("smoothserve archive m n --also Grad", "smoothserve archive m n --also Gradient "),
+        ("smoothserve archive m n --also Gradi", "smoothserve archive m n --also Gradient "),
         ("smoothserve archive m n --base integ", "smoothserve archive m n --base integratedgradients "),
         ("smoothserve export m --act", "smoothserve export m --activation "),
         ("smoothserve export m --activation sig", "smoothserve export m --activation sigmoid "),

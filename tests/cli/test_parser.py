@@ -69,8 +69,10 @@ def test_every_example_of_a_help_is_understood(tmp_path: Path, monkeypatch: pyte
     for command in COMMANDS:
         text = command.EXAMPLES.replace("\\\n", " ")
         for line in text.splitlines():
+            if not line.strip().startswith("smoothserve "):
+                continue
             words = shlex.split(line, comments=True)
-            if words[:1] != ["smoothserve"] or {"|", "&&", ">", "...", "help"} & set(words):
+            if {"|", "&&", ">", "...", "help"} & set(words):
                 continue
             build_parser().parse_args(words[1:])
             count += 1
