@@ -18,8 +18,8 @@ from .drawn import SOFT, as_computed, softened
 from .rows import Comparison, Row
 from .words import MAKER, explained_instead
 
-_LARGEST, _READABLE, _SMALLEST = 224, 160, 64  # pixels of a heatmap's longer side: at most, below none ...
-_TALLEST = 30_000  # ... but where the picture would be higher than that
+_LARGEST, _SMALLEST = 224, 64  # pixels of a heatmap's longer side
+_TALLEST = 30_000  # pixels of the picture, before its heatmaps get smaller
 _BACK, _INK, _QUIET = (255, 255, 255), (28, 29, 31), (90, 94, 100)
 _KEY = "Software"  # of PNG's own list of keys
 _LINES = 3  # below a method's name: settings, and the time
@@ -130,9 +130,9 @@ _FOOTNOTE = (
 
 
 def _layout(comparison: Comparison) -> _Layout:
-    """Heatmaps in their own size where that is neither too large nor too small to write above."""
+    """Heatmaps in their own size where that is not too large."""
     height, width = comparison.rows[0].cells[0].heatmap.shape
-    longest = min(_LARGEST, max(_READABLE, height, width), _TALLEST // (2 * len(comparison.rows)))
+    longest = min(_LARGEST, max(_TALLEST // (2 * len(comparison.rows)), _SMALLEST), max(height, width))
     longest = max(longest, _SMALLEST)
     factor = longest / max(height, width)
     return _Layout((round(width * factor), round(height * factor)), len(comparison.columns))
