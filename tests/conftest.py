@@ -134,6 +134,7 @@ _ONE_SERVER = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow. With ``--dist loadgroup`` a file's tests stay together, except the sweep's."""
     for item in items:

@@ -25,6 +25,13 @@ function enlarge() {
   if (!large.open) large.showModal();
 }
 
+const back = () => cells[enlarged[0]][enlarged[1]].focus();
+
+function shut() {
+  large.close(); // the browser goes to where it was opened
+  back();
+}
+
 function move(way) {
   if (!beside(way)) return false;
   at = [at[0] + way[0], at[1] + way[1]];
@@ -45,6 +52,7 @@ document.addEventListener("keydown", (event) => {
 large.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.move) move(button.dataset.move.split(",").map(Number));
-  else if (button || event.target === large) large.close();
+  else if (button || event.target === large) shut();
 });
-large.addEventListener("close", () => cells[enlarged[0]][enlarged[1]].focus()); // the browser went to where it was opened
+large.addEventListener("cancel", (event) => { event.preventDefault(); shut(); }); // Escape, a phone's way back
+large.addEventListener("close", back); // however else it was shut

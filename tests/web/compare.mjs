@@ -56,13 +56,8 @@ const result = await opened(given, given.settings, async (page, { complaints, fo
   found.edge = await page.evaluate(large);
   await page.click("[aria-label='Previous photo']");
   found.up = await page.evaluate(large);
-  await page.evaluate(() => {
-    window.closed = new Promise((done) => {
-      document.getElementById("large").addEventListener("close", () => done(), { once: true }); // behind the page's own
-    });
-  });
   await page.keyboard.press("Escape");
-  await page.evaluate(() => window.closed); // focus moves in that event, which comes after the dialog is shut
+  await page.waitForFunction((label) => document.activeElement.getAttribute("aria-label") === label, found.first, { timeout: 20_000 });
   found.closed = { ...(await page.evaluate(large)), at: await page.evaluate(() => document.activeElement.getAttribute("aria-label")) };
   return { found, complaints, foreign: foreign.filter((url) => url !== given.page) };
 });
