@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from smoothserve.cli.evaluation.metric_list import metric_list
 from smoothserve.cli.evaluation.photos import given_photos, seen
 from smoothserve.cli.noise import with_noise
 from smoothserve.cli.photos import find_photos
-from smoothserve.evaluation import Predict, of_session, superpixels
+from smoothserve.evaluation import Curves, Predict, of_session, superpixels
 from smoothserve.explainers import (
     BetaSmoothing,
     Gradient,
@@ -48,7 +48,7 @@ from torch import nn
 from .digits import digits
 from .digits_convolutional import SIDE, trained_family
 from .networks import network
-from .outside import grad_cam, last_features, layer_relevance
+from .outside import Attribute, grad_cam, last_features, layer_relevance
 from .page import write_page
 from .record import Help, Record, add_networks_option, add_out_options, conditions, open_session
 from .standing_report import report
@@ -139,12 +139,8 @@ def judged(name: str, photos: Path, threads: int) -> Judged:
         return Judged(classifier, grey, looks, threads)
     classifier, preprocessing = network(name)
     each = [(file, seen(file, preprocessing, masks=True)) for file in files]
-    return Judged(
-        classifier,
-        preprocessing,
-        [Look(file.name, see.image, see.regions, see.mask) for file, see in each],
-        threads,
-    )
+    looks = [Look(file.name, see.image, see.regions, see.mask) for file, see in each]
+    return Judged(classifier, preprocessing, looks, threads)
 
 
 def measured(
@@ -153,13 +149,9 @@ def measured(
     """All metrics of one photo that a method explains."""
     logits = predict(look.image[None])[0]
     target, shape = int(logits.argmax()), look.image.shape[1:]
-    known: dict[str, Any] = {}
 
-    def remembered(what: str, settings: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
-        key = f"{what} {settings}"
-        if key not in known:
-            known[key] = compute()
-        return known[key]
+    def curves(what: str, settings: Mapping[str, Any], compute: Callable[[], Curves]) -> Curves:
+        return compute()  # no two of the metrics share any
 
     def explain(images: Array, wanted: int) -> Array:
         return np.stack([explainer.attribute(image, wanted) for image in images])
@@ -169,8 +161,7 @@ def measured(
 
     case = Case(
         predict, explain, look.image, explainer.attribute(look.image, target), explainer.signed, target,
-        len(logits), judged.preprocessing, look.regions, look.mask, reference,
-        remembered,
+        len(logits), judged.preprocessing, look.regions, look.mask, reference, curves,
     )  # fmt: skip
     assert case.scores.shape == shape, (case.scores.shape, shape)
     metrics = [each for each in METRICS if look.mask is not None or "mask" not in each.metric.needs]
@@ -183,11 +174,8 @@ def measured(
 def timed(explainers: Mapping[str, Explainer], predict: Predict, image: Array) -> dict[str, float]:
     """Milliseconds of a prediction and of each method, medians of calls in turns."""
     target = int(predict(image[None])[0].argmax())
-    rivals: dict[str, Callable[[], Any]] = {"prediction": lambda: predict(image[None])}
-    rivals |= {
-        name: lambda each=each: each.attribute(image, target)  # type: ignore[misc]
-        for name, each in explainers.items()
-    }
+    rivals: dict[str, Callable[[], Any]] = {"prediction": partial(predict, image[None])}
+    rivals |= {name: partial(each.attribute, image, target) for name, each in explainers.items()}
     taken = interleaved(rivals, rounds=5, in_a_row=2)
     return {name: round(1000 * statistics.median(seconds), 2) for name, seconds in taken.items()}
 
@@ -201,9 +189,7 @@ def _of_file(session: Any) -> Callable[[Array, int], Array]:
     return attribute
 
 
-def _of_module(
-    attribute: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-) -> Callable[[Array, int], Array]:
+def _of_module(attribute: Attribute) -> Callable[[Array, int], Array]:
     def explain(image: Array, target: int) -> Array:
         found: Array = attribute(torch.from_numpy(image)[None], torch.tensor([target])).numpy()[0]
         return found

@@ -23,19 +23,20 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\nsee '{self.prog} --help'\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does, options between names included.
+        """As argparse does; names are taken on both sides of options.
 
         Unknown flags are refused here, where those that there are can be named.
         """
-        if self._mixing or self._subparsers is not None:
-            found, unknown = super().parse_known_args(args, namespace)
-        else:
+        found, unknown = super().parse_known_args(args, namespace)
+        if self._mixing:
+            return found, unknown
+        if unknown and not any(word.startswith("-") for word in unknown):
             self._mixing = True
             try:
-                found, unknown = self.parse_known_intermixed_args(args, namespace)
+                found, unknown = self.parse_known_intermixed_args(args)
             finally:
                 self._mixing = False
-        if unknown and not self._mixing:
+        if unknown:
             flags = [flag for action in self._actions for flag in action.option_strings]
             name = unknown[0].partition("=")[0]
             hint = did_you_mean(name, flags) if name.startswith("-") else ""

@@ -67,12 +67,11 @@ def _photos(name: str) -> list[Photo]:
     path = Path(name)
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
-        masks = [file for file in files if file.name.lower().endswith(MASK)]
-        if len(masks) == len(files):
-            found = f"only masks (*{MASK})" if masks else "no photo"
+        photos = [file for file in files if not file.name.lower().endswith(MASK)]
+        if not photos:
+            found = f"only masks (*{MASK})" if files else "no photo"
             raise UsageError(f"The folder {path} holds {found} ({' '.join(sorted(_SUFFIXES))}).")
-        files = [file for file in files if file not in masks]
-        return [Photo(file, file.relative_to(path).with_suffix("")) for file in files]
+        return [Photo(file, file.relative_to(path).with_suffix("")) for file in photos]
     if path.exists():
         return [Photo(path, Path(path.stem))]
     files = sorted(Path(each) for each in glob.glob(name, recursive=True))  # noqa: PTH207 - of any folder

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command does, before PyTorch is imported
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import skimage
+import smoothserve.cli  # noqa: F401 - asks for memory in large pages, before PyTorch is imported
 import torch
 from filelock import FileLock
 from hypothesis import settings

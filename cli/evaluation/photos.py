@@ -16,7 +16,6 @@ from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.images.photo import crop, decode, to_input, to_picture
 from smoothserve.handlers.images.planes import read_planes
 
-from ..errors import UsageError
 from ..photos import MASK, Photo
 from .keys import of_bytes
 
@@ -61,19 +60,11 @@ class Seen:
 
 
 def given_photos(photos: Iterable[Photo]) -> list[Given]:
-    """Photos and their masks, which are no photos themselves.
-
-    Raises:
-        UsageError: there are only masks.
-    """
+    """Photos, and their masks beside them."""
     found = []
     for photo in photos:
-        if photo.path.name.lower().endswith(MASK):
-            continue
         mask = next(filter(Path.is_file, _mask_names(photo.path)), None)
         found.append(Given(photo, _key(photo.path), mask, None if mask is None else _key(mask)))
-    if not found:
-        raise UsageError(f"There are only masks ({MASK}), expected photos beside them.")
     return found
 
 

@@ -124,7 +124,7 @@ def shown(photos: Sequence[Given], classes: Sequence[str] | None) -> dict[str, A
     """What determines the results and is known before any method is exported."""
     return {
         "photos": {photo.name: photo.key for photo in photos},
-        "classes": dict(zip(_names(photos), classes, strict=True)) if classes else {},
+        "classes": dict(zip((photo.name for photo in photos), classes, strict=True)) if classes else {},
     }
 
 
@@ -200,10 +200,6 @@ def target_of(plan: Plan, subject: Subject, number: int) -> int | None:
 
 def _reference(subject: Subject, wanted: Wanted) -> Subject | None:
     return subject.references.get(int(wanted.settings["samples"]))
-
-
-def _names(photos: Sequence[Given]) -> list[str]:
-    return [photo.name for photo in photos]
 
 
 def _few(names: Sequence[str]) -> str:

@@ -41,9 +41,10 @@ def chosen(cells: Sequence[Cell], default: Level, within: float) -> Choice:
     most = max(cell.samples for cell in cells)
     thorough = [cell for cell in cells if cell.samples == most]
     best = min(thorough, key=lambda cell: cell.score.value)
-    usual = [cell for cell in thorough if cell.level == default]
-    if usual and _as_good(usual[0].scores, best.scores, alone=usual[0].scores == best.scores):
-        best = usual[0]
+    usual = next((cell for cell in thorough if cell.level == default), best)
+    several = len(best.scores) > 1  # of one photo only a tie is as good
+    if usual.scores == best.scores or (several and _as_good(usual.scores, best.scores)):
+        best = usual
     row = sorted((cell for cell in cells if cell.level == best.level), key=lambda cell: cell.samples)
     nearest = max(cell.similarity.value for cell in row)
     leader = min(row, key=lambda cell: cell.score.value)
@@ -63,14 +64,13 @@ def rule(within: float) -> str:
     """The same in words, for the terminal."""
     return (
         "rule: the noise with the best mean score at the most samples, or the default where that is within a "
-        f"standard error of it; then the fewest samples whose similarity "
-        f"is at least {1 - within:.0%} of the best, and whose score is within a standard error of the best."
+        f"standard error of it; then the fewest samples whose similarity is at least {1 - within:.0%} of the "
+        "best, and whose score is within a standard error of the best."
     )
 
 
-def _as_good(scores: Sequence[float], best: Sequence[float], alone: bool = True) -> bool:
-    """Within a standard error; ``alone``: what to say of one photo, where there is none."""
+def _as_good(scores: Sequence[float], best: Sequence[float]) -> bool:
     worse = np.subtract(scores, best)
-    if len(worse) == 1:
-        return alone
+    if len(worse) == 1:  # there is no error to hold it against
+        return True
     return bool(worse.mean() <= worse.std(ddof=1) / np.sqrt(len(worse)))

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import MethodError
+from ..graph.line_maps import matrix
 from ..graph.program import Program
 from ..reverse.tape import Network
 from .base import Method
@@ -52,7 +54,7 @@ class CAM(Method):
         slopes = grid.maps(tape.pullback(seeds, to=node), axis=1)
         cam = self.combined(maps, slopes).clamp(min=0)
         rows, columns = (
-            _bilinear(few, many, cam) for few, many in zip(cam.shape[2:], image.shape[2:], strict=True)
+            _enlarging(few, many).to(cam) for few, many in zip(cam.shape[2:], image.shape[2:], strict=True)
         )
         large = rows @ cam @ columns.T
         return (large / image.shape[1]).unsqueeze(2).expand(-1, -1, image.shape[1], -1, -1)
@@ -67,11 +69,9 @@ class CAM(Method):
         """
 
 
-def _bilinear(few: int, many: int, like: Tensor) -> Tensor:
-    """The matrix ``[many, few]`` that enlarges a line as ``F.interpolate`` does, whose graph is larger."""
-    places = (torch.arange(many, dtype=like.dtype, device=like.device) + 0.5) * (few / many) - 0.5
-    known = torch.arange(few, dtype=like.dtype, device=like.device)
-    return (1 - (places.clamp(0, few - 1).unsqueeze(1) - known).abs()).clamp(min=0)
+def _enlarging(few: int, many: int) -> Tensor:
+    """``[many, few]``, bilinear along one axis: the operation itself becomes gathers with large indices."""
+    return matrix(few, lambda rows: F.interpolate(rows, (many, 1), mode="bilinear", align_corners=False))
 
 
 @dataclass(frozen=True)

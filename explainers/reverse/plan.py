@@ -65,20 +65,24 @@ def plan(
         reached.update(site.leaves[position] for position in site.active)
         unread = unread and chosen.reads is Reads.SIZES
     if goal not in reached:
-        start = "the image" if goal is program.image else f"the layer {goal.name}"
         raise DifferentiationError(
-            f"No differentiable path leads from {start} to the logits, so there is nothing to explain. "
-            f"Derivatives end at {_ends(program, active, varying)}. "
+            f"No differentiable path leads from {called(program, goal)} to the logits, so there is nothing "
+            f"to explain. Derivatives end at {_ends(program, active, varying)}. "
             "Replace it in the classifier by a differentiable operation."
         )
     return visits
+
+
+def called(program: Program, goal: fx.Node) -> str:
+    """What messages call it."""
+    return "the image" if goal is program.image else f"the layer {goal.name}"
 
 
 def _active(program: Program, goal: fx.Node, varying: set[fx.Node], values: Values) -> set[fx.Node]:
     """The nodes through which a derivative reaches ``goal``: floating point, not detached."""
     active = {goal}
     for node in program.calls:
-        if node is goal or node not in varying or has(node.target, Trait.NOT_DIFFERENTIATED):
+        if node not in varying or has(node.target, Trait.NOT_DIFFERENTIATED):
             continue
         value = values[node]
         floating = not isinstance(value, Tensor) or value.is_floating_point()

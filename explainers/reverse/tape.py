@@ -14,7 +14,7 @@ from ..graph.program import Program, Values
 from ..objective import Objective
 from .call import Call
 from .forward import Forward
-from .plan import Visit, plan
+from .plan import Visit, called, plan
 from .resized import resized
 
 
@@ -144,7 +144,7 @@ def _walk(
     result = gradients.get(goal)
     if result is None:
         raise DifferentiationError(
-            f"No derivative arrives at {'the image' if goal is program.image else goal.name}, so there is "
+            f"No derivative arrives at {called(program, goal)}, so there is "
             "nothing to explain: the operations on the way ignore the inputs that depend on it."
         )
     assert isinstance(result, Tensor)

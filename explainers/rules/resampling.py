@@ -11,19 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..graph.arguments import per_axis
+from ..graph.line_maps import matrix
 from ..propagation.operands import Operands
 from ..propagation.registry import Moments, moment_rule
 from ..reverse.call import Call
 from ..reverse.registry import Gradients, Reads, first_input_only, rule
 
 aten = torch.ops.aten
-
-
-def _matrix(size: int, along_rows: Callable[[Tensor], Tensor]) -> Tensor:
-    """The matrix ``[out, size]`` of a linear map on rows, read off the identity in float64."""
-    with torch.utils._python_dispatch._disable_current_modes():
-        unit = torch.eye(size, dtype=torch.float64).view(size, 1, size, 1)
-        return along_rows(unit).reshape(size, -1).T.contiguous()
 
 
 class Axes(NamedTuple):
@@ -75,8 +69,8 @@ def adaptive_average_pool(target: Any, a: Mapping[str, Any], shape: Sequence[int
     height, width = _size(a)
     out_h, out_w = shape[-2:]
     return Axes(
-        _matrix(height, lambda x: F.adaptive_avg_pool2d(x, (out_h, 1))),
-        _matrix(width, lambda x: F.adaptive_avg_pool2d(x, (out_w, 1))),
+        matrix(height, lambda x: F.adaptive_avg_pool2d(x, (out_h, 1))),
+        matrix(width, lambda x: F.adaptive_avg_pool2d(x, (out_w, 1))),
     )
 
 
@@ -103,7 +97,7 @@ def average_pool(target: Any, a: Mapping[str, Any], shape: Sequence[int]) -> Axe
             1 if override else None,
         )
 
-    return Axes(_matrix(height, along(0)), _matrix(width, along(1)), 1 / override if override else 1.0)
+    return Axes(matrix(height, along(0)), matrix(width, along(1)), 1 / override if override else 1.0)
 
 
 @resampling(
@@ -137,7 +131,7 @@ def upsample(target: Any, a: Mapping[str, Any], shape: Sequence[int]) -> Axes:
 
         return interpolate
 
-    return Axes(_matrix(height, along(0, int(shape[-2]))), _matrix(width, along(1, int(shape[-1]))))
+    return Axes(matrix(height, along(0, int(shape[-2]))), matrix(width, along(1, int(shape[-1]))))
 
 
 def _size(a: Mapping[str, Any]) -> tuple[int, int]:

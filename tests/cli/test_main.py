@@ -87,17 +87,8 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 def test_debug_shows_why_rewrites_did_not_apply(
     factory: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = [
-        "export",
-        factory,
-        "-o",
-        str(tmp_path / "m.onnx"),
-        "--size",
-        "24",
-        "--method",
-        "smoothgrad",
-        "--fast",
-    ]
+    options = ["--size", "24", "--method", "smoothgrad", "--fast"]
+    arguments = ["export", factory, "-o", str(tmp_path / "m.onnx"), *options]
     logged = []
     for more in ([], ["--debug"], []):
         assert main([*arguments, *more]) == 0

@@ -21,6 +21,7 @@ from smoothserve.cli.main import build_parser, main
         (["export", "m", "-o", "m.onnx", "--activation", "relu"], "There are: softmax, sigmoid, none."),
         (["export", "m", "-o", "m.onnx", "--size", "224,224"], "expected a size such as 192 or 192x256"),
         (["export", "m"], "the following arguments are required: -o/--output"),
+        (["export"], "the following arguments are required: MODEL, -o/--output"),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_two_lines(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from smoothserve.cli.errors import UsageError
 from smoothserve.cli.photos import find_photos
 
 # photos that exist, what the command line names, and the names of their results
@@ -39,3 +40,9 @@ def test_each_photo_has_a_name_of_its_own(case: str, tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     found = [photo.name.as_posix() for photo in find_photos(given)]
     assert found == [name.format(tmp_path.name) for name in names]
+
+
+def test_a_folder_of_masks_holds_no_photo(tmp_path: Path) -> None:
+    (tmp_path / "cat.mask.png").touch()
+    with pytest.raises(UsageError, match="holds only masks"):
+        find_photos([str(tmp_path)])

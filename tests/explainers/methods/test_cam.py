@@ -1,4 +1,4 @@
-"""Class activation maps against pytorch-grad-cam and captum, and at the layers that they choose."""
+"""Class activation maps against the papers' formulas and captum, and at the layers that they choose."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from captum.attr import LayerGradCam
 from smoothserve.explainers import (
+    CAM,
     GradCAM,
     GradCAMPlusPlus,
     HiResCAM,
@@ -135,7 +136,9 @@ def test_captum_agrees(layer: str) -> None:
 def test_the_layer_is_the_last_that_lies_over_the_image(kind: type[nn.Module], layer: str) -> None:
     model, x = network(kind), images()
     found = explain(model, x[:1], GradCAM())
-    chosen = found.method.layer  # type: ignore[attr-defined]
+    assert isinstance(found.method, CAM)
+    chosen = found.method.layer
+    assert chosen is not None
     assert chosen == layer or (layer.endswith("_") and chosen.startswith(layer))
     assert found(x).heatmap.amax((1, 2)).min() == 1  # no map is empty
     parts = torch.cat([found(one[None]).attribution for one in x])

@@ -45,12 +45,10 @@ def test_smoothing_spreads_a_point_by_its_share_of_the_width_and_none_leaves_it(
         for smooth in (0.0, 0.01, 0.05)
     }
     assert np.argwhere(drawn[0.0]).tolist() == [[50, 50]]
-    for smooth in (
-        0.01,
-        0.05,
-    ):  # a normal density falls below 0.1, less than which is not drawn, at 2.15 deviations
+    below = np.sqrt(-2 * np.log(0.1))  # deviations at which a normal density is .1; less is not drawn
+    for smooth in (0.01, 0.05):
         reach = np.abs(np.argwhere(drawn[smooth]) - 50).max()
-        assert abs(reach - 2.15 * 101 * smooth) <= 1, (smooth, reach)
+        assert abs(reach - below * 101 * smooth) <= 1, (smooth, reach)
 
 
 @given(share=st.floats(0.05, 0.95), signed=st.booleans(), seed=st.integers(0, 20))
