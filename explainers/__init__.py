@@ -16,7 +16,9 @@ from .graph.scores import OUTPUT_KINDS, Scores
 from .heatmap import heatmap
 from .methods import (
     CAM,
+    LRP,
     METHODS,
+    AttnLRP,
     BetaSmoothing,
     GradCAM,
     GradCAMPlusPlus,
@@ -40,8 +42,10 @@ from .tracing import tracing_lock
 
 __all__ = [
     "CAM",
+    "LRP",
     "METHODS",
     "OUTPUT_KINDS",
+    "AttnLRP",
     "BatchError",
     "BetaSmoothing",
     "CaptureError",

@@ -37,6 +37,9 @@ class Trait(Enum):
     CONVOLUTION = "W * x + b, with the arguments input, weight, bias, ..."
     TRANSPOSED_CONVOLUTION = "W^T * x + b, with the same arguments"
     SCALES_OR_SHIFTS = "multiplies the first argument by the second, or adds it, as a folded batch norm does"
+    NEVER_NEGATIVE = "gives no number below 0"
+    KEEPS_FROM_NEGATIVE = "gives no number below 0 where no tensor argument holds one"
+    GATES = "gives a factor for other values: between fixed bounds, or a scale"
     FINITE = "never gives infinity for ordinary inputs, as a padding for a maximum does"
     MAKES_MAPS = "gives feature maps [B, C, H, W], whose neighbours are neighbours in the image"
     RESHAPES = "gives its first argument another shape, and changes nothing else"
@@ -103,6 +106,23 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
         aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input,
     ),
     Trait.SCALES_OR_SHIFTS: (aten.mul.Tensor, aten.add.Tensor),
+    Trait.NEVER_NEGATIVE: (
+        aten.relu, aten.relu6, aten.sigmoid, aten.hardsigmoid, aten.softmax, aten._softmax, aten.softplus,
+        aten.abs, aten.square, aten.exp,
+    ),
+    Trait.KEEPS_FROM_NEGATIVE: (
+        aten.cat.default, aten.stack.default, aten.reshape.default, aten.permute.default,
+        aten.transpose.int, aten.t.default, aten.squeeze.dim, aten.squeeze.dims, aten.unsqueeze.default,
+        aten.expand.default, aten.slice.Tensor, aten.select.int, aten.flatten, aten.view, aten.clone.default,
+        aten.contiguous.default, aten.alias.default, aten.channel_shuffle.default,
+        aten.max_pool2d, aten.max_pool2d_with_indices, aten.avg_pool2d, aten.adaptive_avg_pool2d,
+        aten.adaptive_max_pool2d, aten.mean.dim, aten.sum.dim_IntList, aten.mul.Tensor,
+        operator.getitem,
+    ),
+    Trait.GATES: (
+        aten.sigmoid, aten.hardsigmoid, aten.relu6, aten.hardtanh, aten.clamp, aten.rsqrt, aten.reciprocal,
+        aten.softmax, aten._softmax,
+    ),
     Trait.FINITE: (aten.conv2d.default,),
     Trait.MAKES_MAPS: (
         aten.conv1d, aten.conv2d, aten.conv3d, aten.convolution,

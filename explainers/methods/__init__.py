@@ -5,6 +5,7 @@ from .betasmoothing import BetaSmoothing
 from .cam import CAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
 from .gradient import Gradient, InputTimesGradient
 from .integrated import IntegratedGradients
+from .lrp import LRP, AttnLRP
 from .smoothdiff import SmoothDiff
 from .smoothgrad import SmoothGrad
 from .smoothtaylor import SmoothTaylor
@@ -24,12 +25,16 @@ METHODS: dict[str, type[Method]] = {
         XGradCAM,
         HiResCAM,
         LayerCAM,
+        LRP,
+        AttnLRP,
     )
 }
 
 __all__ = [
     "CAM",
+    "LRP",
     "METHODS",
+    "AttnLRP",
     "BetaSmoothing",
     "GradCAM",
     "GradCAMPlusPlus",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from ..averaging.layout import Points
 from ..averaging.samples import Samples
 from ..averaging.slopes import Slope
 from ..averaging.windows import Windows
+from ..graph.arguments import arguments_by_name
 from ..graph.program import BatchLayout, Values
 from .forward import Forward
 from .registry import Reads
@@ -34,6 +36,11 @@ class Call:
         self._forward = forward
         self._reads = reads
         self._unread = unread
+
+    @property
+    def site(self) -> Site:
+        """The operation and its arguments."""
+        return self._site
 
     @property
     def node(self) -> fx.Node:
@@ -79,7 +86,11 @@ class Call:
     def mean(self, position: int) -> Tensor:
         """The input at ``position``, averaged over the samples: points -> gradients."""
         source = self.inputs[position]
-        return self._forward.batches.mean(self.points(source), self._forward.layout(source))
+        return self.averaged(self.points(source), source)
+
+    def averaged(self, points: Points, like: fx.Node) -> Tensor:
+        """Points -> gradients: the mean over the samples of what holds its batch as ``like`` does."""
+        return self._forward.batches.mean(points, self._forward.layout(like))
 
     @property
     def exact(self) -> bool:
@@ -109,6 +120,21 @@ class Call:
     def layout(self, node: fx.Node) -> BatchLayout | None:
         """Where the value of a node holds its batch; None, if it does not depend on the pixels."""
         return self._forward.layouts[node] if node in self._forward.varying else None
+
+    def with_constants(self, change: Callable[[str, Tensor], Tensor | None]) -> Call:
+        """The same operation with other weights; ``change`` is told their names in its schema."""
+        named = arguments_by_name(self.target, self.node.args, self.node.kwargs)
+        single = dict(self._forward.single)
+        for name, leaf in named.items():
+            if isinstance(leaf, fx.Node) and leaf not in self._forward.varying:
+                single[leaf] = change(name, single[leaf])
+        return Call(self._site, replace(self._forward, single=single), self._reads, self._unread)
+
+    def result_of(self, first: Tensor) -> Any:
+        """The operation's result for another first input, at any batch."""
+        leaves = self._site.with_values(self._forward.single)
+        leaves[self._site.active[0]] = first
+        return self._site.run(leaves)
 
     def linear_vjp(self, gradient: Gradient) -> list[Tensor | None]:
         """J^T g of an operation that is linear in its active inputs, which only lend their shapes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, fx
@@ -14,6 +14,8 @@ from ..graph.traits import Trait, has
 from .call import Call
 from .registry import REVERSE, Reads, Rule
 from .site import Site
+
+Rules = Callable[[Site], Rule | None]
 
 OWN_VJP = Rule(Call.own_vjp, lambda _: True, Reads.POINTS)  # of every site that no rule is for
 
@@ -34,7 +36,12 @@ class Visit:
 
 
 def plan(
-    program: Program, goal: fx.Node, varying: set[fx.Node], values: Values, logits_read: bool
+    program: Program,
+    goal: fx.Node,
+    varying: set[fx.Node],
+    values: Values,
+    logits_read: bool,
+    rules: Rules = REVERSE.rule_for,
 ) -> list[fx.Node | Visit]:
     """The operations from ``goal`` to the logits, last to first; selections of results as plain nodes.
 
@@ -44,6 +51,7 @@ def plan(
         varying: the nodes whose value depends on the pixels.
         values: of any batch; their types say where a derivative ends.
         logits_read: whether the objective reads the logits at the points.
+        rules: what gives a site its rule; where it gives none, the operation's own VJP is taken.
 
     Raises:
         DifferentiationError: no derivative leads to ``goal``.
@@ -60,7 +68,7 @@ def plan(
             reached.update(node.all_input_nodes)
             continue
         site = Site.of(node, active, varying)
-        chosen = REVERSE.rule_for(site) or OWN_VJP
+        chosen = rules(site) or OWN_VJP
         visits.append(Visit(site, chosen, unread))
         reached.update(site.leaves[position] for position in site.active)
         unread = unread and chosen.reads is Reads.SIZES

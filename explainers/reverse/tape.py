@@ -14,7 +14,8 @@ from ..graph.program import Program, Values
 from ..objective import Objective
 from .call import Call
 from .forward import Forward
-from .plan import Visit, called, plan
+from .plan import Rules, Visit, called, plan
+from .registry import REVERSE
 from .resized import resized
 
 
@@ -64,14 +65,21 @@ class Tape:
         assert isinstance(logits, Tensor)
         return logits
 
-    def pullback(self, seeds: Tensor, averaging: Averaging = SampleMean, to: fx.Node | None = None) -> Tensor:
+    def pullback(
+        self,
+        seeds: Tensor,
+        averaging: Averaging = SampleMean,
+        to: fx.Node | None = None,
+        rules: Rules = REVERSE.rule_for,
+    ) -> Tensor:
         """J^T v at every point of this tape, for k vectors v: ``[k, N, K] -> [k, N, C, H, W]``.
 
         v weighs the objective's values. ``averaging`` may bend the slopes of gates
         (:class:`~smoothserve.explainers.averaging.expectation.SoftenedSteps`). ``to`` is a value on the
-        way, with its batch at axis 0, in the place of the image: ``[k, N, ..]``.
+        way, with its batch at axis 0, in the place of the image: ``[k, N, ..]``. Other ``rules`` than those
+        of derivatives make it another product.
         """
-        return self.smoothed_pullback(seeds, [self], (1,), averaging, to)
+        return self.smoothed_pullback(seeds, [self], (1,), averaging, to, rules)
 
     def smoothed_pullback(
         self,
@@ -80,6 +88,7 @@ class Tape:
         chunks: tuple[int, ...],
         averaging: Averaging = SampleMean,
         to: fx.Node | None = None,
+        rules: Rules = REVERSE.rule_for,
     ) -> Tensor:
         """The product of E[J_l]^T over the operations l: ``[k, B, K] -> [k, B, C, H, W]``.
 
@@ -91,6 +100,7 @@ class Tape:
             chunks: the number of samples in each of them.
             averaging: makes what averages over the samples of this pass.
             to: where to stop; None: at the image.
+            rules: what gives an operation its rule.
 
         Raises:
             DifferentiationError: no derivative leads there, or an operation has none.
@@ -110,7 +120,7 @@ class Tape:
             layouts=program.batch,
             expectation=averaging(Batches(chunks, classes)),
         )
-        visits = plan(program, goal, varying, self.values, logits_read=not self._objective.linear)
+        visits = plan(program, goal, varying, self.values, not self._objective.linear, rules)
         logits = [tape.logits for tape in noisy]
         gradient = self._objective.pull(logits, seeds.flatten(0, 1), forward.batches, program.scores)
         result = _walk(program, goal, visits, forward, gradient)

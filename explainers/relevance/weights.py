@@ -1,0 +1,160 @@
+"""Rules for what multiplies by weights: which contributions carry relevance, and by what they are divided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, fx
+
+from ..graph.traits import Trait, has, having
+from ..reverse.call import Call
+from ..reverse.registry import REVERSE, Gradients
+from ..reverse.site import Site
+
+Part = Callable[[Tensor], Tensor]
+
+_WEIGHTED = (
+    having(Trait.CONVOLUTION)
+    | having(Trait.TRANSPOSED_CONVOLUTION)
+    | having(Trait.LINEAR_IN_ONE)
+    | (having(Trait.LINEAR_IN_EACH) - {torch.ops.aten.mul.Tensor, torch.ops.aten.einsum.default})
+)
+
+
+def is_weighted(site: Site) -> bool:
+    """Whether a site multiplies one activation by constant weights, and adds up."""
+    return site.target in _WEIGHTED and len(site.active) == 1 and site.only_active_inputs_vary
+
+
+def is_convolution(site: Site) -> bool:
+    """Whether it does so in windows of maps."""
+    return has(site.target, Trait.CONVOLUTION) or has(site.target, Trait.TRANSPOSED_CONVOLUTION)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A share of the relevance, split by some contributions in proportion.
+
+    Attributes:
+        positive: what stands for the weights, and for the bias, where inputs are positive.
+        negative: what stands for the weights where inputs are negative.
+        share: of the relevance; those of all branches for a result add up to 1.
+        sign: of the results that it is for, 1 or -1; 0: of all.
+    """
+
+    positive: Part
+    negative: Part
+    share: float = 1.0
+    sign: int = 0
+
+
+def _positive(weights: Tensor) -> Tensor:
+    return weights.clamp(min=0)
+
+
+def _negative(weights: Tensor) -> Tensor:
+    return weights.clamp(max=0)
+
+
+def alpha_beta(alpha: float) -> Sequence[Branch]:
+    """alpha x (positive contributions) - (alpha - 1) x (negative ones); alpha = 1 is the z-plus rule.
+
+    (Bach et al., PLOS ONE 2015, equation 60.)
+    """
+    branches = [Branch(_positive, _negative, alpha)]
+    return branches if alpha == 1 else [*branches, Branch(_negative, _positive, 1 - alpha)]
+
+
+def gamma(factor: float) -> Sequence[Branch]:
+    """Contributions of the result's own sign count 1 + factor.
+
+    (Montavon et al., 2019, section 10.2.1; for results of both signs: Andeol et al., arXiv 2112.00412.)
+    """
+
+    def raised(weights: Tensor) -> Tensor:
+        return weights + factor * weights.clamp(min=0)
+
+    def lowered(weights: Tensor) -> Tensor:
+        return weights + factor * weights.clamp(max=0)
+
+    return [Branch(raised, lowered, sign=1), Branch(lowered, raised, sign=-1)]
+
+
+def by_contribution(call: Call, coefficient: Tensor, epsilon: float) -> Gradients:
+    """The epsilon rule: R_i = x_i w_ij R_j / (z_j + epsilon sign(z_j)), with the bias in z.
+
+    (Bach et al., PLOS ONE 2015, equation 58.)
+    """
+    (z,) = call.points(call.node)
+    magnitude = z.abs()
+    return [transposed(call, coefficient * _like_result(call, magnitude / (magnitude + epsilon)))]
+
+
+def in_branches(
+    call: Call, coefficient: Tensor, branches: Sequence[Branch], stabilizer: float
+) -> Gradients:
+    """The sum over the branches; inputs of both signs meet different weights in them."""
+    source = call.inputs[call.site.active[0]]
+    (x,), (z,) = call.points(source), call.points(call.node)
+    mixed = not never_negative(source)
+    up, down = [], []
+    for branch in branches:
+        above = call.with_constants(lambda _, weights, part=branch.positive: part(weights))
+        below = call.with_constants(
+            lambda name, weights, part=branch.negative: None if name == "bias" else part(weights)
+        )
+        whole = above.result_of(x.clamp(min=0) if mixed else x)
+        if mixed:
+            whole = whole + below.result_of(x.clamp(max=0))
+        numerator = z * branch.share
+        if branch.sign:
+            numerator = numerator.clamp(min=0) if branch.sign > 0 else numerator.clamp(max=0)
+        quotient = coefficient * _like_result(call, numerator / stabilized(whole, stabilizer))
+        up.append(transposed(above, quotient))
+        if mixed:
+            down.append(transposed(below, quotient))
+    if not mixed:
+        return [sum(up[1:], up[0])]
+    positive = call.averaged([x > 0], source)
+    return [torch.where(positive, sum(up[1:], up[0]), sum(down[1:], down[0]))]
+
+
+def stabilized(denominator: Tensor, epsilon: float) -> Tensor:
+    """Away from 0 by epsilon, on its own side; 0 counts as positive."""
+    return denominator + torch.where(denominator < 0, -epsilon, epsilon)
+
+
+def transposed(call: Call, coefficient: Tensor) -> Tensor:
+    """W^T c, by the reverse rule of derivatives."""
+    rule = REVERSE.rule_for(call.site)
+    assert rule is not None, f"{call.target} is weighted, so it is linear"
+    (result,) = rule.function(call, coefficient)
+    assert result is not None
+    return result
+
+
+def _like_result(call: Call, value: Tensor) -> Tensor:
+    return call.averaged([value], call.node)
+
+
+def never_negative(node: fx.Node) -> bool:
+    """Whether a value of the network holds no number below 0, whatever the image."""
+    waiting, seen = [node], {node}
+    while waiting:
+        each = waiting.pop()
+        if has(each.target, Trait.NEVER_NEGATIVE) or _clamped_above_zero(each):
+            continue
+        if not has(each.target, Trait.KEEPS_FROM_NEGATIVE):
+            return False
+        waiting += [source for source in each.all_input_nodes if source not in seen]
+        seen.update(each.all_input_nodes)
+    return True
+
+
+def _clamped_above_zero(node: fx.Node) -> bool:
+    if node.target not in (torch.ops.aten.hardtanh.default, torch.ops.aten.clamp.default):
+        return False
+    low = node.args[1] if len(node.args) > 1 else None
+    return isinstance(low, (int, float)) and low >= 0
