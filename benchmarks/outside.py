@@ -72,7 +72,7 @@ def last_features(classifier: nn.Module) -> tuple[nn.Module, bool]:
 def _canonizers(model: nn.Module) -> list[Canonizer]:
     merges = list(_merges(model))
     merge = NamedMergeBatchNorm(merges) if merges else SequentialMergeBatchNorm()
-    return [merge, AttributeCanonizer(_with_sum)]
+    return [merge, AttributeCanonizer(with_sum)]
 
 
 def _merges(model: nn.Module) -> Iterator[tuple[list[str], str]]:
@@ -85,7 +85,7 @@ def _merges(model: nn.Module) -> Iterator[tuple[list[str], str]]:
                 yield [prefix + convolution], prefix + norm
 
 
-def _with_sum(name: str, module: nn.Module) -> dict[str, Any] | None:
+def with_sum(name: str, module: nn.Module) -> dict[str, Any] | None:
     """Forward passes of residual blocks with a module in the place of ``+``, which rules can see."""
     if isinstance(module, Residual):
         return {"forward": _residual.__get__(module), "sum": Sum()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 
 import torch
 from torch import Tensor, fx
@@ -21,12 +22,6 @@ PerChannel = float | tuple[float, ...]
 @dataclass(frozen=True)
 class Relevance(Method):
     """What both kinds of relevance propagation share."""
-
-    epsilon: float = 1e-6
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.epsilon < float("inf"):
-            raise MethodError(f"epsilon={self.epsilon!r}, expected a finite number >= 0.")
 
     @property
     def signed(self) -> bool:
@@ -47,76 +42,58 @@ class Relevance(Method):
         tape, composite = network.at(image), self.composite
         first = first_weights(network.program)
         chosen = rules(composite, self.parameters(buffers), first)
-        if composite.first in FIRST:
-            return tape.pullback(seeds, to=_pixels(network.program, first), rules=chosen)
-        return image * tape.pullback(seeds, rules=chosen)
-
-
-def _pixels(program: Program, first: set[fx.Node]) -> fx.Node:
-    """What the first weights read, which lies over the image pixel by pixel.
-
-    Raises:
-        MethodError: it does not.
-    """
-    varying = program.varying()
-    read = {source for node in first for source in node.all_input_nodes if source in varying}
-    if len(read) == 1:
-        (source,) = read
-        if source is program.image or _keeps_pixels(program, source):
-            return source
-    raise MethodError(
-        f"Rules for first weights ({', '.join(FIRST)}) need weights that read the image; here the first read "
-        f"{', '.join(sorted(node.name for node in read)) or 'nothing'}. Take a rule without one, such as epsilon-plus."
-    )
-
-
-def _keeps_pixels(program: Program, node: fx.Node) -> bool:
-    with torch.no_grad():
-        value = program.run(program.probe_images[:1])[node]
-    return isinstance(value, Tensor) and value.shape[1:] == program.image_shape
+        if composite.first is None:
+            return image * tape.pullback(seeds, rules=chosen)
+        (pixels,) = _read_by(first, network.program)
+        return tape.pullback(seeds, to=pixels, rules=chosen)
 
 
 @dataclass(frozen=True)
 class LRP(Relevance):
-    """Layer-wise relevance propagation (Bach et al., PLOS ONE 2015): what each pixel contributed to the logit.
+    """Layer-wise relevance propagation (Bach et al., PLOS ONE 2015): each pixel's share of the logit.
 
     Sums, average pooling and concatenations split relevance by contribution, maxima give it to the winner,
     activations pass it on, gates get none. Biases keep their share.
 
     Args:
-        epsilon: of the epsilon rule, >= 0; other rules have a stabilizer of 1e-6.
         rule: for weights. One for all: ``epsilon``, ``z-plus``, ``gamma``, ``alpha2-beta1``. Or one for
-            convolutions, ``epsilon`` for other weights: ``epsilon-plus``, ``epsilon-alpha2-beta1``,
+            convolutions and ``epsilon`` for other weights: ``epsilon-plus``, ``epsilon-alpha2-beta1``,
             ``epsilon-gamma``; with ``-flat`` or ``-box`` at the end another one where weights meet pixels
             (Montavon et al., 2019; Kohlbrenner et al., IJCNN 2020).
         first: where weights meet pixels: ``flat``, ``w-square`` or ``box``; None: what ``rule`` says.
-        gamma: of the gamma rule, >= 0; 0 is epsilon's.
+        epsilon: of the epsilon rule, >= 0; other rules have a stabilizer of 1e-6.
+        gamma: of the gamma rule, >= 0.
         low: of the box rule: the smallest value of the model's input, or one for each channel.
         high: the largest.
 
     Raises:
-        MethodError: no such rule, a parameter out of its range, a box without bounds.
+        MethodError: no such rule, a parameter out of its range, a box without bounds, or a rule for pixels
+            where weights read something else.
     """
 
     rule: str = "epsilon-plus"
     first: str | None = None
+    epsilon: float = 1e-6
     gamma: float = 0.25
     low: PerChannel | None = None
     high: PerChannel | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.rule not in COMPOSITES:
             raise MethodError(f"rule={self.rule!r}, expected one of {', '.join(COMPOSITES)}.")
         if self.first not in (None, *FIRST):
             raise MethodError(f"first={self.first!r}, expected None or one of {', '.join(FIRST)}.")
-        if not 0 <= self.gamma < float("inf"):
-            raise MethodError(f"gamma={self.gamma!r}, expected a finite number >= 0.")
+        _not_negative(epsilon=self.epsilon, gamma=self.gamma)
+
+    def for_program(self, program: Program) -> Method:
         if self.composite.first == "box" and (self.low is None or self.high is None):
             raise MethodError(
                 f"low={self.low!r} and high={self.high!r}, but the box rule needs both: what black and white "
                 "become in the model's input, such as low=-2.1, high=2.6, or a number for each channel."
             )
+        if self.composite.first is not None:
+            _check_pixels(program)
+        return self
 
     @property
     def composite(self) -> Composite:
@@ -124,20 +101,16 @@ class LRP(Relevance):
         return named if self.first is None else replace(named, first=self.first)
 
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
-        if self.composite.first != "box":
+        if self.composite.first != "box" or self.low is None or self.high is None:
             return {}
-        given = {"low": self.low, "high": self.high}
-        return {name: _per_channel(name, value, image_shape[0]) for name, value in given.items() if value is not None}
+        return {
+            name: _per_channel(name, value, image_shape[0])
+            for name, value in (("low", self.low), ("high", self.high))
+        }
 
     def parameters(self, buffers: Mapping[str, Tensor]) -> Parameters:
-        return Parameters(self.epsilon, self.gamma, buffers.get("low"), buffers.get("high"))
-
-
-def _per_channel(name: str, value: PerChannel, channels: int) -> Tensor:
-    values = torch.tensor(value, dtype=torch.float32).view(-1, 1, 1)
-    if len(values) not in (1, channels):
-        raise MethodError(f"{name} has {len(values)} values, expected one, or {channels}: one for each channel.")
-    return values.expand(channels, 1, 1).clone()
+        bounds = (buffers["low"], buffers["high"]) if "low" in buffers else None
+        return Parameters(self.epsilon, self.gamma, bounds)
 
 
 @dataclass(frozen=True)
@@ -145,22 +118,21 @@ class AttnLRP(Relevance):
     """Relevance through attention (AttnLRP; Achtibat et al., ICML 2024, arXiv 2402.05602).
 
     Softmax by its derivative, products of two activations by halves, normalisations with their deviation held
-    constant, activations by s(z) / z, weights by the epsilon rule, or by the gamma rule.
+    constant, activations by s(z) / z, all weights by the epsilon rule, or by the gamma rule.
 
     Args:
         epsilon: of the epsilon rule, >= 0.
-        gamma: of the gamma rule for all weights, > 0; 0: the epsilon rule.
+        gamma: of the gamma rule, > 0; 0: the epsilon rule.
 
     Raises:
         MethodError: a parameter out of its range.
     """
 
+    epsilon: float = 1e-6
     gamma: float = 0.0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.gamma < float("inf"):
-            raise MethodError(f"gamma={self.gamma!r}, expected a finite number >= 0.")
+        _not_negative(epsilon=self.epsilon, gamma=self.gamma)
 
     @property
     def composite(self) -> Composite:
@@ -168,3 +140,36 @@ class AttnLRP(Relevance):
 
     def parameters(self, buffers: Mapping[str, Tensor]) -> Parameters:
         return Parameters(self.epsilon, self.gamma)
+
+
+def _not_negative(**values: float) -> None:
+    for name, value in values.items():
+        if not isinstance(value, Real) or not 0 <= value < float("inf"):
+            raise MethodError(f"{name}={value!r}, expected a finite number >= 0.")
+
+
+def _per_channel(name: str, value: PerChannel, channels: int) -> Tensor:
+    values = torch.tensor(value, dtype=torch.float32).view(-1, 1, 1)
+    if len(values) not in (1, channels):
+        raise MethodError(
+            f"{name} has {len(values)} values, expected one, or {channels}: one for each channel."
+        )
+    return values.expand(channels, 1, 1).clone()
+
+
+def _read_by(first: set[fx.Node], program: Program) -> set[fx.Node]:
+    varying = program.varying()
+    return {source for node in first for source in node.all_input_nodes if source in varying}
+
+
+def _check_pixels(program: Program) -> None:
+    """Whether the first weights read the image, perhaps normalised, pixel by pixel."""
+    read = _read_by(first_weights(program), program)
+    with torch.no_grad():
+        values = program.run(program.probe_images[:1])
+    shapes = [list(values[node].shape[1:]) for node in read]
+    if shapes != [list(program.image_shape)]:
+        raise MethodError(
+            f"The first weights read values of shape {shapes or 'none'}, but {', '.join(FIRST)} need weights "
+            f"that read the image, {list(program.image_shape)}: take a rule without one, as epsilon-plus is."
+        )

@@ -41,9 +41,7 @@ def clamped(call: Call, coefficient: Tensor) -> Gradients:
     """min(max(z, lo), hi) / z: 1 within the bounds, and falling behind them."""
     (z,) = call.points(call.inputs[0])
     low, high = _bounds(call.site)
-    factors = [
-        _behind(side, bound) for side, bound in ((z, high), (-z, -low)) if not math.isinf(bound)
-    ]
+    factors = [_behind(side, bound) for side, bound in ((z, high), (-z, -low)) if not math.isinf(bound)]
     return [_times(call, coefficient, math.prod(factors[1:], start=factors[0]))]
 
 
@@ -90,4 +88,3 @@ def passed(call: Call, coefficient: Tensor) -> Gradients:
 
 def _times(call: Call, coefficient: Tensor, factor: Tensor) -> Tensor:
     return coefficient * call.averaged([factor], call.node)
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +10,7 @@ from torch import Tensor, fx
 
 from ..graph.program import Program
 from ..reverse.plan import Rules
-from ..reverse.registry import REVERSE, Reads, Rule
+from ..reverse.registry import REVERSE, Function, Reads, Rule
 from ..reverse.site import Site
 from . import activations, products  # noqa: F401 - they register rules
 from .first import box, flat, w_square
@@ -51,12 +51,17 @@ FIRST = ("flat", "w-square", "box")  # they give relevances of pixels, not relev
 
 @dataclass(frozen=True)
 class Parameters:
-    """What rules are given beside their names: see :class:`~smoothserve.explainers.LRP`."""
+    """What rules are given beside their names: see :class:`~smoothserve.explainers.LRP`.
+
+    Attributes:
+        epsilon: of the epsilon rule.
+        gamma: of the gamma rule.
+        bounds: of pixels, for the box rule: ``[C, 1, 1]`` each.
+    """
 
     epsilon: float
     gamma: float
-    low: Tensor | None = None
-    high: Tensor | None = None
+    bounds: tuple[Tensor, Tensor] | None = None
 
 
 def rules(composite: Composite, parameters: Parameters, first: set[fx.Node]) -> Rules:
@@ -74,15 +79,18 @@ def rules(composite: Composite, parameters: Parameters, first: set[fx.Node]) -> 
     return rule_for
 
 
-def _by_name(parameters: Parameters) -> Mapping[str, Callable[..., object]]:
+def _by_name(parameters: Parameters) -> Mapping[str, Function]:
     branches = {"z-plus": alpha_beta(1), "alpha2-beta1": alpha_beta(2), "gamma": gamma(parameters.gamma)}
-    return {
+    made: dict[str, Function] = {
         "epsilon": partial(by_contribution, epsilon=parameters.epsilon),
-        **{name: partial(in_branches, branches=each, stabilizer=STABILIZER) for name, each in branches.items()},
         "flat": partial(flat, stabilizer=STABILIZER),
         "w-square": partial(w_square, stabilizer=STABILIZER),
-        "box": partial(box, stabilizer=STABILIZER, low=parameters.low, high=parameters.high),
     }
+    for name, each in branches.items():
+        made[name] = partial(in_branches, branches=each, stabilizer=STABILIZER)
+    if parameters.bounds is not None:
+        made["box"] = partial(box, stabilizer=STABILIZER, bounds=parameters.bounds)
+    return made
 
 
 def first_weights(program: Program) -> set[fx.Node]:

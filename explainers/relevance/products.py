@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, fx
 
 from ..graph.traits import Trait, has, having
+from ..passes.attention import attention
 from ..reverse.call import Call
-from ..reverse.registry import Gradients, first_input_only
+from ..reverse.registry import Gradients, active_inputs_only, first_input_only
 from ..reverse.site import Site
 from .registry import relevance_rule
 
@@ -22,7 +23,9 @@ def _two(site: Site) -> bool:
 
 def _gated(site: Site) -> bool:
     """Whether exactly one of two factors is a gate."""
-    return site.target is aten.mul.Tensor and _two(site) and _is_gate(site.leaves[0]) != _is_gate(site.leaves[1])
+    return (
+        site.target is aten.mul.Tensor and _two(site) and _is_gate(site.leaves[0]) != _is_gate(site.leaves[1])
+    )
 
 
 def _even(site: Site) -> bool:
@@ -54,6 +57,21 @@ def halves(call: Call, coefficient: Any) -> Gradients:
     return [None if part is None else part * 0.5 for part in call.expected_vjp(coefficient)]
 
 
+@relevance_rule(attention, when=active_inputs_only)
+def attended(call: Call, coefficient: Tensor) -> Gradients:
+    """Weights and values get half each, queries and keys half each of the weights'; softmax by its derivative.
+
+    (AttnLRP, arXiv 2402.05602, sections 3.3.1 and 3.3.2.)
+    """
+    weights, values = {0, 1} & set(call.site.active), {2} & set(call.site.active)
+    each = 1 / max(1, len(weights))
+    share = 0.5 if weights and values else 1.0
+    return [
+        None if part is None else part * (share if position in values else share * each)
+        for position, part in zip(call.site.active, call.own_vjp(coefficient), strict=True)
+    ]
+
+
 @relevance_rule(aten.div.Tensor, when=_two)
 def quotient(call: Call, coefficient: Tensor) -> Gradients:
     """All of it goes to the numerator."""
@@ -80,7 +98,9 @@ def rms_norm(call: Call, coefficient: Tensor) -> Gradients:
     axes = tuple(range(-len(arguments["normalized_shape"]), 0))
     (x,) = call.points(call.inputs[0])
     epsilon = arguments["eps"]
-    scale = ((x * x).mean(axes, keepdim=True) + (torch.finfo(x.dtype).eps if epsilon is None else epsilon)).rsqrt()
+    scale = (
+        (x * x).mean(axes, keepdim=True) + (torch.finfo(x.dtype).eps if epsilon is None else epsilon)
+    ).rsqrt()
     if arguments["weight"] is not None:
         coefficient = coefficient * arguments["weight"]
     return [coefficient * call.averaged([scale], call.inputs[0])]

@@ -50,11 +50,13 @@ class Branch:
     sign: int = 0
 
 
-def _positive(weights: Tensor) -> Tensor:
+def positive(weights: Tensor) -> Tensor:
+    """Their positive part."""
     return weights.clamp(min=0)
 
 
-def _negative(weights: Tensor) -> Tensor:
+def negative(weights: Tensor) -> Tensor:
+    """Their negative part."""
     return weights.clamp(max=0)
 
 
@@ -63,8 +65,8 @@ def alpha_beta(alpha: float) -> Sequence[Branch]:
 
     (Bach et al., PLOS ONE 2015, equation 60.)
     """
-    branches = [Branch(_positive, _negative, alpha)]
-    return branches if alpha == 1 else [*branches, Branch(_negative, _positive, 1 - alpha)]
+    branches = [Branch(positive, negative, alpha)]
+    return branches if alpha == 1 else [*branches, Branch(negative, positive, 1 - alpha)]
 
 
 def gamma(factor: float) -> Sequence[Branch]:
@@ -92,19 +94,15 @@ def by_contribution(call: Call, coefficient: Tensor, epsilon: float) -> Gradient
     return [transposed(call, coefficient * _like_result(call, magnitude / (magnitude + epsilon)))]
 
 
-def in_branches(
-    call: Call, coefficient: Tensor, branches: Sequence[Branch], stabilizer: float
-) -> Gradients:
+def in_branches(call: Call, coefficient: Tensor, branches: Sequence[Branch], stabilizer: float) -> Gradients:
     """The sum over the branches; inputs of both signs meet different weights in them."""
     source = call.inputs[call.site.active[0]]
     (x,), (z,) = call.points(source), call.points(call.node)
     mixed = not never_negative(source)
     up, down = [], []
     for branch in branches:
-        above = call.with_constants(lambda _, weights, part=branch.positive: part(weights))
-        below = call.with_constants(
-            lambda name, weights, part=branch.negative: None if name == "bias" else part(weights)
-        )
+        above = call.with_weights(branch.positive)
+        below = call.with_weights(branch.negative, bias=False)
         whole = above.result_of(x.clamp(min=0) if mixed else x)
         if mixed:
             whole = whole + below.result_of(x.clamp(max=0))
@@ -117,8 +115,8 @@ def in_branches(
             down.append(transposed(below, quotient))
     if not mixed:
         return [sum(up[1:], up[0])]
-    positive = call.averaged([x > 0], source)
-    return [torch.where(positive, sum(up[1:], up[0]), sum(down[1:], down[0]))]
+    rising = call.averaged([x > 0], source)
+    return [torch.where(rising, sum(up[1:], up[0]), sum(down[1:], down[0]))]
 
 
 def stabilized(denominator: Tensor, epsilon: float) -> Tensor:
@@ -131,7 +129,7 @@ def transposed(call: Call, coefficient: Tensor) -> Tensor:
     rule = REVERSE.rule_for(call.site)
     assert rule is not None, f"{call.target} is weighted, so it is linear"
     (result,) = rule.function(call, coefficient)
-    assert result is not None
+    assert isinstance(result, Tensor)
     return result
 
 

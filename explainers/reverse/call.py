@@ -121,13 +121,13 @@ class Call:
         """Where the value of a node holds its batch; None, if it does not depend on the pixels."""
         return self._forward.layouts[node] if node in self._forward.varying else None
 
-    def with_constants(self, change: Callable[[str, Tensor], Tensor | None]) -> Call:
-        """The same operation with other weights; ``change`` is told their names in its schema."""
+    def with_weights(self, change: Callable[[Tensor], Tensor], bias: bool = True) -> Call:
+        """The same operation with other weights, and with its bias changed alike, or without one."""
         named = arguments_by_name(self.target, self.node.args, self.node.kwargs)
         single = dict(self._forward.single)
         for name, leaf in named.items():
             if isinstance(leaf, fx.Node) and leaf not in self._forward.varying:
-                single[leaf] = change(name, single[leaf])
+                single[leaf] = change(single[leaf]) if bias or name != "bias" else None
         return Call(self._site, replace(self._forward, single=single), self._reads, self._unread)
 
     def result_of(self, first: Tensor) -> Any:
