@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from smoothserve.explainers import (
+        LRP,
+        AttnLRP,
         BetaSmoothing,
         GradCAM,
         GradCAMPlusPlus,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from .loaded import Explained, LoadedModel, load
 
 __all__ = [
+    "LRP",
+    "AttnLRP",
     "BetaSmoothing",
     "Explained",
     "GradCAM",

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from captum.attr import LayerAttribution, LayerGradCam
 from torch import Tensor, nn
+from torchvision.models import ResNet
 from zennit.canonizers import (
     AttributeCanonizer,
     Canonizer,
@@ -17,6 +18,7 @@ from zennit.canonizers import (
 )
 from zennit.composites import EpsilonPlus
 from zennit.layer import Sum
+from zennit.torchvision import ResNetCanonizer
 
 from .digits_convolutional import Residual
 
@@ -70,6 +72,8 @@ def last_features(classifier: nn.Module) -> tuple[nn.Module, bool]:
 
 
 def _canonizers(model: nn.Module) -> list[Canonizer]:
+    if isinstance(model, ResNet):
+        return [ResNetCanonizer()]
     merges = list(_merges(model))
     merge = NamedMergeBatchNorm(merges) if merges else SequentialMergeBatchNorm()
     return [merge, AttributeCanonizer(with_sum)]

@@ -12,6 +12,7 @@ from smoothserve.export import Preprocessing
 
 from .arguments import given, seed
 from .baselines import BaselineFiles, baseline
+from .bounds import with_bounds
 from .errors import UsageError
 from .noise import Share, noise, with_noise
 from .parser import unknown_name
@@ -78,14 +79,15 @@ class MethodOptions:
         return cls(_BY_NAME[name.lower()], {})
 
     def build(self, preprocessing: Preprocessing) -> Method:
-        """The method; its noise fits the model's range, and its baseline's files are read as photos are.
+        """The method; noise and bounds fit the model's range, and a baseline's files are read as photos are.
 
         Raises:
-            UsageError: a file cannot be read, or the noise is a share of a range that there is not.
+            UsageError: a file cannot be read, or noise or bounds need a range that there is not.
         """
         files = {} if self.baseline is None else {"baseline": self.baseline.read(preprocessing)}
         given = self.share or self.parameters.get("std")
-        return with_noise(self.kind(**self.parameters, **files), given, preprocessing)
+        method = with_bounds(self.kind(**self.parameters, **files), preprocessing)
+        return with_noise(method, given, preprocessing)
 
 
 def flags_of(kind: type[Method]) -> list[str]:
@@ -156,7 +158,13 @@ _PARAMETERS: tuple[tuple[str, str, str | None, Callable[[str], Any], str], ...] 
     ("moment", "--moment", "NAME", str, "SmoothGrad: mean, squared or variance"),
     ("base", "--base", "METHOD", _base, "SmoothGrad: the method that is smoothed (default: Gradient)"),
     ("steps", "--steps", "N", int, "IntegratedGradients: points on the path"),
-    ("rule", "--rule", "NAME", str, "IntegratedGradients: left, right, trapezoid or gauss-legendre"),
+    ("rule", "--rule", "NAME", str,
+     "IntegratedGradients: left, right, trapezoid or gauss-legendre; LRP: epsilon-plus, epsilon-plus-flat, "
+     "epsilon-alpha2-beta1, epsilon-alpha2-beta1-flat, epsilon-gamma, epsilon-gamma-box, or one for all "
+     "weights: epsilon, z-plus, gamma, alpha2-beta1"),
+    ("first", "--first", "NAME", str, "LRP: flat, w-square or box, where weights meet pixels"),
+    ("epsilon", "--epsilon", "E", float, "LRP, AttnLRP: of the epsilon rule"),
+    ("gamma", "--gamma", "G", float, "LRP, AttnLRP: of the gamma rule"),
     ("baseline", "--baseline", "VALUE", baseline,
      "IntegratedGradients: a number, R,G,B, noise, or FILE,... (photos; preprocessed .npy)"),
     ("baselines", "--baselines", "N", int, "IntegratedGradients: how many noise baselines"),

@@ -88,6 +88,17 @@ class Preprocessing:
         """How far black and white are apart in the network's input, mean of the channels; None for planes."""
         return None if self.channels == "planes" else sum(1 / std for std in self.std) / len(self.std)
 
+    @property
+    def bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """Black and white in the network's input, a number for each channel; None for planes."""
+        if self.channels == "planes":
+            return None
+        low, high = (
+            tuple((value - mean) / std for mean, std in zip(self.mean, self.std, strict=True))
+            for value in (0.0, 1.0)
+        )
+        return low, high
+
     def scaled(self, factor: float) -> Preprocessing:
         """The same part of the photo at another resolution, for pictures."""
         height, width = (max(round(side * factor), 1) for side in self.crop)

@@ -39,6 +39,9 @@ class Trait(Enum):
     SCALES_OR_SHIFTS = "multiplies the first argument by the second, or adds it, as a folded batch norm does"
     NEVER_NEGATIVE = "gives no number below 0"
     KEEPS_FROM_NEGATIVE = "gives no number below 0 where no tensor argument holds one"
+    CLAMPS = "min(max(z, low), high) of each element z"
+    WEIGHTS = "sums of one argument's elements, weighed by the others, where those are constants"
+    SCALES = "multiplies or divides by the second argument"
     GATES = "gives a factor for other values: between fixed bounds, or a scale"
     FINITE = "never gives infinity for ordinary inputs, as a padding for a maximum does"
     MAKES_MAPS = "gives feature maps [B, C, H, W], whose neighbours are neighbours in the image"
@@ -119,6 +122,13 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
         aten.adaptive_max_pool2d, aten.mean.dim, aten.sum.dim_IntList, aten.mul.Tensor,
         operator.getitem,
     ),
+    Trait.CLAMPS: (aten.relu6.default, aten.hardtanh.default, aten.clamp.default),
+    Trait.WEIGHTS: (
+        aten.conv1d, aten.conv2d, aten.conv3d,
+        aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input,
+        aten.mm.default, aten.mv.default, aten.linear.default, aten.matmul.default, aten.bmm.default,
+    ),
+    Trait.SCALES: (aten.div.Scalar, aten.div.Tensor, aten.mul.Scalar, aten.mul.Tensor),
     Trait.GATES: (
         aten.sigmoid, aten.hardsigmoid, aten.relu6, aten.hardtanh, aten.clamp, aten.rsqrt, aten.reciprocal,
         aten.softmax, aten._softmax,

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from ..graph.arguments import arguments_by_name
+from ..graph.signs import bounds
+from ..graph.traits import Trait, having
 from ..reverse.call import Call
 from ..reverse.registry import Gradients, first_input_only
 from ..reverse.site import Site
@@ -18,29 +19,19 @@ aten = torch.ops.aten
 _NEAR = 1e-6  # where the quotient is the derivative
 
 
-def _bounds(site: Site) -> tuple[float, float]:
-    """Of a clamp; infinite where it has none."""
-    if site.target is aten.relu6.default:
-        return 0.0, 6.0
-    arguments = arguments_by_name(site.target, site.node.args, site.node.kwargs)
-    names = ("min_val", "max_val") if site.target is aten.hardtanh.default else ("min", "max")
-    low, high = (arguments[name] for name in names)
-    return -math.inf if low is None else float(low), math.inf if high is None else float(high)
-
-
 def _around_zero(site: Site) -> bool:
     """Whether a clamp leaves 0 as it is."""
     if not first_input_only(site):
         return False
-    low, high = _bounds(site)
+    low, high = bounds(site.node)
     return low <= 0 <= high
 
 
-@relevance_rule(aten.relu6.default, aten.hardtanh.default, aten.clamp.default, when=_around_zero)
+@relevance_rule(*having(Trait.CLAMPS), when=_around_zero)
 def clamped(call: Call, coefficient: Tensor) -> Gradients:
     """min(max(z, lo), hi) / z: 1 within the bounds, and falling behind them."""
     (z,) = call.points(call.inputs[0])
-    low, high = _bounds(call.site)
+    low, high = bounds(call.node)
     factors = [_behind(side, bound) for side, bound in ((z, high), (-z, -low)) if not math.isinf(bound)]
     return [_times(call, coefficient, math.prod(factors[1:], start=factors[0]))]
 

@@ -35,9 +35,8 @@ def _even(site: Site) -> bool:
 def _is_gate(node: fx.Node) -> bool:
     """Whether a value comes from a gate, perhaps reshaped, or divided by a number."""
     while not has(node.target, Trait.GATES):
-        scaled = node.target in (aten.div.Scalar, aten.div.Tensor, aten.mul.Scalar, aten.mul.Tensor)
         sources = node.all_input_nodes
-        if len(sources) != 1 or not (scaled or has(node.target, Trait.COPIES)):
+        if len(sources) != 1 or not (has(node.target, Trait.SCALES) or has(node.target, Trait.COPIES)):
             return False
         node = sources[0]
     return True
@@ -59,7 +58,7 @@ def halves(call: Call, coefficient: Any) -> Gradients:
 
 @relevance_rule(attention, when=active_inputs_only)
 def attended(call: Call, coefficient: Tensor) -> Gradients:
-    """Weights and values get half each, queries and keys half each of the weights'; softmax by its derivative.
+    """Weights and values get half each, queries and keys half of the weights'; softmax by its derivative.
 
     (AttnLRP, arXiv 2402.05602, sections 3.3.1 and 3.3.2.)
     """

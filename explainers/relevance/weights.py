@@ -6,26 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
-from ..graph.traits import Trait, has, having
+from ..graph.signs import never_negative
+from ..graph.traits import Trait, has
 from ..reverse.call import Call
 from ..reverse.registry import REVERSE, Gradients
 from ..reverse.site import Site
 
 Part = Callable[[Tensor], Tensor]
 
-_WEIGHTED = (
-    having(Trait.CONVOLUTION)
-    | having(Trait.TRANSPOSED_CONVOLUTION)
-    | having(Trait.LINEAR_IN_ONE)
-    | (having(Trait.LINEAR_IN_EACH) - {torch.ops.aten.mul.Tensor, torch.ops.aten.einsum.default})
-)
-
 
 def is_weighted(site: Site) -> bool:
     """Whether a site multiplies one activation by constant weights, and adds up."""
-    return site.target in _WEIGHTED and len(site.active) == 1 and site.only_active_inputs_vary
+    return has(site.target, Trait.WEIGHTS) and len(site.active) == 1 and site.only_active_inputs_vary
 
 
 def is_convolution(site: Site) -> bool:
@@ -135,24 +129,3 @@ def transposed(call: Call, coefficient: Tensor) -> Tensor:
 
 def _like_result(call: Call, value: Tensor) -> Tensor:
     return call.averaged([value], call.node)
-
-
-def never_negative(node: fx.Node) -> bool:
-    """Whether a value of the network holds no number below 0, whatever the image."""
-    waiting, seen = [node], {node}
-    while waiting:
-        each = waiting.pop()
-        if has(each.target, Trait.NEVER_NEGATIVE) or _clamped_above_zero(each):
-            continue
-        if not has(each.target, Trait.KEEPS_FROM_NEGATIVE):
-            return False
-        waiting += [source for source in each.all_input_nodes if source not in seen]
-        seen.update(each.all_input_nodes)
-    return True
-
-
-def _clamped_above_zero(node: fx.Node) -> bool:
-    if node.target not in (torch.ops.aten.hardtanh.default, torch.ops.aten.clamp.default):
-        return False
-    low = node.args[1] if len(node.args) > 1 else None
-    return isinstance(low, (int, float)) and low >= 0

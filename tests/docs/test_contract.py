@@ -18,7 +18,9 @@ import torch
 from jsonschema import Draft202012Validator
 from smoothserve.explainers import (
     CAM,
+    LRP,
     METHODS,
+    AttnLRP,
     BetaSmoothing,
     GradCAM,
     Gradient,
@@ -53,6 +55,8 @@ CASES: dict[str, tuple[int, Method, dict[str, Any], dict[str, Any]]] = {
     ),
     "beta": (3, BetaSmoothing(), {}, {}),
     "cam": (3, GradCAM(), {}, {}),
+    "relevance": (3, LRP("epsilon-gamma-box", low=-2.0, high=(2.0, 2.2, 2.6)), {}, {}),
+    "attention": (3, AttnLRP(), {}, {}),
     "propagated": (3, SmoothDiff(), {}, {}),
     "calibrated": (3, SmoothDiff(0, estimator="propagated"), {}, {}),
 }  # fmt: skip
