@@ -39,6 +39,8 @@ class Trait(Enum):
     SCALES_OR_SHIFTS = "multiplies the first argument by the second, or adds it, as a folded batch norm does"
     NEVER_NEGATIVE = "gives no number below 0"
     KEEPS_FROM_NEGATIVE = "gives no number below 0 where no tensor argument holds one"
+    PASSES = "a function s of each element alone with s(0) = 0, whose whole value is its argument's doing"
+    PASSES_CURVED = "such a function that has no simpler quotient s(z) / z"
     CLAMPS = "min(max(z, low), high) of each element z"
     WEIGHTS = "sums of one argument's elements, weighed by the others, where those are constants"
     SCALES = "multiplies or divides by the second argument"
@@ -121,6 +123,16 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
         aten.max_pool2d, aten.max_pool2d_with_indices, aten.avg_pool2d, aten.adaptive_avg_pool2d,
         aten.adaptive_max_pool2d, aten.mean.dim, aten.sum.dim_IntList, aten.mul.Tensor,
         operator.getitem,
+    ),
+    Trait.PASSES: (
+        aten.relu.default, aten.leaky_relu.default, aten.prelu.default, aten.silu.default,
+        aten.hardswish.default, aten.gelu.default,
+        aten.mish.default, aten.tanh.default, aten.elu.default, aten.selu.default, aten.celu.default,
+        aten.erf.default, aten.square.default, aten.sin.default,
+    ),
+    Trait.PASSES_CURVED: (
+        aten.mish.default, aten.tanh.default, aten.elu.default, aten.selu.default, aten.celu.default,
+        aten.erf.default, aten.square.default, aten.sin.default,
     ),
     Trait.CLAMPS: (aten.relu6.default, aten.hardtanh.default, aten.clamp.default),
     Trait.WEIGHTS: (

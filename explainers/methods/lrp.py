@@ -12,7 +12,7 @@ from torch import Tensor, fx
 
 from ..errors import MethodError
 from ..graph.program import Program
-from ..relevance.composite import COMPOSITES, FIRST, Composite, Parameters, first_weights, rules
+from ..relevance.composite import COMPOSITES, FIRST, Composite, Parameters, places, rules
 from ..reverse.tape import Network
 from .base import Method
 
@@ -40,11 +40,11 @@ class Relevance(Method):
         self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
         tape, composite = network.at(image), self.composite
-        first = first_weights(network.program)
-        chosen = rules(composite, self.parameters(buffers), first)
+        found = places(network.program)
+        chosen = rules(composite, self.parameters(buffers), found)
         if composite.first is None:
             return image * tape.pullback(seeds, rules=chosen)
-        (pixels,) = _read_by(first, network.program)
+        (pixels,) = _read_by(found.first, network.program)
         return tape.pullback(seeds, to=pixels, rules=chosen)
 
 
@@ -164,7 +164,7 @@ def _read_by(first: set[fx.Node], program: Program) -> set[fx.Node]:
 
 def _check_pixels(program: Program) -> None:
     """Whether the first weights read the image, perhaps normalised, pixel by pixel."""
-    read = _read_by(first_weights(program), program)
+    read = _read_by(places(program).first, program)
     with torch.no_grad():
         values = program.run(program.probe_images[:1])
     shapes = [list(values[node].shape[1:]) for node in read]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from ..graph.signs import bounds
-from ..graph.traits import Trait, having
+from ..graph.traits import Trait, has, having
 from ..reverse.call import Call
 from ..reverse.registry import Gradients, first_input_only
 from ..reverse.site import Site
@@ -19,12 +19,16 @@ aten = torch.ops.aten
 _NEAR = 1e-6  # where the quotient is the derivative
 
 
+def passes(node: fx.Node) -> bool:
+    """Whether a node is such a function, and so has the relevance of its argument."""
+    if has(node.target, Trait.CLAMPS):
+        low, high = bounds(node)
+        return low <= 0 <= high
+    return has(node.target, Trait.PASSES)
+
+
 def _around_zero(site: Site) -> bool:
-    """Whether a clamp leaves 0 as it is."""
-    if not first_input_only(site):
-        return False
-    low, high = bounds(site.node)
-    return low <= 0 <= high
+    return first_input_only(site) and passes(site.node)
 
 
 @relevance_rule(*having(Trait.CLAMPS), when=_around_zero)
@@ -64,11 +68,7 @@ def gelu(call: Call, coefficient: Tensor) -> Gradients:
     return [_times(call, coefficient, 0.5 + 0.5 * torch.erf(z * math.sqrt(0.5)))]
 
 
-@relevance_rule(
-    aten.mish.default, aten.tanh.default, aten.elu.default, aten.selu.default, aten.celu.default,
-    aten.erf.default, aten.square.default, aten.sin.default,
-    when=first_input_only,
-)  # fmt: skip
+@relevance_rule(*having(Trait.PASSES_CURVED), when=first_input_only)
 def passed(call: Call, coefficient: Tensor) -> Gradients:
     """s(z) / z; beside 0 that is s'(z)."""
     (z,), (y,) = call.points(call.inputs[0]), call.points(call.node)

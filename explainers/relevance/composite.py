@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from torch import Tensor, fx
 
 from ..graph.program import Program
+from ..reverse.call import Call
 from ..reverse.plan import Rules
-from ..reverse.registry import REVERSE, Function, Reads, Rule
+from ..reverse.registry import REVERSE, Gradients, Reads, Rule
 from ..reverse.site import Site
-from . import activations, products  # noqa: F401 - they register rules
+from . import products  # noqa: F401 - it registers rules
+from .activations import passes
 from .first import box, flat, w_square
 from .registry import RELEVANCE
-from .weights import alpha_beta, by_contribution, gamma, in_branches, is_convolution, is_weighted
-
-STABILIZER = 1e-6  # of every rule but epsilon's own
+from .weights import alpha_beta, by_contribution, gamma, in_parts, is_convolution, is_weighted
 
 
 @dataclass(frozen=True)
@@ -64,46 +64,84 @@ class Parameters:
     bounds: tuple[Tensor, Tensor] | None = None
 
 
-def rules(composite: Composite, parameters: Parameters, first: set[fx.Node]) -> Rules:
+def rules(composite: Composite, parameters: Parameters, places: Places) -> Rules:
     """The rule of every site: of the composite, of relevance, or else of derivatives."""
-    made = _by_name(parameters)
+    contributions = partial(by_contribution, epsilon=parameters.epsilon)
+    others = _by_name(parameters)
+
+    def name_of(weights: fx.Node) -> str:
+        if composite.first and weights in places.first:
+            return composite.first
+        return composite.convolution if is_convolution(weights) else composite.dense
 
     def rule_for(site: Site) -> Rule | None:
+        weights = places.passing.get(site.node)
+        if weights is not None and name_of(weights) in others:
+            return Rule(_left_to_weights, _anywhere, Reads.SIZES)
         if not is_weighted(site):
             return RELEVANCE.rule_for(site) or REVERSE.rule_for(site)
-        name = composite.convolution if is_convolution(site) else composite.dense
-        if composite.first and site.node in first:
-            name = composite.first
-        return Rule(made[name], lambda _: True, Reads.POINTS)
+        name = name_of(site.node)
+        if name not in others:
+            return Rule(contributions, _anywhere, Reads.POINTS)
+        value = places.values.get(site.node, site.node)
+        return Rule(partial(others[name], value=value), _anywhere, Reads.POINTS)
 
     return rule_for
 
 
-def _by_name(parameters: Parameters) -> Mapping[str, Function]:
-    branches = {"z-plus": alpha_beta(1), "alpha2-beta1": alpha_beta(2), "gamma": gamma(parameters.gamma)}
-    made: dict[str, Function] = {
-        "epsilon": partial(by_contribution, epsilon=parameters.epsilon),
-        "flat": partial(flat, stabilizer=STABILIZER),
-        "w-square": partial(w_square, stabilizer=STABILIZER),
+def _by_name(parameters: Parameters) -> Mapping[str, Callable[..., Gradients]]:
+    """Rules that need R; they take it of the value that is named to them."""
+    made: dict[str, Callable[..., Gradients]] = {
+        "z-plus": partial(in_parts, split=alpha_beta(1)),
+        "alpha2-beta1": partial(in_parts, split=alpha_beta(2)),
+        "gamma": partial(in_parts, split=gamma(parameters.gamma)),
+        "flat": flat,
+        "w-square": w_square,
     }
-    for name, each in branches.items():
-        made[name] = partial(in_branches, branches=each, stabilizer=STABILIZER)
     if parameters.bounds is not None:
-        made["box"] = partial(box, stabilizer=STABILIZER, bounds=parameters.bounds)
+        made["box"] = partial(box, bounds=parameters.bounds)
     return made
 
 
-def first_weights(program: Program) -> set[fx.Node]:
-    """The operations with weights that no other lies before."""
+def _left_to_weights(_: Call, coefficient: Tensor) -> Gradients:
+    return [coefficient]
+
+
+def _anywhere(_: Site) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where weights are in a network.
+
+    Attributes:
+        first: the weights that no others lie before.
+        values: weights -> the activation that alone reads their result and passes its relevance on. Their
+            relevances are equal, so that c s(z) / z of the activation and z of the weights make c s(z).
+        passing: the same, from the activation.
+    """
+
+    first: set[fx.Node]
+    values: Mapping[fx.Node, fx.Node]
+    passing: Mapping[fx.Node, fx.Node]
+
+
+def places(program: Program) -> Places:
+    """Found by the graph alone."""
     varying = program.varying()
     behind: set[fx.Node] = set()  # of some weights
-    found = set()
+    first, values = set(), {}
     for node in program.calls:
         if node not in varying:
             continue
+        weighted = is_weighted(Site.of(node, varying, varying))
         if any(source in behind for source in node.all_input_nodes):
             behind.add(node)
-        elif is_weighted(Site.of(node, varying, varying)):
-            found.add(node)
+        elif weighted:
+            first.add(node)
             behind.add(node)
-    return found
+        readers = list(node.users)
+        if weighted and len(readers) == 1 and passes(readers[0]):
+            values[node] = readers[0]
+    return Places(first, values, {activation: weights for weights, activation in values.items()})

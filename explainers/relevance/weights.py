@@ -1,12 +1,21 @@
-"""Rules for what multiplies by weights: which contributions carry relevance, and by what they are divided."""
+"""Rules for what multiplies by weights: which contributions carry relevance, and by what they are divided.
+
+With z_ij = x_i w_ij, what input i contributes to result z_j, let P_j be the sum of the positive ones and of a
+positive bias, N_j = z_j - P_j that of the negative ones. A rule gives relevance to positive contributions in
+proportion p_j, to negative ones in proportion n_j: R_i = sum_j (p_j z_ij+ + n_j z_ij-) R_j. Then
+
+    c_i = 1/2 sum_j (w_ij (p_j + n_j) + sign(x_i) |w_ij| (p_j - n_j)) R_j,
+
+and P_j = (z_j + |b_j| + sum_i |x_i| |w_ij|) / 2: whatever the rule and the signs of the inputs, it takes one
+forward pass more and two back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from ..graph.signs import never_negative
 from ..graph.traits import Trait, has
@@ -14,7 +23,9 @@ from ..reverse.call import Call
 from ..reverse.registry import REVERSE, Gradients
 from ..reverse.site import Site
 
-Part = Callable[[Tensor], Tensor]
+STABILIZER = 1e-6  # of every rule but epsilon's own
+
+Split = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]  # z, P, N -> p, n; None: 0
 
 
 def is_weighted(site: Site) -> bool:
@@ -22,26 +33,83 @@ def is_weighted(site: Site) -> bool:
     return has(site.target, Trait.WEIGHTS) and len(site.active) == 1 and site.only_active_inputs_vary
 
 
-def is_convolution(site: Site) -> bool:
+def is_convolution(node: fx.Node) -> bool:
     """Whether it does so in windows of maps."""
-    return has(site.target, Trait.CONVOLUTION) or has(site.target, Trait.TRANSPOSED_CONVOLUTION)
+    return has(node.target, Trait.CONVOLUTION) or has(node.target, Trait.TRANSPOSED_CONVOLUTION)
 
 
-@dataclass(frozen=True)
-class Branch:
-    """A share of the relevance, split by some contributions in proportion.
+def alpha_beta(alpha: float) -> Split:
+    """alpha x (positive contributions) - (alpha - 1) x (negative ones); alpha = 1 is the z-plus rule.
 
-    Attributes:
-        positive: what stands for the weights, and for the bias, where inputs are positive.
-        negative: what stands for the weights where inputs are negative.
-        share: of the relevance; those of all branches for a result add up to 1.
-        sign: of the results that it is for, 1 or -1; 0: of all.
+    (Bach et al., PLOS ONE 2015, equation 60.)
     """
 
-    positive: Part
-    negative: Part
-    share: float = 1.0
-    sign: int = 0
+    def split(_: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor | None]:
+        rising = alpha / (positive.clamp(min=0) + STABILIZER)
+        return rising, None if alpha == 1 else (1 - alpha) / (negative.clamp(max=0) - STABILIZER)
+
+    return split
+
+
+def gamma(factor: float) -> Split:
+    """Contributions of the result's own sign count 1 + factor.
+
+    (Montavon et al., 2019, section 10.2.1; for results of both signs: Andeol et al., arXiv 2112.00412.)
+    """
+
+    def split(z: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
+        above = z > 0
+        whole = z + factor * torch.where(above, positive, negative)
+        share = 1 / (whole + torch.where(above, STABILIZER, -STABILIZER))
+        raised = share * (1 + factor)
+        return torch.where(above, raised, share), torch.where(above, share, raised)
+
+    return split
+
+
+def by_contribution(call: Call, coefficient: Tensor, epsilon: float) -> Gradients:
+    """The epsilon rule: R_i = x_i w_ij R_j / (z_j + epsilon sign(z_j)), with the bias in z.
+
+    (Bach et al., PLOS ONE 2015, equation 58.)
+    """
+    (z,) = call.points(call.node)
+    magnitude = z.abs()
+    return [transposed(call, coefficient * call.averaged([magnitude / (magnitude + epsilon)], call.node))]
+
+
+def in_parts(call: Call, coefficient: Tensor, value: fx.Node, split: Split) -> Gradients:
+    """Any rule that treats positive and negative contributions differently.
+
+    Args:
+        call: what multiplies by weights.
+        coefficient: c = R / value.
+        value: the result z, or what an activation makes of it, which has the same relevance.
+        split: the rule.
+    """
+    source = call.inputs[call.site.active[0]]
+    (x,), (z,) = call.points(source), call.points(call.node)
+    rising = call.with_weights(positive)
+    if never_negative(source):
+        whole = rising.result_of(x)
+        p, n = split(z, whole, z - whole)
+        result = transposed(rising, relevance(call, coefficient, value, p))
+        if n is not None:
+            falling = call.with_weights(negative)
+            result = result + transposed(falling, relevance(call, coefficient, value, n))
+        return [result]
+    absolute = call.with_weights(torch.abs)
+    magnitude = absolute.result_of(x.abs())
+    p, n = split(z, (z + magnitude) / 2, (z - magnitude) / 2)
+    both, between = (p, p) if n is None else (p + n, p - n)
+    plain = transposed(call, relevance(call, coefficient, value, both / 2))
+    turned = transposed(absolute, relevance(call, coefficient, value, between / 2))
+    return [plain + call.averaged([x.sign()], source) * turned]
+
+
+def relevance(call: Call, coefficient: Tensor, value: fx.Node, share: Tensor) -> Tensor:
+    """R times a share, of each result."""
+    (values,) = call.points(value)
+    return coefficient * call.averaged([values * share], call.node)
 
 
 def positive(weights: Tensor) -> Tensor:
@@ -52,65 +120,6 @@ def positive(weights: Tensor) -> Tensor:
 def negative(weights: Tensor) -> Tensor:
     """Their negative part."""
     return weights.clamp(max=0)
-
-
-def alpha_beta(alpha: float) -> Sequence[Branch]:
-    """alpha x (positive contributions) - (alpha - 1) x (negative ones); alpha = 1 is the z-plus rule.
-
-    (Bach et al., PLOS ONE 2015, equation 60.)
-    """
-    branches = [Branch(positive, negative, alpha)]
-    return branches if alpha == 1 else [*branches, Branch(negative, positive, 1 - alpha)]
-
-
-def gamma(factor: float) -> Sequence[Branch]:
-    """Contributions of the result's own sign count 1 + factor.
-
-    (Montavon et al., 2019, section 10.2.1; for results of both signs: Andeol et al., arXiv 2112.00412.)
-    """
-
-    def raised(weights: Tensor) -> Tensor:
-        return weights + factor * weights.clamp(min=0)
-
-    def lowered(weights: Tensor) -> Tensor:
-        return weights + factor * weights.clamp(max=0)
-
-    return [Branch(raised, lowered, sign=1), Branch(lowered, raised, sign=-1)]
-
-
-def by_contribution(call: Call, coefficient: Tensor, epsilon: float) -> Gradients:
-    """The epsilon rule: R_i = x_i w_ij R_j / (z_j + epsilon sign(z_j)), with the bias in z.
-
-    (Bach et al., PLOS ONE 2015, equation 58.)
-    """
-    (z,) = call.points(call.node)
-    magnitude = z.abs()
-    return [transposed(call, coefficient * _like_result(call, magnitude / (magnitude + epsilon)))]
-
-
-def in_branches(call: Call, coefficient: Tensor, branches: Sequence[Branch], stabilizer: float) -> Gradients:
-    """The sum over the branches; inputs of both signs meet different weights in them."""
-    source = call.inputs[call.site.active[0]]
-    (x,), (z,) = call.points(source), call.points(call.node)
-    mixed = not never_negative(source)
-    up, down = [], []
-    for branch in branches:
-        above = call.with_weights(branch.positive)
-        below = call.with_weights(branch.negative, bias=False)
-        whole = above.result_of(x.clamp(min=0) if mixed else x)
-        if mixed:
-            whole = whole + below.result_of(x.clamp(max=0))
-        numerator = z * branch.share
-        if branch.sign:
-            numerator = numerator.clamp(min=0) if branch.sign > 0 else numerator.clamp(max=0)
-        quotient = coefficient * _like_result(call, numerator / stabilized(whole, stabilizer))
-        up.append(transposed(above, quotient))
-        if mixed:
-            down.append(transposed(below, quotient))
-    if not mixed:
-        return [sum(up[1:], up[0])]
-    rising = call.averaged([x > 0], source)
-    return [torch.where(rising, sum(up[1:], up[0]), sum(down[1:], down[0]))]
 
 
 def stabilized(denominator: Tensor, epsilon: float) -> Tensor:
@@ -125,7 +134,3 @@ def transposed(call: Call, coefficient: Tensor) -> Tensor:
     (result,) = rule.function(call, coefficient)
     assert isinstance(result, Tensor)
     return result
-
-
-def _like_result(call: Call, value: Tensor) -> Tensor:
-    return call.averaged([value], call.node)
