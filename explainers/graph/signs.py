@@ -8,6 +8,7 @@ import torch
 from torch import fx
 
 from .arguments import arguments_by_name
+from .program import is_selection
 from .traits import Trait, has
 
 aten = torch.ops.aten
@@ -24,9 +25,15 @@ def never_negative(node: fx.Node) -> bool:
             continue
         if not has(each.target, Trait.KEEPS_FROM_NEGATIVE):
             return False
-        waiting += [source for source in each.all_input_nodes if source not in seen]
-        seen.update(each.all_input_nodes)
+        sources = [source for source in each.all_input_nodes if not _is_size(source)]
+        waiting += [source for source in sources if source not in seen]
+        seen.update(sources)
     return True
+
+
+def _is_size(node: fx.Node) -> bool:
+    arithmetic = has(node.target, Trait.SIZE_ARITHMETIC) and not is_selection(node)
+    return arithmetic or node.target is aten.sym_size.int
 
 
 def bounds(clamp: fx.Node) -> tuple[float, float]:

@@ -121,7 +121,7 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
         aten.expand.default, aten.slice.Tensor, aten.select.int, aten.flatten, aten.view, aten.clone.default,
         aten.contiguous.default, aten.alias.default, aten.channel_shuffle.default,
         aten.max_pool2d, aten.max_pool2d_with_indices, aten.avg_pool2d, aten.adaptive_avg_pool2d,
-        aten.adaptive_max_pool2d, aten.mean.dim, aten.sum.dim_IntList, aten.mul.Tensor,
+        aten.adaptive_max_pool2d, aten.mean.dim, aten.sum.dim_IntList,
         operator.getitem,
     ),
     Trait.PASSES: (
