@@ -88,8 +88,8 @@ class Windows:
         taken: Tensor | None = None
         for candidate in self.by_offset(value):
             best = candidate == pooled
-            wins = best if taken is None else best & ~taken
-            taken = best if taken is None else taken | best
+            wins = best if taken is None else best.logical_and(taken.logical_not())
+            taken = best if taken is None else taken.logical_or(best)
             yield wins.to(value.dtype)
 
     def add_up(self, shares: list[Tensor]) -> Tensor:
