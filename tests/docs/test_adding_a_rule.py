@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from smoothserve.explainers import DifferentiationError, Gradient, SmoothDiff, explain
+from smoothserve.explainers import LRP, DifferentiationError, Gradient, SmoothDiff, explain
 from smoothserve.explainers.propagation.registry import PROPAGATION
+from smoothserve.explainers.relevance.registry import RELEVANCE
 from smoothserve.explainers.reverse.registry import REVERSE
 from torch import Tensor, nn
 
@@ -30,7 +31,7 @@ class Net(nn.Module):
 
 
 def test_the_example_adds_a_rule() -> None:
-    source, _ = blocks(PAGE, "python")
+    source, *_ = blocks(PAGE, "python")
     setting, rule = source.split("@rule(")
     defined: dict[str, object] = {}
     exec(setting, defined)
@@ -52,7 +53,7 @@ def test_the_example_adds_a_rule() -> None:
 
 def test_the_second_example_adds_both_rules_of_a_gate() -> None:
     """As with the network that composes the operation of two that have rules."""
-    source, gate = blocks(PAGE, "python")
+    source, gate, _ = blocks(PAGE, "python")
     defined: dict[str, object] = {}
     exec(source.split("@torch.library")[0], defined)
     library = torch.library.Library("mylib2", "DEF")
@@ -69,3 +70,22 @@ def test_the_second_example_adds_both_rules_of_a_gate() -> None:
     finally:
         REVERSE.remove(operation.default)
         PROPAGATION.remove(operation.default)
+
+
+def test_the_third_example_passes_relevance_on() -> None:
+    """As ReLU and squares do, one behind the other."""
+    source, _, relevance = blocks(PAGE, "python")
+    defined: dict[str, object] = {}
+    exec(source.split("@torch.library")[0], defined)
+    library = torch.library.Library("mylib3", "DEF")
+    library.define("squared_relu(Tensor z) -> Tensor")
+    library.impl("squared_relu", lambda z: z.clamp(min=0) ** 2, "CompositeExplicitAutograd")
+    operation = torch.ops.mylib3.squared_relu
+    exec(relevance.replace("mylib.", "mylib3."), defined)
+    try:
+        got = explain(Net(operation).double().eval(), IMAGES, LRP(), top_k=2)(IMAGES).attribution
+        same = explain(Net(lambda z: z.relu().square()).double().eval(), IMAGES, LRP(), top_k=2)(IMAGES)
+        # The z-plus rule's stabilizer meets max(z, 0) in one network and max(z, 0)^2 in the other.
+        torch.testing.assert_close(got, same.attribution, rtol=1e-4, atol=1e-9)
+    finally:
+        RELEVANCE.remove(operation.default)
