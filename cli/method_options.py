@@ -156,7 +156,9 @@ _PARAMETERS: tuple[tuple[str, str, str | None, Callable[[str], Any], str], ...] 
     ("pool", "--pool", "PX", int, "SmoothDiff, gaussian: average the variance over PX x PX neighbours"),
     ("squared", "--squared", None, bool, "SmoothDiff: return the squares"),
     ("moment", "--moment", "NAME", str, "SmoothGrad: mean, squared or variance"),
-    ("base", "--base", "METHOD", _base, "SmoothGrad: the method that is smoothed (default: Gradient)"),
+    ("base", "--base", "METHOD", _base,
+     "SmoothGrad: the method that is smoothed (default: Gradient); InputTimes: that is multiplied by the "
+     "input (SmoothDiff); GuidedGradCAM: by the map (GuidedBackprop)"),
     ("steps", "--steps", "N", int, "IntegratedGradients: points on the path"),
     ("rule", "--rule", "NAME", str,
      "IntegratedGradients: left, right, trapezoid or gauss-legendre; LRP: epsilon-plus, epsilon-plus-flat, "
@@ -170,6 +172,6 @@ _PARAMETERS: tuple[tuple[str, str, str | None, Callable[[str], Any], str], ...] 
     ("baselines", "--baselines", "N", int, "IntegratedGradients: how many noise baselines"),
     ("beta", "--beta", "B", float, "BetaSmoothing: sharpness"),
     ("layer", "--layer", "MODULE", str,
-     "class activation maps: the module whose output is weighed, such as layer4 (default: the last "
-     "feature map)"),
+     "class activation maps, GuidedGradCAM: the module whose output is weighed, such as layer4 (default: "
+     "the last feature map)"),
 )  # fmt: skip

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 
-from smoothserve.explainers import Gradient, Method, SmoothGrad, SmoothTaylor
+from smoothserve.explainers import (
+    Gradient,
+    GuidedGradCAM,
+    InputTimes,
+    Method,
+    SmoothGrad,
+    SmoothTaylor,
+)
 from smoothserve.export import Preprocessing, default_preprocessing
 
 from .errors import UsageError
@@ -49,7 +56,7 @@ def with_noise(method: Method, given: float | Share | None, preprocessing: Prepr
     Raises:
         UsageError: a share of the range of an array that is no photo.
     """
-    if isinstance(method, SmoothGrad):
+    if isinstance(method, (SmoothGrad, InputTimes, GuidedGradCAM)):
         method = replace(method, base=with_noise(method.base, None, preprocessing))
     parameters = vars(method)
     if "std" not in parameters:

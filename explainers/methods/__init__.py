@@ -4,8 +4,10 @@ from .base import Method
 from .betasmoothing import BetaSmoothing
 from .cam import CAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
 from .gradient import Gradient, InputTimesGradient
+from .guided import GuidedBackprop
 from .integrated import IntegratedGradients
 from .lrp import LRP, AttnLRP
+from .products import GuidedGradCAM, InputTimes
 from .smoothdiff import SmoothDiff
 from .smoothgrad import SmoothGrad
 from .smoothtaylor import SmoothTaylor
@@ -27,6 +29,9 @@ METHODS: dict[str, type[Method]] = {
         LayerCAM,
         LRP,
         AttnLRP,
+        InputTimes,
+        GuidedBackprop,
+        GuidedGradCAM,
     )
 }
 
@@ -39,7 +44,10 @@ __all__ = [
     "GradCAM",
     "GradCAMPlusPlus",
     "Gradient",
+    "GuidedBackprop",
+    "GuidedGradCAM",
     "HiResCAM",
+    "InputTimes",
     "InputTimesGradient",
     "IntegratedGradients",
     "LayerCAM",

@@ -24,6 +24,8 @@ from smoothserve.explainers import (
     BetaSmoothing,
     GradCAM,
     Gradient,
+    GuidedGradCAM,
+    InputTimes,
     InputTimesGradient,
     IntegratedGradients,
     Method,
@@ -57,6 +59,8 @@ CASES: dict[str, tuple[int, Method, dict[str, Any], dict[str, Any]]] = {
     "cam": (3, GradCAM(), {}, {}),
     "relevance": (3, LRP("epsilon-gamma-box", low=-2.0, high=(2.0, 2.2, 2.6)), {}, {}),
     "attention": (3, AttnLRP(), {}, {}),
+    "guided": (3, GuidedGradCAM(), {}, {}),
+    "times": (3, InputTimes(SmoothDiff(2)), {}, {}),
     "propagated": (3, SmoothDiff(), {}, {}),
     "calibrated": (3, SmoothDiff(0, estimator="propagated"), {}, {}),
 }  # fmt: skip
