@@ -93,6 +93,11 @@ class LRP(Relevance):
             )
         if self.composite.first is not None:
             _check_pixels(program)
+        if self.composite.first == "box" and _read_by(places(program).first, program) != {program.image}:
+            raise MethodError(
+                "The classifier changes its input before the first weights, so the box rule's bounds are not "
+                "theirs. Take first='flat' or 'w-square', or leave the normalisation to the preprocessing."
+            )
         return self
 
     @property

@@ -372,6 +372,23 @@ def test_a_box_needs_bounds() -> None:
         explain(chain(), images(1), LRP("epsilon-gamma-box", low=(0.0, 1.0), high=2.0))
 
 
+def test_the_box_is_that_of_the_first_weights() -> None:
+    class Normalising(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = chain()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.body((x - 0.5) / 0.2)
+
+    model = Normalising().double().eval()
+    with pytest.raises(MethodError, match="changes its input before the first weights"):
+        explain(model, images(1), LRP("epsilon-gamma-box", low=0.0, high=1.0))
+    inside = explain(model, images(1), LRP("epsilon-plus-flat"))(images(2)).attribution
+    outside = explain(chain(), images(1), LRP("epsilon-plus-flat"))((images(2) - 0.5) / 0.2).attribution
+    torch.testing.assert_close(inside, outside)
+
+
 def test_pixels_are_read_by_the_first_weights() -> None:
     model = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(64, 4)).double().eval()
     with pytest.raises(MethodError, match=r"first weights read values of shape \[\[3, 6, 6\]\]"):
