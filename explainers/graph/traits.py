@@ -43,6 +43,8 @@ class Trait(Enum):
     PASSES_CURVED = "such a function that has no simpler quotient s(z) / z"
     CLAMPS = "min(max(z, low), high) of each element z"
     WEIGHTS = "sums of one argument's elements, weighed by the others, where those are constants"
+    ADDS = "adds or subtracts the second argument"
+    PADS = "surrounds the first argument with other values"
     SCALES = "multiplies or divides by the second argument"
     GATES = "gives a factor for other values: between fixed bounds, or a scale"
     FINITE = "never gives infinity for ordinary inputs, as a padding for a maximum does"
@@ -140,6 +142,8 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
         aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input,
         aten.mm.default, aten.mv.default, aten.linear.default, aten.matmul.default, aten.bmm.default,
     ),
+    Trait.ADDS: (aten.add.Tensor, aten.sub.Tensor),
+    Trait.PADS: (aten.pad.default, aten.constant_pad_nd.default),
     Trait.SCALES: (aten.div.Scalar, aten.div.Tensor, aten.mul.Scalar, aten.mul.Tensor),
     Trait.GATES: (
         aten.sigmoid, aten.hardsigmoid, aten.relu6, aten.hardtanh, aten.clamp, aten.rsqrt, aten.reciprocal,

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from numbers import Real
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
 from ..errors import MethodError
 from ..graph.program import Program
-from ..relevance.composite import COMPOSITES, FIRST, Composite, Parameters, places, rules
+from ..graph.source import source_line
+from ..relevance.composite import COMPOSITES, FIRST, Composite, Parameters, rules
+from ..relevance.places import moves, places, rescales
 from ..reverse.tape import Network
 from .base import Method
 
@@ -39,13 +41,9 @@ class Relevance(Method):
     def attribute(
         self, network: Network, image: Tensor, seeds: Tensor, buffers: Mapping[str, Tensor]
     ) -> Tensor:
-        tape, composite = network.at(image), self.composite
-        found = places(network.program)
-        chosen = rules(composite, self.parameters(buffers), found)
-        if composite.first is None:
-            return image * tape.pullback(seeds, rules=chosen)
-        (pixels,) = _read_by(found.first, network.program)
-        return tape.pullback(seeds, to=pixels, rules=chosen)
+        chosen = rules(self.composite, self.parameters(buffers), places(network.program))
+        result = network.at(image).pullback(seeds, rules=chosen)
+        return result if self.composite.first else image * result
 
 
 @dataclass(frozen=True)
@@ -92,12 +90,7 @@ class LRP(Relevance):
                 "become in the model's input, such as low=-2.1, high=2.6, or a number for each channel."
             )
         if self.composite.first is not None:
-            _check_pixels(program)
-        if self.composite.first == "box" and _read_by(places(program).first, program) != {program.image}:
-            raise MethodError(
-                "The classifier changes its input before the first weights, so the box rule's bounds are not "
-                "theirs. Take first='flat' or 'w-square', or leave the normalisation to the preprocessing."
-            )
+            _check_pixels(program, self.composite.first)
         return self
 
     @property
@@ -162,19 +155,15 @@ def _per_channel(name: str, value: PerChannel, channels: int) -> Tensor:
     return values.expand(channels, 1, 1).clone()
 
 
-def _read_by(first: set[fx.Node], program: Program) -> set[fx.Node]:
-    varying = program.varying()
-    return {source for node in first for source in node.all_input_nodes if source in varying}
-
-
-def _check_pixels(program: Program) -> None:
-    """Whether the first weights read the image, perhaps normalised, pixel by pixel."""
-    read = _read_by(places(program).first, program)
-    with torch.no_grad():
-        values = program.run(program.probe_images[:1])
-    shapes = [list(values[node].shape[1:]) for node in read]
-    if shapes != [list(program.image_shape)]:
-        raise MethodError(
-            f"The first weights read values of shape {shapes or 'none'}, but {', '.join(FIRST)} need weights "
-            f"that read the image, {list(program.image_shape)}: take a rule without one, as epsilon-plus is."
-        )
+def _check_pixels(program: Program, rule: str) -> None:
+    """Whether the first weights read the image, perhaps padded or, but for the box rule, normalised."""
+    found = places(program)
+    between = found.before - {program.image}
+    unknown = {node for node in between if not moves(node) and (rule == "box" or not rescales(node))}
+    for node in program.calls:
+        if node in found.direct or node in unknown:
+            raise MethodError(
+                f"The rule {rule} is for weights that read the image, perhaps padded"
+                f"{'' if rule == 'box' else ' or normalised'}, but here {node.target} reads it "
+                f"({source_line(node)}). Take another first=, or a rule without one, as epsilon-plus is."
+            )

@@ -8,14 +8,13 @@ from functools import partial
 
 from torch import Tensor, fx
 
-from ..graph.program import Program
 from ..reverse.call import Call
 from ..reverse.plan import Rules
 from ..reverse.registry import REVERSE, Gradients, Reads, Rule
 from ..reverse.site import Site
 from . import products  # noqa: F401 - it registers rules
-from .activations import passes
 from .first import box, flat, w_square
+from .places import Places, moves
 from .registry import RELEVANCE
 from .weights import alpha_beta, by_contribution, gamma, in_parts, is_convolution, is_weighted
 
@@ -75,9 +74,11 @@ def rules(composite: Composite, parameters: Parameters, places: Places) -> Rules
         return composite.convolution if is_convolution(weights) else composite.dense
 
     def rule_for(site: Site) -> Rule | None:
+        if composite.first and site.node in places.before:  # what arrives is R already
+            return REVERSE.rule_for(site) if moves(site.node) else _UNCHANGED
         weights = places.passing.get(site.node)
         if weights is not None and name_of(weights) in others:
-            return Rule(_left_to_weights, _anywhere, Reads.SIZES)
+            return _UNCHANGED  # the weights see to it
         if not is_weighted(site):
             return RELEVANCE.rule_for(site) or REVERSE.rule_for(site)
         name = name_of(site.node)
@@ -103,7 +104,7 @@ def _by_name(parameters: Parameters) -> Mapping[str, Callable[..., Gradients]]:
     return made
 
 
-def _left_to_weights(_: Call, coefficient: Tensor) -> Gradients:
+def _unchanged(_: Call, coefficient: Tensor) -> Gradients:
     return [coefficient]
 
 
@@ -111,37 +112,4 @@ def _anywhere(_: Site) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where weights are in a network.
-
-    Attributes:
-        first: the weights that no others lie before.
-        values: weights -> the activation that alone reads their result and passes its relevance on. Their
-            relevances are equal, so that c s(z) / z of the activation and z of the weights make c s(z).
-        passing: the same, from the activation.
-    """
-
-    first: set[fx.Node]
-    values: Mapping[fx.Node, fx.Node]
-    passing: Mapping[fx.Node, fx.Node]
-
-
-def places(program: Program) -> Places:
-    """Found by the graph alone."""
-    varying = program.varying()
-    behind: set[fx.Node] = set()  # of some weights
-    first, values = set(), {}
-    for node in program.calls:
-        if node not in varying:
-            continue
-        weighted = is_weighted(Site.of(node, varying, varying))
-        if any(source in behind for source in node.all_input_nodes):
-            behind.add(node)
-        elif weighted:
-            first.add(node)
-            behind.add(node)
-        readers = list(node.users)
-        if weighted and len(readers) == 1 and passes(readers[0]):
-            values[node] = readers[0]
-    return Places(first, values, {activation: weights for weights, activation in values.items()})
+_UNCHANGED = Rule(_unchanged, _anywhere, Reads.SIZES)

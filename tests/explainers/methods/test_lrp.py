@@ -382,15 +382,57 @@ def test_the_box_is_that_of_the_first_weights() -> None:
             return self.body((x - 0.5) / 0.2)
 
     model = Normalising().double().eval()
-    with pytest.raises(MethodError, match="changes its input before the first weights"):
+    with pytest.raises(
+        MethodError,
+        match=r"perhaps padded, but here aten\.sub\.Tensor reads it \(.*test_lrp",
+    ):
         explain(model, images(1), LRP("epsilon-gamma-box", low=0.0, high=1.0))
     inside = explain(model, images(1), LRP("epsilon-plus-flat"))(images(2)).attribution
     outside = explain(chain(), images(1), LRP("epsilon-plus-flat"))((images(2) - 0.5) / 0.2).attribution
     torch.testing.assert_close(inside, outside)
 
 
+class Padded(nn.Module):
+    """The weights see more than the image, as after the asymmetric padding of EfficientNet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.body, self.head = nn.Conv2d(3, 4, 3, stride=2), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(F.relu(self.body(F.pad(x, (0, 1, 0, 1)))).mean((2, 3)))
+
+
+@pytest.mark.parametrize("first", ["flat", "w-square", "box"])
+def test_relevance_of_a_border_is_dropped(first: str) -> None:
+    model, x, target = Padded().double().eval(), images(2), torch.tensor([2, 0])
+    found = explain(model, x[:1], LRP(first=first, low=LOW, high=HIGH))(x, target).attribution
+
+    class Behind(nn.Module):
+        def forward(self, padded: Tensor) -> Tensor:
+            return model.head(F.relu(model.body(padded)).mean((2, 3)))
+
+    padded = F.pad(x, (0, 1, 0, 1))
+    behind = explain(Behind().eval(), padded[:1], LRP(first=first, low=LOW, high=HIGH))(padded, target)
+    torch.testing.assert_close(found, behind.attribution[:, :, :-1, :-1])
+
+
 def test_pixels_are_read_by_the_first_weights() -> None:
     model = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(64, 4)).double().eval()
-    with pytest.raises(MethodError, match=r"first weights read values of shape \[\[3, 6, 6\]\]"):
+    with pytest.raises(
+        MethodError, match=r"rule flat is for weights that read.*avg_pool2d\.default reads it"
+    ):
         explain(model, images(1), LRP("epsilon-plus-flat"))
     assert explain(model, images(1), LRP())(images(2)).attribution.shape == (2, 3, 12, 12)
+
+    class Skip(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head = nn.Conv2d(3, 3, 3, padding=1), nn.Linear(3, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head((x + self.body(x)).mean((2, 3)))
+
+    with pytest.raises(MethodError, match=r"rule box.*aten\.add\.Tensor reads it"):
+        explain(Skip().double().eval(), images(1), LRP(first="box", low=0.0, high=1.0))
