@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -97,6 +98,13 @@ class LRP(Relevance):
     def composite(self) -> Composite:
         named = COMPOSITES[self.rule]
         return named if self.first is None else replace(named, first=self.first)
+
+    def describe(self) -> dict[str, Any]:
+        used = {self.composite.convolution, self.composite.dense, self.composite.first}
+        unused = {name for name in ("epsilon", "gamma") if name not in used}
+        unused |= set() if "box" in used else {"low", "high"}
+        unused |= {"first"} if self.first is None else set()
+        return {name: value for name, value in super().describe().items() if name not in unused}
 
     def buffers(self, image_shape: tuple[int, ...]) -> dict[str, Tensor]:
         if self.composite.first != "box" or self.low is None or self.high is None:

@@ -365,6 +365,13 @@ def test_parameters_out_of_range(given: dict[str, object], words: str) -> None:
         LRP(**given)  # type: ignore[arg-type]
 
 
+def test_the_card_names_what_is_used() -> None:
+    assert LRP().describe() == {"name": "LRP", "rule": "epsilon-plus", "epsilon": 1e-6}
+    assert LRP("gamma", "flat").describe() == {"name": "LRP", "rule": "gamma", "first": "flat", "gamma": 0.25}
+    box = LRP("epsilon-gamma-box", low=0.0, high=(1.0, 2.0, 3.0)).describe()
+    assert list(box) == ["name", "rule", "epsilon", "gamma", "low", "high"]
+
+
 def test_a_box_needs_bounds() -> None:
     with pytest.raises(MethodError, match=r"low=None and high=2\.0, but the box rule needs both"):
         explain(chain(), images(1), LRP("epsilon-gamma-box", high=2.0))
