@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from captum.attr import LayerAttribution, LayerGradCam
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet
-from zennit.canonizers import (
-    AttributeCanonizer,
-    Canonizer,
-    NamedMergeBatchNorm,
-    SequentialMergeBatchNorm,
-)
+from zennit.canonizers import AttributeCanonizer, Canonizer
 from zennit.composites import EpsilonPlus
 from zennit.layer import Sum
 from zennit.torchvision import ResNetCanonizer
@@ -23,18 +19,16 @@ from zennit.torchvision import ResNetCanonizer
 from .digits_convolutional import Residual
 
 Attribute = Callable[[Tensor, Tensor], Tensor]
-_EFFICIENTNET = {"_conv_stem": "_bn0", "_conv_head": "_bn1"}
-_BLOCK = {"_expand_conv": "_bn0", "_depthwise_conv": "_bn1", "_project_conv": "_bn2"}
 
 
 def layer_relevance(classifier: nn.Module) -> Attribute:
     """LRP, composite EpsilonPlus: images ``[N, C, H, W]`` and classes ``[N]`` to relevance of that shape.
 
-    Batch normalisation is merged, and residual sums share relevance by contribution. Rules stay registered on
+    Batch norms are folded, and residual sums share relevance by contribution. Rules stay registered on
     a copy of the network, so a call costs a forward and a backward pass.
     """
-    model = copy.deepcopy(classifier)
-    EpsilonPlus(canonizers=_canonizers(model)).register(model)
+    model = folded(copy.deepcopy(classifier))
+    EpsilonPlus(canonizers=[summing(model)]).register(model)
 
     def attribute(images: Tensor, target: Tensor) -> Tensor:
         given = images.detach().clone().requires_grad_()
@@ -71,22 +65,26 @@ def last_features(classifier: nn.Module) -> tuple[nn.Module, bool]:
     return pooling[-1], True
 
 
-def _canonizers(model: nn.Module) -> list[Canonizer]:
-    if isinstance(model, ResNet):
-        return [ResNetCanonizer()]
-    merges = list(_merges(model))
-    merge = NamedMergeBatchNorm(merges) if merges else SequentialMergeBatchNorm()
-    return [merge, AttributeCanonizer(with_sum)]
+def folded(model: nn.Module) -> nn.Module:
+    """The same network, changed: batch norms are in the convolutions before them, and nothing is in place.
+
+    By PyTorch: zennit's own merging leaves 1 / sqrt(1 + eps) of every norm in, which adds up.
+    """
+    for module in list(model.modules()):
+        before, place = None, ""
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm2d) and isinstance(before, nn.Conv2d):
+                setattr(module, place, fuse_conv_bn_eval(before, child))
+                setattr(module, name, nn.Identity())
+            if hasattr(child, "inplace"):
+                child.inplace = False
+            before, place = child, name
+    return model
 
 
-def _merges(model: nn.Module) -> Iterator[tuple[list[str], str]]:
-    """EfficientNet's convolutions and the normalisations behind them: its modules are in no sequence."""
-    for name, module in model.named_modules():
-        pairs = _BLOCK if hasattr(module, "_project_conv") else _EFFICIENTNET
-        prefix = f"{name}." if name else ""
-        for convolution, norm in pairs.items():
-            if hasattr(module, convolution):
-                yield [prefix + convolution], prefix + norm
+def summing(model: nn.Module) -> Canonizer:
+    """What gives zennit a module in the place of +."""
+    return ResNetCanonizer() if isinstance(model, ResNet) else AttributeCanonizer(with_sum)
 
 
 def with_sum(name: str, module: nn.Module) -> dict[str, Any] | None:

@@ -35,7 +35,6 @@ METHODS: dict[str, Method] = {
     "LRP epsilon": LRP("epsilon"),
     "LRP epsilon-plus": LRP("epsilon-plus"),
     "LRP epsilon-plus-flat": LRP("epsilon-plus-flat"),
-    "LRP epsilon-alpha2-beta1": LRP("epsilon-alpha2-beta1"),
 }
 COMPARED = "LRP epsilon-plus"
 BATCHES = (1, 3, 8)

@@ -13,8 +13,6 @@ from smoothserve.explainers import LRP, AttnLRP, MethodError, Program, explain, 
 from smoothserve.explainers.capture import capture
 from smoothserve.explainers.relevance.composite import COMPOSITES
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
-from zennit.canonizers import AttributeCanonizer, Canonizer
 from zennit.composites import (
     EpsilonAlpha2Beta1,
     EpsilonAlpha2Beta1Flat,
@@ -25,10 +23,9 @@ from zennit.composites import (
 from zennit.core import Composite
 from zennit.layer import Sum
 from zennit.rules import Norm
-from zennit.torchvision import ResNetCanonizer
 from zennit.types import AvgPool
 
-from benchmarks.outside import with_sum
+from benchmarks.outside import folded, summing
 from tests import networks
 from tests.full import only_full
 
@@ -222,20 +219,6 @@ def test_biases_keep_their_share(rule: str) -> None:
     torch.testing.assert_close(relevance.sum() + kept, logit)
 
 
-def folded(model: nn.Module) -> nn.Module:
-    """The same network with its batch norms in the convolutions before them, and nothing in place."""
-    for module in list(model.modules()):
-        before, name_before = None, ""
-        for name, child in module.named_children():
-            if isinstance(child, nn.BatchNorm2d) and isinstance(before, nn.Conv2d):
-                setattr(module, name_before, fuse_conv_bn_eval(before, child))
-                setattr(module, name, nn.Identity())
-            if hasattr(child, "inplace"):
-                child.inplace = False
-            before, name_before = child, name
-    return model
-
-
 def zennits(composite: Composite, model: nn.Module, x: Tensor, target: Tensor) -> Tensor:
     with composite.context(copy.deepcopy(model)) as changed:
         given = x.clone().requires_grad_()
@@ -251,10 +234,6 @@ ZENNITS: dict[str, type[Composite]] = {
     "epsilon-alpha2-beta1-flat": EpsilonAlpha2Beta1Flat,
     "epsilon-gamma-box": EpsilonGammaBox,
 }
-
-
-# What gives zennit a module in the place of +.
-SUMMING: dict[str, Callable[[], Canonizer]] = {"efficientnet-lite0": lambda: AttributeCanonizer(with_sum)}
 
 
 @pytest.mark.parametrize(
@@ -275,7 +254,7 @@ def test_zennit_agrees(name: str, rule: str) -> None:
     box = {side: torch.full_like(x[:1], value) for side, value in (("low", LOW), ("high", HIGH))}
     composite = ZENNITS[rule](
         layer_map=[(Sum, Norm(1e-12)), (AvgPool, Norm(1e-12))],
-        canonizers=[SUMMING.get(name, ResNetCanonizer)()],
+        canonizers=[summing(model)],
         **(box if "box" in rule else {}),
     )
     wanted = zennits(composite, model, x, target)
