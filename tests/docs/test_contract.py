@@ -183,7 +183,7 @@ def test_every_methods_defaults(kind: str) -> None:
     """As a network decides what they leave to it."""
     network = nn.Sequential(nn.Flatten(), nn.Linear(27, 2)).eval()
     convolutional = nn.Sequential(nn.Conv2d(3, 2, 2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2)).eval()
-    without_maps = () if issubclass(METHODS[kind], CAM) else (network,)
+    without_maps = () if issubclass(METHODS[kind], (CAM, GuidedGradCAM)) else (network,)
     for each in (*without_maps, convolutional):
         method = explain(each, torch.randn(1, 3, 3, 3), METHODS[kind]()).method.describe()
         assert problems({**CARD["$defs"]["method"], "$defs": CARD["$defs"]}, method) == []
