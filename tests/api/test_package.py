@@ -33,7 +33,7 @@ def test_names_at_the_top() -> None:
     for name in smoothserve.__all__:
         assert getattr(smoothserve, name) is not None
     assert smoothserve.__version__ == version("smoothserve")
-    assert dir(smoothserve) == smoothserve.__all__
+    assert dir(smoothserve) == sorted(smoothserve.__all__)
     with pytest.raises(AttributeError, match="no attribute 'explian'"):
         smoothserve.explian  # noqa: B018 - a misspelt name
 
