@@ -13,6 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet
 from zennit.canonizers import AttributeCanonizer, Canonizer
 from zennit.composites import EpsilonPlus
+from zennit.core import Composite
 from zennit.layer import Sum
 from zennit.torchvision import ResNetCanonizer
 
@@ -21,14 +22,16 @@ from .digits_convolutional import Residual
 Attribute = Callable[[Tensor, Tensor], Tensor]
 
 
-def layer_relevance(classifier: nn.Module) -> Attribute:
-    """LRP, composite EpsilonPlus: images ``[N, C, H, W]`` and classes ``[N]`` to relevance of that shape.
+def layer_relevance(
+    classifier: nn.Module, composite: type[Composite] = EpsilonPlus, **settings: Any
+) -> Attribute:
+    """LRP by a composite: images ``[N, C, H, W]`` and classes ``[N]`` to shares of 1, of that shape.
 
     Batch norms are folded, and residual sums share relevance by contribution. Rules stay registered on
     a copy of the network, so a call costs a forward and a backward pass.
     """
-    model = folded(copy.deepcopy(classifier))
-    EpsilonPlus(canonizers=[summing(model)]).register(model)
+    model = _folded(copy.deepcopy(classifier))
+    composite(canonizers=[_summing(model)], **settings).register(model)
 
     def attribute(images: Tensor, target: Tensor) -> Tensor:
         given = images.detach().clone().requires_grad_()
@@ -65,7 +68,7 @@ def last_features(classifier: nn.Module) -> tuple[nn.Module, bool]:
     return pooling[-1], True
 
 
-def folded(model: nn.Module) -> nn.Module:
+def _folded(model: nn.Module) -> nn.Module:
     """The same network, changed: batch norms are in the convolutions before them, and nothing is in place.
 
     By PyTorch: zennit's own merging leaves 1 / sqrt(1 + eps) of every norm in, which adds up.
@@ -82,12 +85,12 @@ def folded(model: nn.Module) -> nn.Module:
     return model
 
 
-def summing(model: nn.Module) -> Canonizer:
+def _summing(model: nn.Module) -> Canonizer:
     """What gives zennit a module in the place of +."""
-    return ResNetCanonizer() if isinstance(model, ResNet) else AttributeCanonizer(with_sum)
+    return ResNetCanonizer() if isinstance(model, ResNet) else AttributeCanonizer(_with_sum)
 
 
-def with_sum(name: str, module: nn.Module) -> dict[str, Any] | None:
+def _with_sum(name: str, module: nn.Module) -> dict[str, Any] | None:
     """Forward passes of residual blocks with a module in the place of ``+``, which rules can see."""
     if isinstance(module, Residual):
         return {"forward": _residual.__get__(module), "sum": Sum()}

@@ -59,6 +59,15 @@ class Trait(Enum):
     SIZE_ARITHMETIC = "a Python function of sizes, which graphs of a free batch call"
 
 
+# In more than one of the lists below.
+_CONVOLUTIONS = (aten.conv1d, aten.conv2d, aten.conv3d)
+_TRANSPOSED = (aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input)
+_BY_CONSTANTS = (aten.mm.default, aten.mv.default, aten.linear.default)
+_CURVED = (
+    aten.mish.default, aten.tanh.default, aten.elu.default, aten.selu.default, aten.celu.default,
+    aten.erf.default, aten.square.default, aten.sin.default,
+)  # fmt: skip
+
 # Overloads, or packets where all overloads have the trait.
 _HAVE: Mapping[Trait, Sequence[Any]] = {
     Trait.LINEAR: (
@@ -79,7 +88,7 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
         aten.div.Tensor, aten.masked_fill.Scalar, aten.masked_fill.Tensor, aten.index.Tensor,
         aten.lerp.Scalar, aten.bilinear.default,
     ),
-    Trait.LINEAR_IN_ONE: (aten.mm.default, aten.mv.default, aten.linear.default),
+    Trait.LINEAR_IN_ONE: _BY_CONSTANTS,
     Trait.LINEAR_IN_EACH: (aten.mul.Tensor, aten.matmul.default, aten.bmm.default, aten.einsum.default),
     Trait.COPIES: (
         aten.cat.default, aten.stack.default,
@@ -108,10 +117,8 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
         aten.detach, aten.round, aten.floor, aten.ceil, aten.trunc, aten.fix,
         aten.sign, aten.sgn, aten.heaviside,
     ),
-    Trait.CONVOLUTION: (aten.conv1d, aten.conv2d, aten.conv3d),
-    Trait.TRANSPOSED_CONVOLUTION: (
-        aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input,
-    ),
+    Trait.CONVOLUTION: _CONVOLUTIONS,
+    Trait.TRANSPOSED_CONVOLUTION: _TRANSPOSED,
     Trait.SCALES_OR_SHIFTS: (aten.mul.Tensor, aten.add.Tensor),
     Trait.NEVER_NEGATIVE: (
         aten.relu, aten.relu6, aten.sigmoid, aten.hardsigmoid, aten.softmax, aten._softmax, aten.softplus,
@@ -127,20 +134,13 @@ _HAVE: Mapping[Trait, Sequence[Any]] = {
         operator.getitem,
     ),
     Trait.PASSES: (
-        aten.relu.default, aten.leaky_relu.default, aten.prelu.default, aten.silu.default,
+        *_CURVED, aten.relu.default, aten.leaky_relu.default, aten.prelu.default, aten.silu.default,
         aten.hardswish.default, aten.gelu.default,
-        aten.mish.default, aten.tanh.default, aten.elu.default, aten.selu.default, aten.celu.default,
-        aten.erf.default, aten.square.default, aten.sin.default,
     ),
-    Trait.PASSES_CURVED: (
-        aten.mish.default, aten.tanh.default, aten.elu.default, aten.selu.default, aten.celu.default,
-        aten.erf.default, aten.square.default, aten.sin.default,
-    ),
+    Trait.PASSES_CURVED: _CURVED,
     Trait.CLAMPS: (aten.relu6.default, aten.hardtanh.default, aten.clamp.default),
     Trait.WEIGHTS: (
-        aten.conv1d, aten.conv2d, aten.conv3d,
-        aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input,
-        aten.mm.default, aten.mv.default, aten.linear.default, aten.matmul.default, aten.bmm.default,
+        *_CONVOLUTIONS, *_TRANSPOSED, *_BY_CONSTANTS, aten.matmul.default, aten.bmm.default,
     ),
     Trait.ADDS: (aten.add.Tensor, aten.sub.Tensor),
     Trait.PADS: (aten.pad.default, aten.constant_pad_nd.default),

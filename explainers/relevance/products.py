@@ -83,11 +83,9 @@ def layer_norm(call: Call, coefficient: Tensor) -> Gradients:
     arguments = call.arguments()
     axes = tuple(range(-len(arguments["normalized_shape"]), 0))
     (x,) = call.points(call.inputs[0])
-    scale = (x.var(axes, correction=0, keepdim=True) + arguments["eps"]).rsqrt()
     if arguments["weight"] is not None:
         coefficient = coefficient * arguments["weight"]
-    back = coefficient * call.averaged([scale], call.inputs[0])
-    return [back - back.mean(axes, keepdim=True)]
+    return [_through_norm(call, coefficient, x, axes)]
 
 
 @relevance_rule(aten.rms_norm.default, when=first_input_only)
@@ -112,9 +110,14 @@ def group_norm(call: Call, coefficient: Tensor) -> Gradients:
     groups, weight = arguments["num_groups"], arguments["weight"]
     (x,) = call.points(call.inputs[0])
     grouped = x.unflatten(1, (groups, x.shape[1] // groups)).flatten(2)
-    scale = (grouped.var(2, correction=0, keepdim=True) + arguments["eps"]).rsqrt()
     if weight is not None:
         coefficient = coefficient * weight.view(-1, *[1] * (x.ndim - 2))
     rows = coefficient.unflatten(1, (groups, x.shape[1] // groups)).flatten(2)
-    back = rows * call.averaged([scale], call.inputs[0])
-    return [(back - back.mean(2, keepdim=True)).view(coefficient.shape)]
+    return [_through_norm(call, rows, grouped, (2,)).view(coefficient.shape)]
+
+
+def _through_norm(call: Call, coefficient: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Back through (x - mean) / deviation, the deviation held constant."""
+    scale = (x.var(axes, correction=0, keepdim=True) + call.arguments()["eps"]).rsqrt()
+    back = coefficient * call.averaged([scale], call.inputs[0])
+    return back - back.mean(axes, keepdim=True)

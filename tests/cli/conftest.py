@@ -1,10 +1,15 @@
-"""Networks of one's own, in a file."""
+"""Networks of one's own, in a file, and methods as options build them."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
+from smoothserve.cli.exporting import add_export_options
+from smoothserve.cli.method_options import MethodOptions
+from smoothserve.explainers import Method
+from smoothserve.export import Preprocessing
 
 FACTORY = """
 import torch
@@ -34,3 +39,10 @@ def broken():
 def factory(tmp_path: Path) -> str:
     (tmp_path / "nets.py").write_text(FACTORY)
     return str(tmp_path / "nets.py") + ":build"
+
+
+def built(preprocessing: Preprocessing, *flags: str) -> Method:
+    """The method that options name, for a model with this preprocessing."""
+    parser = argparse.ArgumentParser()
+    add_export_options(parser)
+    return MethodOptions.from_arguments(parser.parse_args(flags)).build(preprocessing)

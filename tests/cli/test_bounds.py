@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-
 import pytest
 from smoothserve.cli.errors import UsageError
-from smoothserve.cli.exporting import add_export_options
-from smoothserve.cli.method_options import MethodOptions
-from smoothserve.explainers import LRP, AttnLRP, GuidedGradCAM, Method, MethodError, SmoothGrad
+from smoothserve.explainers import LRP, AttnLRP, GuidedGradCAM, MethodError, SmoothGrad
 from smoothserve.export import Preprocessing
+
+from .conftest import built
 
 HALF = Preprocessing(None, (24, 24), mean=(0.5, 0.4, 0.5), std=(0.5, 0.2, 0.25))
 PLANES = Preprocessing.of_planes(5, (24, 24))
-
-
-def built(preprocessing: Preprocessing, *flags: str) -> Method:
-    parser = argparse.ArgumentParser()
-    add_export_options(parser)
-    return MethodOptions.from_arguments(parser.parse_args(flags)).build(preprocessing)
 
 
 def test_parameters_arrive() -> None:

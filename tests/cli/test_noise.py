@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from smoothserve.cli.errors import UsageError
-from smoothserve.cli.exporting import add_export_options
 from smoothserve.cli.main import main
-from smoothserve.cli.method_options import MethodOptions
 from smoothserve.cli.noise import noise_doubt
 from smoothserve.explainers import (
     Gradient,
@@ -27,17 +24,13 @@ from smoothserve.handlers.describe import describe
 from smoothserve.handlers.noise import noise_in_words
 from smoothserve.handlers.service import ExplanationService
 
+from .conftest import built
+
 IMAGENET = default_preprocessing((3, 24, 24))
 HALF = Preprocessing(None, (24, 24), mean=(0.5,) * 3, std=(0.5,) * 3)  # the input is in [-1, 1]
 PIXELS = Preprocessing(None, (24, 24), mean=(0.0,) * 3, std=(1 / 255,) * 3)
 PLANES = Preprocessing.of_planes(5, (24, 24))
 SPAN = (1 / 0.229 + 1 / 0.224 + 1 / 0.225) / 3  # from black to white, in ImageNet's input
-
-
-def built(preprocessing: Preprocessing, *flags: str) -> Method:
-    parser = argparse.ArgumentParser()
-    add_export_options(parser)
-    return MethodOptions.from_arguments(parser.parse_args(flags)).build(preprocessing)
 
 
 def std(preprocessing: Preprocessing, *flags: str) -> float:

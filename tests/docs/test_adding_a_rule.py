@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -30,6 +31,17 @@ class Net(nn.Module):
         return self.head(self.activation(self.conv(x)).flatten(1))
 
 
+def ruled(namespace: str, source: str, rule: str) -> tuple[torch.library.Library, Any]:
+    """A squared ReLU with PyTorch's own derivative and the page's rule; it is there while its library is."""
+    library = torch.library.Library(namespace, "DEF")
+    library.define("squared_relu(Tensor z) -> Tensor")
+    library.impl("squared_relu", lambda z: z.clamp(min=0) ** 2, "CompositeExplicitAutograd")
+    defined: dict[str, object] = {}
+    exec(source.split("@torch.library")[0], defined)
+    exec(rule.replace("mylib.", f"{namespace}."), defined)
+    return library, getattr(torch.ops, namespace).squared_relu
+
+
 def test_the_example_adds_a_rule() -> None:
     source, *_ = blocks(PAGE, "python")
     setting, rule = source.split("@rule(")
@@ -54,13 +66,7 @@ def test_the_example_adds_a_rule() -> None:
 def test_the_second_example_adds_both_rules_of_a_gate() -> None:
     """As with the network that composes the operation of two that have rules."""
     source, gate, _ = blocks(PAGE, "python")
-    defined: dict[str, object] = {}
-    exec(source.split("@torch.library")[0], defined)
-    library = torch.library.Library("mylib2", "DEF")
-    library.define("squared_relu(Tensor z) -> Tensor")
-    library.impl("squared_relu", lambda z: z.clamp(min=0) ** 2, "CompositeExplicitAutograd")
-    operation = torch.ops.mylib2.squared_relu
-    exec(gate.replace("mylib.", "mylib2."), defined)
+    _library, operation = ruled("mylib2", source, gate)
     try:
         method = SmoothDiff(0, estimator="propagated", std=0.5)
         got = explain(Net(operation).double().eval(), IMAGES, method)(IMAGES).attribution
@@ -75,13 +81,7 @@ def test_the_second_example_adds_both_rules_of_a_gate() -> None:
 def test_the_third_example_passes_relevance_on() -> None:
     """As ReLU and squares do, one behind the other."""
     source, _, relevance = blocks(PAGE, "python")
-    defined: dict[str, object] = {}
-    exec(source.split("@torch.library")[0], defined)
-    library = torch.library.Library("mylib3", "DEF")
-    library.define("squared_relu(Tensor z) -> Tensor")
-    library.impl("squared_relu", lambda z: z.clamp(min=0) ** 2, "CompositeExplicitAutograd")
-    operation = torch.ops.mylib3.squared_relu
-    exec(relevance.replace("mylib.", "mylib3."), defined)
+    _library, operation = ruled("mylib3", source, relevance)
     try:
         got = explain(Net(operation).double().eval(), IMAGES, LRP(), top_k=2)(IMAGES).attribution
         same = explain(Net(lambda z: z.relu().square()).double().eval(), IMAGES, LRP(), top_k=2)(IMAGES)
