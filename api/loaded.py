@@ -17,7 +17,7 @@ from smoothserve.handlers.card import Card
 from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.images.photo import decode, upright_rgb
 from smoothserve.handlers.images.picture import to_png
-from smoothserve.handlers.panels import Look, panels
+from smoothserve.handlers.panels import Look, panels, shown
 from smoothserve.handlers.protocols.question import read_question
 from smoothserve.handlers.service import ExplanationService
 
@@ -45,7 +45,7 @@ class LoadedModel:
 
     @property
     def card(self) -> Card:
-        """What the file says about itself: method, preprocessing, labels, measured errors."""
+        """What the file says about itself: method (the first), preprocessing, labels, measured errors."""
         return self._service.offer.card
 
     def explain(
@@ -76,7 +76,8 @@ class LoadedModel:
         return Explained(result, content)
 
     def __repr__(self) -> str:
-        return f"LoadedModel({str(self.path)!r}: {self.card.name}, {self.card.method['name']})"
+        methods = ", ".join(card.method["name"] for card in self._service.offer.cards.values())
+        return f"LoadedModel({str(self.path)!r}: {self.card.name}, {methods})"
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,11 @@ class Explained:
         """The whole photo, RGB; None for arrays of channels. Decoded each time: few pictures need it."""
         planes = self.result.card.preprocessing.channels == "planes"
         return None if planes else decode(self.content)
+
+    @property
+    def also(self) -> dict[str, Explained]:
+        """What further methods of the file say: ``explained.also["gradcam"].heatmap``."""
+        return {method: Explained(result, self.content) for method, result in self.result.also.items()}
 
     @property
     def class_index(self) -> int:
@@ -127,7 +133,7 @@ class Explained:
         return self.result.top(k)
 
     def overlay(self, **look: Any) -> Image.Image:
-        """The heatmap over the photo; several classes stand side by side.
+        """The heatmap over the photo; several classes, and several methods, stand side by side.
 
         Args:
             look: fields of :class:`smoothserve.handlers.panels.Look`, such as ``original=True``,
@@ -140,7 +146,7 @@ class Explained:
 
     def _drawn(self, look: Look) -> Image.Image:
         whole = self.photo if look.wants_photo else None
-        return panels(whole, [self.result], look)
+        return panels(whole, shown(self.result, look), look)
 
     def save(self, path: str | Path, **look: Any) -> None:
         """Write :meth:`overlay` as a picture, or the heatmap as an array where ``path`` ends in .npy.

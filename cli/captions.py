@@ -1,4 +1,4 @@
-"""Captions that tell several files apart: their methods, what differs in them, and their names."""
+"""Captions that tell explanations apart: their methods, what differs in them, and their files."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 from smoothserve.handlers.card import Card
 
 
-def captions(cards: Mapping[Path, Card]) -> dict[Path, str]:
-    """``SmoothDiff, samples=2, a.onnx`` for each file; what files of a method have in common is left out."""
-    all_cards = list(cards.values())
-    return {
-        file: ", ".join((_name(card), *differences(card, all_cards), file.name))
-        for file, card in cards.items()
-    }
+def captions(sources: Sequence[tuple[Path, Card]]) -> list[str]:
+    """``SmoothDiff, samples=2, a.onnx`` for each file and card; what they have in common is left out."""
+    cards = [card for _, card in sources]
+    several = len({file for file, _ in sources}) > 1
+    return [
+        ", ".join((_name(card), *differences(card, cards), *([file.name] if several else [])))
+        for file, card in sources
+    ]
 
 
 def differences(card: Card, cards: Sequence[Card]) -> list[str]:

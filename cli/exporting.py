@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .arguments import given
@@ -34,19 +34,30 @@ def given_export_flags(arguments: argparse.Namespace) -> list[str]:
     return [arguments.export_flags[name] for name in given(arguments, arguments.export_flags)]
 
 
-def export_files(arguments: argparse.Namespace, methods: Mapping[Path, MethodOptions]) -> None:
-    """Export the model that the options name, a file for each method; it is loaded and captured once."""
+def export_files(
+    arguments: argparse.Namespace,
+    methods: Mapping[Path, MethodOptions],
+    also: Sequence[MethodOptions] = (),
+) -> None:
+    """Export the model that the options name, a file for each method; it is loaded and captured once.
+
+    Args:
+        arguments: of :func:`add_export_options`.
+        methods: of each file.
+        also: further methods of every file.
+    """
     from smoothserve.export import to_onnx
 
     model, answer = loaded_model(arguments)
     built = {path: options.build(model.preprocessing) for path, options in methods.items()}
+    others = [options.build(model.preprocessing) for options in also]
     program = captured_program(arguments, model, answer)
     images = None
-    if any(method.calibrates for method in built.values()):
+    if any(method.calibrates for method in (*built.values(), *others)):
         images = calibration_images(arguments.calibrate, model)
     for path, method in built.items():
         objective = given(arguments, ("objective", "top_k"))
-        explained = rewritten_model(model, program, method, images, **objective)
+        explained = rewritten_model(model, program, method, images, others, **objective)
         with step(f"writing and verifying {path}") as progress:
             parity = to_onnx(
                 explained,

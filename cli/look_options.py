@@ -11,8 +11,18 @@ from .arguments import given, share
 from .errors import UsageError
 
 _FLAGS = {
-    name: f"--{name}"
-    for name in ("original", "size", "colour", "colormap", "opacity", "contours", "smooth", "bare")
+    name: f"--{name.replace('_', '-')}"
+    for name in (
+        "original",
+        "size",
+        "colour",
+        "colormap",
+        "opacity",
+        "contours",
+        "contours_of",
+        "smooth",
+        "bare",
+    )
 }
 
 
@@ -37,6 +47,11 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--contours", type=share, metavar="0..1",
         help="a line around the smallest region with this share of the heatmap",
+    )  # fmt: skip
+    group.add_argument(
+        "--contours-of", metavar="METHOD",
+        help="of a file with several methods: draw that line from this one's heatmap over the others', such "
+        "as gradcam over smoothdiff",
     )  # fmt: skip
     group.add_argument(
         "--smooth", type=share, metavar="0..1",

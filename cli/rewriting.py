@@ -79,35 +79,42 @@ def captured_program(arguments: argparse.Namespace, model: NamedModel, answer: A
 
 
 def rewritten_model(
-    model: NamedModel, program: Program, method: Method, images: Tensor | None, **objective: Any
+    model: NamedModel,
+    program: Program,
+    method: Method,
+    images: Tensor | None,
+    also: Sequence[Method] = (),
+    **objective: Any,
 ) -> ExplanationModel:
-    """The explanation model of one method; how much noise it adds is said.
+    """The explanation model of a method, and of others in the same graph; how much noise they add is said.
 
     Args:
         model: of which the program is.
         program: from :func:`captured_program`.
         method: as it was asked for.
         images: for methods that measure something on the network; see :func:`calibration_images`.
+        also: further methods.
         objective: ``objective`` and ``top_k``, if they are given.
     """
     from smoothserve.explainers import explain_program
 
-    method = method.for_program(program)
-    noise = noise_in_words(method.describe(), model.preprocessing)
-    if noise is not None:
-        note(f"noise: {noise}")
-    much = noise_doubt(method, model.preprocessing)
-    if much is not None:
-        note(much)
-    with step(f"rewriting {model.name} for {method}"):
-        explained = explain_program(
-            program, method, calibration=images if method.calibrates else None, **objective
-        )
-    if method.calibrates:
-        note(f"calibration: {explained.calibration}")
-        far = calibration_doubt(explained.calibration.drift)
-        if far is not None:
-            note(far)
+    first, *others = methods = [each.for_program(program) for each in (method, *also)]
+    for each in methods:
+        noise = noise_in_words(each.describe(), model.preprocessing)
+        if noise is not None:
+            note(f"noise{f' of {type(each).__name__}' if others else ''}: {noise}")
+        much = noise_doubt(each, model.preprocessing)
+        if much is not None:
+            note(much)
+    measured = images if any(each.calibrates for each in methods) else None
+    with step(f"rewriting {model.name} for {', '.join(map(str, methods))}"):
+        explained = explain_program(program, first, calibration=measured, also=others, **objective)
+    for each, calibration in explained.calibrated:
+        if each.calibrates:
+            note(f"calibration: {calibration}")
+            far = calibration_doubt(calibration.drift)
+            if far is not None:
+                note(far)
     return explained
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -11,7 +13,7 @@ from .capture import capture
 from .errors import InputError, MethodError
 from .graph.program import Program
 from .methods import METHODS, Method
-from .model import ExplanationModel
+from .model import Calibrated, ExplanationModel
 from .objective import Objective
 from .trace import trace
 from .tracing import tracing_lock
@@ -24,6 +26,7 @@ def explain(
     example_image: Tensor,
     method: Method,
     *,
+    also: Sequence[Method] = (),
     objective: Objective | str = "logit",
     top_k: int = 1,
     output: int | str | None = None,
@@ -39,6 +42,8 @@ def explain(
         example_image: ``[batch >= 1, C, H, W]``, of the model's dtype, on its device. Only its shape
             and rough scale matter; H and W become fixed, the batch size stays free.
         method: such as ``SmoothDiff(samples=8, std=0.3)``.
+        also: further methods in the same graph, one of each kind; they share the prediction. See
+            :meth:`ExplanationModel.each`.
         objective: what is explained of a class: its logit, its probability, ...; see :class:`Objective`.
         top_k: how many classes to explain in each image, the most probable ones. All share the forward
             passes; see :class:`Explanation` for the shapes.
@@ -56,7 +61,7 @@ def explain(
         ExplainerError: one of its subclasses, naming cause and remedy.
     """
     program = capture(classifier, example_image, output, activation, keep)
-    return explain_program(program, method, objective, top_k, calibration)
+    return explain_program(program, method, objective, top_k, calibration, also)
 
 
 def explain_program(
@@ -65,22 +70,20 @@ def explain_program(
     objective: Objective | str = "logit",
     top_k: int = 1,
     calibration: Tensor | None = None,
+    also: Sequence[Method] = (),
 ) -> ExplanationModel:
     """The second half of :func:`explain`: several methods can share one captured program."""
     start = time.perf_counter()
-    if not isinstance(method, Method):
-        raise MethodError(
-            f"method={method!r} is a {type(method).__name__}, expected a method with its parameters, such as "
-            f"SmoothDiff(samples=8); there are {', '.join(METHODS)}."
-        )
+    methods = (method, *also)
+    _check_methods(methods)
     if isinstance(objective, str):
         objective = Objective(objective)
     objective.check(program.classes, program.scores)
     if not 1 <= top_k <= program.classes:
         raise MethodError(f"top_k={top_k}, expected from 1 to the number of classes, {program.classes}.")
-    if calibration is not None and not method.calibrates:
+    if calibration is not None and not any(each.calibrates for each in methods):
         raise MethodError(
-            f"calibration= was given, but {type(method).__name__} measures nothing on the network, expected "
+            f"calibration= was given, but {_names(methods)} measures nothing on the network, expected "
             "SmoothDiff(0, estimator='propagated'), which has no samples of its own, or SmoothGrad with that "
             "as its base. Leave it out, or take such a method."
         )
@@ -89,15 +92,20 @@ def explain_program(
             f"calibration has shape {list(calibration.shape)}, expected [images, "
             f"{', '.join(map(str, program.image_shape))}]: preprocessed as for the classifier."
         )
-    method = method.for_program(program)
-    measured = method.calibrate(program, calibration)
+    chosen = [each.for_program(program) for each in methods]
+    first, *others = (
+        Calibrated(each, each.calibrate(program, calibration if each.calibrates else None)) for each in chosen
+    )
     with tracing_lock:
-        traced = trace(program, method, objective, top_k, measured.stored)
+        traced = trace(
+            program, [(each, measured.stored) for each, measured in (first, *others)], objective, top_k
+        )
     log.info("traced %s in %.1f s", program.name, time.perf_counter() - start)
     return ExplanationModel(
         traced=traced,
-        method=method,
-        calibration=measured,
+        method=first.method,
+        calibration=first.calibration,
+        also=tuple(others),
         objective=objective,
         top_k=top_k,
         image_shape=program.image_shape,
@@ -108,3 +116,22 @@ def explain_program(
         probe_images=program.probe_images,
         probe_logits=program.probe_logits,
     )
+
+
+def _check_methods(methods: Sequence[Method]) -> None:
+    for method in methods:
+        if not isinstance(method, Method):
+            raise MethodError(
+                f"method={method!r} is a {type(method).__name__}, expected a method with its parameters, "
+                f"such as SmoothDiff(samples=8); there are {', '.join(METHODS)}."
+            )
+    for name, count in Counter(method.name for method in methods).items():
+        if count > 1:
+            raise MethodError(
+                f"{count} methods are called {name}, expected one of each kind in a graph, whose outputs are "
+                "named by method. Make a model of each."
+            )
+
+
+def _names(methods: Sequence[Method]) -> str:
+    return " and ".join(type(method).__name__ for method in methods)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +17,13 @@ from .graph.traits import Trait, has
 from .methods import Method
 from .objective import Objective
 from .propagation.calibration import Calibration
+
+
+class Calibrated(NamedTuple):
+    """A method, and what it measured on the network, if it does."""
+
+    method: Method
+    calibration: Calibration
 
 
 class Explanation(NamedTuple):
@@ -49,6 +56,7 @@ class ExplanationModel(nn.Module):
         traced: the graph: ``(image, target)`` to the four parts of an :class:`Explanation`.
         method: the explanation method.
         calibration: what the method measured on the network, if it does.
+        also: further methods of the same graph; see :meth:`each`.
         objective: what of a class is explained.
         top_k: how many classes are explained in each image.
         image_shape: ``(C, H, W)`` of one image; the batch size is free.
@@ -65,6 +73,7 @@ class ExplanationModel(nn.Module):
         traced: fx.GraphModule,
         method: Method,
         calibration: Calibration,
+        also: tuple[Calibrated, ...],
         objective: Objective,
         top_k: int,
         image_shape: tuple[int, ...],
@@ -79,6 +88,7 @@ class ExplanationModel(nn.Module):
         self.traced = traced
         self.method = method
         self.calibration = calibration
+        self.also = also
         self.objective = objective
         self.top_k = top_k
         self.image_shape = image_shape
@@ -93,6 +103,8 @@ class ExplanationModel(nn.Module):
     def forward(self, image: Tensor, target: Tensor | None = None) -> Explanation:
         """Predict and explain a batch; on processors a large one in parts.
 
+        Where there are several methods, this is what the first one says.
+
         Args:
             image: ``[B, C, H, W]``, preprocessed as for the classifier, B >= 1.
             target: int64 ``[B]``, the class to explain in each image, 0 to K-1; -1 means the predicted
@@ -101,22 +113,51 @@ class ExplanationModel(nn.Module):
         Raises:
             InputError: a shape, type or class number does not fit, or an image is not finite.
         """
+        return next(iter(self.each(image, target).values()))
+
+    def each(self, image: Tensor, target: Tensor | None = None) -> dict[str, Explanation]:
+        """What each method says: name such as ``smoothdiff`` -> explanation, the first method first.
+
+        They share logits and explained classes. Arguments and errors are those of :meth:`forward`.
+        """
         if target is None and isinstance(image, Tensor):
             target = torch.full((image.shape[0],), -1, dtype=torch.int64, device=image.device)
         if not torch.compiler.is_compiling():
             self._check(image, target)
             if image.device.type == "cpu" and image.shape[0] > self._at_once:
                 pairs = zip(image.split(self._at_once), target.split(self._at_once), strict=True)
-                parts = zip(*(self(*pair) for pair in pairs), strict=True)
-                return Explanation(*(torch.cat(part) for part in parts))
+                parts = zip(*(self._traced(*pair) for pair in pairs), strict=True)
+                return self._named([torch.cat(part) for part in parts])
+        return self._named(self._traced(image, target))
+
+    def _traced(self, image: Tensor, target: Tensor) -> tuple[Tensor, ...]:
         with torch.no_grad():
-            return Explanation(*self.traced(image, target))
+            values: tuple[Tensor, ...] = self.traced(image, target)
+        return values
+
+    def _named(self, values: Sequence[Tensor]) -> dict[str, Explanation]:
+        logits, explained_class, *maps = values
+        pairs = zip(maps[::2], maps[1::2], strict=True)
+        return {
+            method.name: Explanation(logits, explained_class, *pair)
+            for method, pair in zip(self.methods, pairs, strict=True)
+        }
+
+    @property
+    def calibrated(self) -> tuple[Calibrated, ...]:
+        """All methods of the graph, the first first, each with what it measured."""
+        return Calibrated(self.method, self.calibration), *self.also
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """All methods of the graph, the first first."""
+        return tuple(method for method, _ in self.calibrated)
 
     @property
     def _at_once(self) -> int:
         """How many images a processor explains together; they do not influence each other."""
         _, height, width = self.image_shape
-        pixels = height * width * min(self.method.evaluations, LARGEST)
+        pixels = height * width * min(max(method.evaluations for method in self.methods), LARGEST)
         return max(1, _PIXELS_AT_ONCE // pixels)
 
     @property
@@ -175,8 +216,8 @@ class ExplanationModel(nn.Module):
 
     def extra_repr(self) -> str:
         return (
-            f"{self.classifier_name}, {self.method}, {self.objective}, top_k={self.top_k}, "
-            f"image_shape={self.image_shape}, classes={self.classes}"
+            f"{self.classifier_name}, {', '.join(map(str, self.methods))}, {self.objective}, "
+            f"top_k={self.top_k}, image_shape={self.image_shape}, classes={self.classes}"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -31,14 +31,14 @@ _TRACE_BATCH = 7  # any number that no layer is likely to have as a size of its 
 
 def trace(
     program: Program,
-    method: Method,
+    methods: Sequence[tuple[Method, Mapping[str, Tensor]]],
     objective: Objective,
     top_k: int,
-    calibrated: Mapping[str, Tensor],
 ) -> fx.GraphModule:
-    """The graph ``(image, target) -> (logits, explained class, attribution, heatmap)``; weights are buffers.
+    """The graph ``(image, target) -> (logits, explained class, attribution, heatmap, ...)``.
 
-    ``calibrated`` is what the method measured on the network.
+    Weights are buffers. Each of the ``methods``, given with what it measured on the network, adds an
+    attribution and a heatmap; what they have in common, the prediction first of all, is computed once.
 
     Forward and reverse pass, method and heatmap are ordinary Python; they run once under ``make_fx`` with
     fake tensors in which only the batch is symbolic.
@@ -48,7 +48,8 @@ def trace(
     """
     weights = list(program.weights)
     buffers = {
-        name: tensor.to(program.device)
+        (place, name): tensor.to(program.device)
+        for place, (method, calibrated) in enumerate(methods)
         for name, tensor in {**method.buffers(program.image_shape), **calibrated}.items()
     }
 
@@ -60,18 +61,26 @@ def trace(
             logits = network.at(image).logits
             explained_class = _explained(logits, target, top_k)
             seeds = objective.seeds(logits, explained_class)
-            stored = dict(zip(buffers, buffer_list, strict=True))
-            attribution = method.attribute(network, image, seeds, stored)
-            maps = heatmap(attribution.flatten(0, 1), method.signed).unflatten(0, (top_k, image.shape[0]))
+            results = []
+            for place, (method, _) in enumerate(methods):
+                own = {
+                    name: tensor
+                    for (of, name), tensor in zip(buffers, buffer_list, strict=True)
+                    if of == place
+                }
+                attribution = method.attribute(network, image, seeds, own)
+                maps = heatmap(attribution.flatten(0, 1), method.signed).unflatten(0, (top_k, image.shape[0]))
+                results += [attribution, maps]
             if top_k == 1:
-                return logits, explained_class.squeeze(1), attribution.squeeze(0), maps.squeeze(0)
-            return logits, explained_class, attribution.transpose(0, 1), maps.transpose(0, 1)
+                return logits, explained_class.squeeze(1), *(result.squeeze(0) for result in results)
+            return logits, explained_class, *(result.transpose(0, 1) for result in results)
 
     module = _recorded(
         explained, program, [program.weights[node] for node in weights], list(buffers.values())
     )
     stored = {node.name: program.weights[node] for node in weights}
-    return _bound(module, {**stored, **buffers})
+    names = {(place, name): f"{name}_{place}" if place else name for place, name in buffers}
+    return _bound(module, {**stored, **{names[key]: tensor for key, tensor in buffers.items()}})
 
 
 def _recorded(

@@ -30,6 +30,7 @@ startupTimeout: 120   # s
 deviceType: {kind}
 smoothserve:
   methods: [{methods}]   # the first is the default
+  graphs: [{graphs}]   # explanation-NAME.onnx, which may have several methods
   threads: {threads}   # of each ONNX Runtime session; null: as many as cores
   device: {device}   # auto, cpu or cuda
   limits: {{{limits}}}   # body_bytes, pixels, instances, response_bytes, seconds, side, batch
@@ -100,7 +101,8 @@ def to_archive(
                 workers=workers,
                 batch_size=batch_size,
                 max_batch_delay=max_batch_delay,
-                methods=", ".join(methods),
+                methods=", ".join(method for own in methods for method in own),
+                graphs=", ".join(first for first, *_ in methods),
                 threads="null" if threads is None else threads,
                 device=device,
                 kind="gpu" if device == "cuda" else "cpu",

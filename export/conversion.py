@@ -55,7 +55,7 @@ def convert(model: ExplanationModel, *, for_processors: bool = True) -> onnx.Mod
                 lift(model),
                 dynamo=True,
                 input_names=INPUTS,
-                output_names=Explanation._fields,
+                output_names=_output_names(model),
                 opset_version=OPSET,
                 optimize=False,
                 verbose=False,
@@ -76,6 +76,12 @@ def convert(model: ExplanationModel, *, for_processors: bool = True) -> onnx.Mod
     proto = program.model_proto
     _tidy(proto)
     return proto
+
+
+def _output_names(model: ExplanationModel) -> tuple[str, ...]:
+    """Of the first method those of an explanation; of others the maps, with the method's name behind."""
+    further = (f"{what}_{method.name}" for method, _ in model.also for what in ("attribution", "heatmap"))
+    return *Explanation._fields, *further
 
 
 def simplify(model: onnx_ir.Model) -> None:

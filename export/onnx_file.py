@@ -15,7 +15,8 @@ from typing import Any
 
 import onnx
 from smoothserve.explainers import ExplanationModel
-from smoothserve.handlers.card import METADATA_KEY, Card, Preprocessing
+from smoothserve.explainers.model import Calibrated
+from smoothserve.handlers.card import METADATA_KEY, Also, Card, Preprocessing
 
 from .checks.contract import check_contract
 from .checks.parity import Parity, check_parity
@@ -44,8 +45,9 @@ def to_onnx(
 
     Inputs: ``image`` float32 ``[batch, C, H, W]``, ``target`` int64 ``[batch]`` (negative: the
     predicted class). Outputs: ``logits`` ``[batch, K]``, ``explained_class`` int64 ``[batch]``,
-    ``attribution`` ``[batch, C, H, W]``, ``heatmap`` float32 ``[batch, H, W]`` in [0, 1]. The batch is
-    dynamic; only standard operators of opset 18 are used.
+    ``attribution`` ``[batch, C, H, W]``, ``heatmap`` float32 ``[batch, H, W]`` in [0, 1]; of each further
+    method ``attribution_METHOD`` and ``heatmap_METHOD``. The batch is dynamic; only standard operators of
+    opset 18 are used.
 
     Args:
         model: from :func:`smoothserve.explainers.explain`.
@@ -109,18 +111,20 @@ def card_of(
         CardError: preprocessing or labels don't fit the model.
     """
     channels, height, width = model.image_shape
+    methods = tuple(Also(_described(each), each.method.signed) for each in model.calibrated)
     return Card(
         name=name or model.classifier_name,
         image_shape=(channels, height, width),
         classes=model.classes,
-        method=_method(model),
-        signed=model.method.signed,
+        method=methods[0].method,
+        signed=methods[0].signed,
         objective=model.objective.describe(),
         top_k=model.top_k,
         outputs=model.scores.kind,
         dtype=dtype,
         preprocessing=preprocessing or default_preprocessing(model.image_shape),
         labels=None if labels is None else tuple(labels),
+        also=methods[1:],
         versions={package: version(package) for package in ("smoothserve", "torch", "onnx", "onnxscript")},
     )
 
@@ -152,12 +156,12 @@ def _verified(draft: Path, model: ExplanationModel, card: Card, fast: bool, prog
     return parity
 
 
-def _method(model: ExplanationModel) -> dict[str, Any]:
+def _described(each: Calibrated) -> dict[str, Any]:
     """Name and parameters, and on what it was calibrated, if it was."""
-    described = model.method.describe()
-    if not model.calibration.stored:
+    described = each.method.describe()
+    if not each.calibration.stored:
         return described
-    return {**described, "calibration": model.calibration.describe()}
+    return {**described, "calibration": each.calibration.describe()}
 
 
 def _put_in_place(draft: Path, weights: Path | None, path: Path) -> None:

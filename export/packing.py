@@ -24,41 +24,41 @@ _ALIGNMENT = 64
 _APART = 1e-4  # largest relative L2 distance of two files' probabilities if they hold the same classifier
 
 
-def write_graphs(paths: Sequence[Path], folder: Path) -> list[str]:
+def write_graphs(paths: Sequence[Path], folder: Path) -> list[list[str]]:
     """Fill ``folder``: explanation-METHOD.onnx for each file, prediction.onnx, weights.bin, the self-check.
 
     Returns:
-        The methods as requests name them: the method's name in lower case, in the order of ``paths``.
+        For each file, in the order of ``paths``, its methods as requests name them: their names in lower
+        case. The first names the file.
 
     Raises:
         ArchiveError: no explanation model; two of the same method; or different classifiers.
     """
     models = {str(path): _read(path) for path in paths}
     cards = {name: _card(name, model) for name, model in models.items()}
-    methods: list[str] = []
+    methods: list[list[str]] = []
     for name, card in cards.items():
-        method = card.method_name
-        if method in methods:
+        own = list(card.each)
+        if known := next((method for method in own if any(method in each for each in methods)), None):
             raise ArchiveError(
-                f"{name} explains with {method}, as another file does; give one file for each method."
+                f"{name} explains with {known}, as another file does; give one file for each method."
             )
-        methods.append(method)
+        methods.append(own)
     if len(paths) != len(models):
         raise ArchiveError("The same file is given twice.")
     with (folder / WEIGHTS).open("wb") as file:
         weights = _Weights(file)
-        for method, model in zip(methods, models.values(), strict=True):
+        files = [folder / f"explanation-{first}.onnx" for first, *_ in methods]
+        for path, model in zip(files, models.values(), strict=True):
             weights.share(model.graph.initializer)
-            onnx.save(model, str(folder / f"explanation-{method}.onnx"))
+            onnx.save(model, str(path))
     onnx.save(prediction_graph(next(iter(models.values()))), str(folder / "prediction.onnx"))
     try:
-        service = ExplanationService(
-            [folder / f"explanation-{method}.onnx" for method in methods], folder / "prediction.onnx"
-        )
+        service = ExplanationService(files, folder / "prediction.onnx")
         answers = selfcheck.record(service)
     except CardError as error:
         raise ArchiveError(f"The archive's graphs do not run: {error}") from error
-    _check_same_classifier(cards, methods, answers)
+    _check_same_classifier(cards, [first for first, *_ in methods], answers)
     np.savez(folder / selfcheck.FILE, allow_pickle=False, **answers, **selfcheck.checksums(folder))
     return methods
 

@@ -36,13 +36,15 @@ class Result:
         heatmaps: class -> float32 ``[H, W]`` in [0, 1], the target or predicted class first; empty for plain
             predictions.
         picture: the part of the photo that the network saw, RGB, in the size that was asked for.
-        card: of the graph that answered.
+        card: of the method that explains.
+        also: further methods of the same graph -> what they say, with the same scores and picture.
     """
 
     scores: Array
     heatmaps: dict[int, Array]
     picture: Image.Image
     card: Card
+    also: Mapping[str, Result] = field(default_factory=dict)
 
     def describe_class(self, index: int) -> dict[str, Any]:
         """Number, label and probability (or value) of a class, ready for JSON."""

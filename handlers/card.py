@@ -106,6 +106,19 @@ class Preprocessing:
         return replace(self, resize=resize, crop=(height, width))
 
 
+@dataclass(frozen=True)
+class Also:
+    """A further method of a graph.
+
+    Attributes:
+        method: name and parameters.
+        signed: whether its heatmap's values below 0.5 speak against the class.
+    """
+
+    method: dict[str, Any]
+    signed: bool
+
+
 def _listed(values: tuple[float, ...]) -> str:
     """Few digits, and one number where all are equal."""
     shown = [f"{value:.4g}" for value in (values[:1] if len(set(values)) == 1 else values)]
@@ -132,6 +145,7 @@ class Card:
         outputs: what the logits are, one of ``OUTPUTS``: logits of exclusive classes, whose softmax gives
             probabilities; of independent labels, whose sigmoids do; probabilities already; or values without
             one.
+        also: further methods, whose maps are outputs of their own; see :meth:`map_names`.
     """
 
     name: str
@@ -147,6 +161,7 @@ class Card:
     versions: dict[str, str] = field(default_factory=dict)
     verification: dict[str, Any] = field(default_factory=dict)
     outputs: str = "exclusive"
+    also: tuple[Also, ...] = ()
 
     def __post_init__(self) -> None:
         if self.outputs not in OUTPUTS:
@@ -171,6 +186,18 @@ class Card:
         return re.sub(r"[^a-z0-9]+", "-", str(self.method.get("name", "default")).lower())
 
     @property
+    def each(self) -> dict[str, Card]:
+        """A card for each method of the file, by its name, the first method first."""
+        cards = [replace(self, also=())]
+        cards += [replace(self, method=one.method, signed=one.signed, also=()) for one in self.also]
+        return {card.method_name: card for card in cards}
+
+    def map_names(self, method: str) -> tuple[str, str]:
+        """The outputs that hold a method's attribution and heatmap; those of the first bear no name."""
+        suffix = "" if method == self.method_name else f"_{method}"
+        return f"attribution{suffix}", f"heatmap{suffix}"
+
+    @property
     def reports(self) -> str:
         """What is known of each class: its probability, or its value."""
         return "value" if self.outputs == "values" else "probability"
@@ -180,7 +207,10 @@ class Card:
         return self.labels[index] if self.labels else str(index)
 
     def to_json(self) -> str:
-        return json.dumps({"format": FORMAT, **asdict(self)}, allow_nan=False, ensure_ascii=False)
+        written = {"format": FORMAT, **asdict(self)}
+        if not self.also:
+            del written["also"]
+        return json.dumps(written, allow_nan=False, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Card:
@@ -204,6 +234,7 @@ class Card:
             return cls(
                 preprocessing=Preprocessing(**pre),
                 labels=None if labels is None else tuple(labels),
+                also=tuple(Also(**one) for one in given.pop("also", ())),
                 image_shape=tuple(given.pop("image_shape")),
                 **given,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 
 import numpy as np
@@ -31,11 +31,13 @@ class Look:
         colour: leave the photo its colours.
         colormap, opacity, smooth: see :func:`smoothserve.handlers.images.picture.overlay`.
         contours: share of the heatmap's mass to draw a line around; None: no line.
+        contours_of: method whose heatmap is drawn as that line over those of the others, instead of a panel
+            of its own; None: each panel has the line of its own heatmap.
         bare: no caption.
 
     Raises:
         RequestError: ``opacity``, ``contours`` or ``smooth`` is no number from 0 to 1, ``size`` is out of
-            range, or given beside ``original``.
+            range, or given beside ``original``; or ``contours_of`` is given without ``contours``.
     """
 
     original: bool = False
@@ -44,6 +46,7 @@ class Look:
     colormap: str | None = None
     opacity: float = 0.85
     contours: float | None = None
+    contours_of: str | None = None
     smooth: float = SMOOTH
     bare: bool = False
 
@@ -54,6 +57,10 @@ class Look:
         for name, value in shares.items():
             if not (isinstance(value, Real) and 0 <= value <= 1):
                 raise RequestError(f"{name}={value!r}, expected a number from 0 to 1.")
+        if self.contours_of is not None and self.contours is None:
+            raise RequestError(
+                f"contours_of={self.contours_of!r}, but no contours: give their share, such as contours=0.5."
+            )
         if self.size is None:
             return
         if not (isinstance(self.size, int) and 1 <= self.size <= LARGEST):
@@ -69,6 +76,24 @@ class Look:
         return self.original or self.size is not None
 
 
+def shown(result: Result, look: Look) -> list[Result]:
+    """The results that get panels: that of each method, but for one that is drawn as a line.
+
+    Raises:
+        RequestError: the line's method is none of them, or there is no other.
+    """
+    by_method = {result.card.method_name: result, **result.also}
+    if look.contours_of is None:
+        return list(by_method.values())
+    if look.contours_of not in by_method or len(by_method) == 1:
+        raise RequestError(
+            f"contours_of={look.contours_of!r}, expected one of several methods of the file; it has "
+            f"{', '.join(by_method)}. Others come in with 'smoothserve export --also'."
+        )
+    line = by_method.pop(look.contours_of)
+    return [replace(each, also={look.contours_of: line}) for each in by_method.values()]
+
+
 def panels(
     photo: Image.Image | None,
     results: Sequence[Result],
@@ -79,7 +104,7 @@ def panels(
 
     Args:
         photo: the whole of it, for looks that need more than what the network saw.
-        results: of one photo.
+        results: of one photo, from :func:`shown`.
         look: of every panel.
         sources: whose each result is, for the captions; None: not said.
 
@@ -114,12 +139,13 @@ def _panel(
     source: str | None,
 ) -> Image.Image:
     signed = result.card.signed
-    shown, heatmap = (
-        _whole(photo, result, heat) if look.original and photo else _seen(photo, result, heat, look)
-    )
-    picture = overlay(heatmap, shown, signed, look.opacity, look.colormap, look.colour, look.smooth)
+    place = _whole if look.original and photo else _seen
+    below, heatmap = place(photo, result, heat, look)
+    picture = overlay(heatmap, below, signed, look.opacity, look.colormap, look.colour, look.smooth)
     if look.contours is not None:
-        picture = contours.draw(picture, heatmap, look.contours, signed, look.smooth)
+        line = result if look.contours_of is None else result.also[look.contours_of]
+        _, outlined = place(photo, line, line.heatmaps[index], look)
+        picture = contours.draw(picture, outlined, look.contours, line.card.signed, look.smooth)
     if look.bare:
         return picture
     entry = result.describe_class(index)
@@ -143,9 +169,10 @@ def _seen(
 
 
 def _whole(
-    photo: Image.Image, result: Result, heat: npt.NDArray[np.float32]
+    photo: Image.Image | None, result: Result, heat: npt.NDArray[np.float32], look: Look
 ) -> tuple[Image.Image, npt.NDArray[np.float32]]:
     """The photo in its own resolution; outside of what the network saw there is nothing to show."""
+    assert photo is not None
     if max(photo.size) > LARGEST:
         photo = photo.copy()
         photo.thumbnail((LARGEST, LARGEST))

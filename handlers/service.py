@@ -6,7 +6,7 @@ import itertools
 import logging
 import time
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,6 +30,14 @@ log = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)
 
 
+@dataclass(frozen=True, eq=False)
+class _Explainer:
+    """A graph, and the methods of it that answer: the first, and others beside it in the same run."""
+
+    graph: Runnable
+    cards: Sequence[Card]
+
+
 @dataclass(frozen=True)
 class _Prepared:
     question: Question
@@ -41,9 +49,9 @@ class ExplanationService:
     """Runs explanation graphs of one classifier, and its prediction graph where one is at hand.
 
     Args:
-        explanations: .onnx files made by smoothserve, or graphs that run elsewhere, each of another method,
-            the default first; requests call a method by the name in its card. May be empty if there is a
-            prediction graph.
+        explanations: .onnx files made by smoothserve, or graphs that run elsewhere, each of other methods,
+            the default first; requests call a method by the name in its card, and are answered by all
+            methods of the first graph where they name none. May be empty if there is a prediction graph.
         prediction: path of the plain prediction graph; without it, predictions run the default
             explanation graph.
         threads: of each ONNX Runtime session; None leaves the choice to it.
@@ -52,6 +60,10 @@ class ExplanationService:
         name: of the model on the server.
         elsewhere: methods that another service of the same classifier offers, where ``explanations`` is
             empty; by default the one in the prediction graph's card.
+
+    Attributes:
+        offer: what requests can ask for.
+        methods: names of the explanation methods that are loaded, the default first.
 
     Raises:
         CardError: a file is no explanation model, two explain with the same method, or there is none at all.
@@ -68,28 +80,26 @@ class ExplanationService:
         name: str = "model",
         elsewhere: Sequence[str] = (),
     ) -> None:
-        self._explanations: dict[str, Runnable] = {}
+        self._explainers: dict[str | None, _Explainer] = {}  # None: where no method is named
+        cards: dict[str, Card] = {}
         for given in explanations:
             graph = Graph(given, threads, device) if isinstance(given, Path) else given
-            method = graph.card.method_name
-            if method in self._explanations:
+            own = graph.card.each
+            if known := next((method for method in own if method in cards), None):
                 raise CardError(
-                    f"{given} explains with {method}, as another file does; give one file for each method."
+                    f"{given} explains with {known}, as another file does; give one file for each method."
                 )
-            self._explanations[method] = graph
+            cards |= own
+            self._explainers.setdefault(None, _Explainer(graph, list(own.values())))
+            self._explainers |= {method: _Explainer(graph, [card]) for method, card in own.items()}
         self._prediction = Graph(prediction, threads, device) if prediction else None
-        cards = {method: graph.card for method, graph in self._explanations.items()}
+        self.methods = tuple(cards)
         if not cards:
             if self._prediction is None:
                 raise CardError("There is neither an explanation graph nor a prediction graph.")
             card = self._prediction.card
             cards = dict.fromkeys(elsewhere or (card.method_name,), card)
         self.offer = Offer(cards, limits or Limits(), name)
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """Names of the explanation methods that are loaded, the default first."""
-        return tuple(self._explanations)
 
     def answer(
         self, requests: Sequence[Request | Answer | Exception], meter: Meter | None = None
@@ -139,35 +149,34 @@ class ExplanationService:
         """Decode, batch and run; predictions and each method's explanations in batches of their own."""
         deadline = time.monotonic() + self.offer.limits.seconds
         results: dict[Key, Result | Exception] = {}
-        groups: dict[str | None, dict[Key, _Prepared]] = {}
+        groups: dict[_Explainer | None, dict[Key, _Prepared]] = {}  # None: predictions
         with meter.timer("decode"):
             for key, question in questions.items():
                 try:
                     if time.monotonic() >= deadline:
                         raise time_is_up()
-                    method = self._method(question)
-                    groups.setdefault(method, {})[key] = self._prepare(question)
+                    explainer = self._explainer(question)
+                    groups.setdefault(explainer, {})[key] = self._prepare(question)
                 except Exception as error:
                     results[key] = error
-        for method, group in groups.items():
+        for explainer, group in groups.items():
             waiting = iter(group.items())
             while batch := dict(itertools.islice(waiting, self.offer.limits.batch)):
                 try:
                     with meter.timer("run"):
-                        found = self._run(list(batch.values()), method, deadline)
+                        found = self._run(list(batch.values()), explainer, deadline)
                     results.update(zip(batch, found, strict=True))
                 except Exception as error:
                     results.update(dict.fromkeys(batch, error))
         return results
 
-    def _method(self, question: Question) -> str | None:
-        """Which method explains, None for a prediction."""
+    def _explainer(self, question: Question) -> _Explainer | None:
+        """What explains, None for a prediction."""
         if not question.explain:
             return None
-        method = question.method or self.offer.default
-        if method not in self._explanations:
-            raise RequestError(f"This model offers no method {method!r}.")
-        return method
+        if question.method not in self._explainers:
+            raise RequestError(f"This model offers no method {question.method or self.offer.default!r}.")
+        return self._explainers[question.method]
 
     def _prepare(self, question: Question) -> _Prepared:
         pre = self.offer.card.preprocessing
@@ -189,31 +198,49 @@ class ExplanationService:
         return _Prepared(question, picture, array)
 
     def _run(
-        self, items: Sequence[_Prepared], method: str | None, deadline: float
+        self, items: Sequence[_Prepared], explainer: _Explainer | None, deadline: float
     ) -> list[Result | RequestError]:
         batch = np.stack([item.array for item in items])
-        if method is None and self._prediction is not None:
-            (logits,) = self._prediction.run(["logits"], {"image": batch}, deadline)
-            return [_result(row, {}, item, self.offer.card) for row, item in zip(logits, items, strict=True)]
-        graph = self._explanations[method or self.offer.default]
+        if explainer is None:
+            logits = self._predicted(batch, deadline)
+            return [
+                _result(row, [(self.offer.card, {})], item) for row, item in zip(logits, items, strict=True)
+            ]
         targets = [-1 if item.question.target is None else item.question.target for item in items]
         feeds = {"image": batch, "target": np.array(targets, dtype=np.int64)}
-        logits, explained, heat = graph.run(["logits", "explained_class", "heatmap"], feeds, deadline)
+        whole = explainer.graph.card
+        names = [whole.map_names(card.method_name)[1] for card in explainer.cards]
+        logits, explained, *maps = explainer.graph.run(["logits", "explained_class", *names], feeds, deadline)
         classes = explained.reshape(len(batch), -1).tolist()
-        maps = heat.reshape(len(batch), -1, *heat.shape[-2:])
-        return [
-            _result(row, dict(zip(chosen, pictures, strict=True)) if method else {}, item, graph.card)
-            for row, chosen, pictures, item in zip(logits, classes, maps, items, strict=True)
-        ]
+        maps = [each.reshape(len(batch), -1, *each.shape[-2:]) for each in maps]
+        results = []
+        for place, item in enumerate(items):
+            heatmaps = [dict(zip(classes[place], each[place], strict=True)) for each in maps]
+            explained_by = list(zip(explainer.cards, heatmaps, strict=True))
+            results.append(_result(logits[place], explained_by, item))
+        return results
+
+    def _predicted(self, batch: Array, deadline: float) -> Array:
+        """The logits of the prediction graph, or of the default explanation graph."""
+        if self._prediction is not None:
+            (logits,) = self._prediction.run(["logits"], {"image": batch}, deadline)
+        else:
+            feeds = {"image": batch, "target": np.full(len(batch), -1, dtype=np.int64)}
+            (logits,) = self._explainers[None].graph.run(["logits"], feeds, deadline)
+        return logits
 
 
-def _result(logits: Array, heatmaps: dict[int, Array], item: _Prepared, card: Card) -> Result | RequestError:
-    finite = np.isfinite(logits).all() and all(np.isfinite(heat).all() for heat in heatmaps.values())
-    if not finite:
+def _result(
+    logits: Array, explained_by: Sequence[tuple[Card, dict[int, Array]]], item: _Prepared
+) -> Result | RequestError:
+    """Of one image, from its logits and each method's heatmaps."""
+    heatmaps = [heat for _, each in explained_by for heat in each.values()]
+    if not all(np.isfinite(values).all() for values in (logits, *heatmaps)):
         return RequestError(
             "The network's answer to this input is not finite. Is it preprocessed as the model expects?"
         )
-    return Result(scores(logits, card), heatmaps, item.picture, card)
+    first, *others = (Result(scores(logits, card), maps, item.picture, card) for card, maps in explained_by)
+    return replace(first, also={each.card.method_name: each for each in others})
 
 
 def all_good(results: Sequence[Result | Exception]) -> list[Result]:

@@ -22,7 +22,7 @@ from smoothserve.handlers.images import colormaps
 from smoothserve.handlers.images.photo import decode
 from smoothserve.handlers.images.picture import grey_png, to_png
 from smoothserve.handlers.noise import noise_in_words
-from smoothserve.handlers.panels import Look, panels
+from smoothserve.handlers.panels import Look, panels, shown
 from smoothserve.handlers.protocols.options import read_options
 from smoothserve.handlers.protocols.question import read_question
 
@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     services = {file: ExplanationService([file]) for file in files}
     _check(arguments, services)
-    for line in _about({file: service.offer.card for file, service in services.items()}):
+    for line in _about({file: list(service.offer.cards.values()) for file, service in services.items()}):
         note(line)
     if arguments.csv:
         reports = {service.offer.card.reports for service in services.values()}
@@ -145,21 +145,25 @@ def _check(arguments: argparse.Namespace, services: dict[Path, ExplanationServic
                 read_options({"target": target, "top_k": arguments.top}, {}, "", service.offer)
             except RequestError as error:
                 raise UsageError(f"{file}: {error}") from error
-        fitting = colormaps.names(service.offer.card.signed)
-        if arguments.colormap is not None and arguments.colormap not in fitting:
-            raise UsageError(
-                f"--colormap {arguments.colormap} does not fit {file}; there are: {', '.join(fitting)}."
-            )
+        for card in service.offer.cards.values():
+            fitting = colormaps.names(card.signed)
+            if arguments.colormap is not None and arguments.colormap not in fitting:
+                raise UsageError(
+                    f"--colormap {arguments.colormap} does not fit {card.method['name']} in {file}; there "
+                    f"are: {', '.join(fitting)}."
+                )
 
 
-def _about(cards: Mapping[Path, Card]) -> Iterator[str]:
+def _about(cards: Mapping[Path, Sequence[Card]]) -> Iterator[str]:
     """How a photo becomes the input, and how much noise is added to it, for the files one after the other."""
-    for preprocessing in dict.fromkeys(str(card.preprocessing) for card in cards.values()):
+    for preprocessing in dict.fromkeys(str(first.preprocessing) for first, *_ in cards.values()):
         yield f"photo -> input: {preprocessing}"
-    for file, card in cards.items():
-        noise = noise_in_words(card.method, card.preprocessing)
-        if noise is not None:
-            yield f"noise{f' in {file.name}' if len(cards) > 1 else ''}: {noise}"
+    for file, own in cards.items():
+        for card in own:
+            noise = noise_in_words(card.method, card.preprocessing)
+            of = f" of {card.method['name']}" if len(own) > 1 else ""
+            if noise is not None:
+                yield f"noise{of}{f' in {file.name}' if len(cards) > 1 else ''}: {noise}"
 
 
 def _explained(
@@ -199,22 +203,32 @@ def _explain(
         for result in service.run(questions):
             if not isinstance(result, Result):
                 raise result
-            new = {index: heat for index, heat in result.heatmaps.items() if index not in drawn}
-            drawn.update(new)
+            new = set(result.heatmaps) - drawn
+            drawn |= new
             if new:  # a file of several classes explains one beside each target, too
-                results.append((file, replace(result, heatmaps=new)))
+                results.append((file, _only(result, new)))
     planes = any(service.offer.card.preprocessing.channels == "planes" for service in services.values())
     return _Explained(photo, decode(content) if look.wants_photo and not planes else None, tuple(results))
 
 
+def _only(result: Result, classes: set[int]) -> Result:
+    """The same with the heatmaps of these classes alone."""
+    return replace(
+        result,
+        heatmaps={index: heat for index, heat in result.heatmaps.items() if index in classes},
+        also={method: _only(each, classes) for method, each in result.also.items()},
+    )
+
+
 def _write(explained: _Explained, look: Look, arguments: argparse.Namespace, several: bool) -> None:
-    results = [result for _, result in explained.results]
-    heatmaps = [heat for result in results for heat in result.heatmaps.values()]
+    methods = [each for _, result in explained.results for each in (result, *result.also.values())]
+    heatmaps = [heat for result in methods for heat in result.heatmaps.values()]
     name = explained.photo.name
     if arguments.output:
-        named = captions({file: result.card for file, result in explained.results})
-        sources = [named[file] for file, _ in explained.results] if len(named) > 1 else None
-        picture = panels(explained.picture, results, look, sources)
+        drawn = [(file, each) for file, result in explained.results for each in shown(result, look)]
+        named = captions([(file, result.card) for file, result in drawn])
+        sources = named if len(set(named)) > 1 else None
+        picture = panels(explained.picture, [result for _, result in drawn], look, sources)
         write(destination(arguments.output, name, ".png", several), to_png(picture))
     if arguments.heatmap:
         write(destination(arguments.heatmap, name, ".png", several), grey_png(np.hstack(heatmaps)))
@@ -247,7 +261,8 @@ def _as_json(file: Path, result: Result, top: int | None) -> dict[str, Any]:
     explained = [result.describe_class(index) for index in result.heatmaps]
     several = {"all_explained": explained} if len(explained) > 1 else {}
     best = result.top(_count(result, top))
-    return {"model": file.name, "explained": explained[0], **several, "predictions": best}
+    also = {"also": list(result.also)} if result.also else {}
+    return {"model": file.name, "explained": explained[0], **several, **also, "predictions": best}
 
 
 def _print_table(result: Result, top: int | None) -> None:
@@ -256,11 +271,13 @@ def _print_table(result: Result, top: int | None) -> None:
     for entry in [*best, *(entry for entry in explained if entry not in best)]:
         marker = "*" if entry in explained else " "
         print(f"{marker} {entry[result.card.reports]:7.4f}  {entry['class']:5d}  {entry['label']}")
+    methods = [each.card.method["name"] for each in (result, *result.also.values())]
+    by = f" by {', '.join(methods)}" if result.also else ""
     if len(explained) == 1:
-        print("* is the class that the heatmap explains")
+        print(f"* is the class that the heatmap{'s explain' if by else ' explains'}{by}")
     else:
         order = ", ".join(str(entry["class"]) for entry in explained)
-        print(f"* are the classes that the heatmaps explain, from left to right: {order}")
+        print(f"* are the classes that the heatmaps explain{by}, from left to right: {order}")
 
 
 def _count(result: Result, top: int | None) -> int:

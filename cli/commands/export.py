@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..exporting import add_export_options, export_files
+from ..method_list import method_list
 from ..method_options import MethodOptions
 from ..models import HELP as MODEL_HELP
 
@@ -26,6 +27,7 @@ examples:
   smoothserve export efficientnet-lite0 --objective contrast --top-k 3 -o model.onnx
   smoothserve export nets/mine.py:build --size 192 --labels names.txt -o model.onnx
   smoothserve export efficientnet-lite0 --method smoothgrad --samples 16 --noise 10% -o model.onnx
+  smoothserve export efficientnet-lite0 --method smoothdiff --also gradcam -o model.onnx
   smoothserve export efficientnet-lite0 --method integratedgradients --baseline blurred.png -o model.onnx
 """
 
@@ -35,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE", help="the .onnx file to write"
     )
+    parser.add_argument(
+        "--also", type=method_list, action="extend", default=[], metavar="METHOD,...",
+        help="further methods in the same graph, beside --method: they share the prediction, and a run "
+        "answers by all of them. Parameters stand behind colons, as in gradcam,lrp:rule=gamma",
+    )  # fmt: skip
     add_export_options(parser)
 
 
@@ -43,6 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     if problem := problem_of_name(arguments.output):
         raise UsageError(f"-o {problem}")
-    export_files(arguments, {arguments.output: MethodOptions.from_arguments(arguments)})
+    method = MethodOptions.from_arguments(arguments)
+    for other in arguments.also:
+        if other.kind is method.kind:
+            raise UsageError(
+                f"--also {method.kind.__name__}: that is what --method names, expected other methods; for "
+                "two settings of one method write two files."
+            )
+    export_files(arguments, {arguments.output: method}, arguments.also)
     print(arguments.output)
     return 0

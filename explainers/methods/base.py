@@ -37,6 +37,11 @@ class Method(ABC):
         see :meth:`Objective.seeds`.
         """
 
+    @property
+    def name(self) -> str:
+        """What outputs and requests call the method: ``smoothdiff``."""
+        return type(self).__name__.lower()
+
     def for_program(self, program: Program) -> Method:
         """The method with everything decided that it leaves to the network; itself, if that is nothing."""
         return self

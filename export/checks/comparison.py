@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-from smoothserve.explainers import Explanation, ExplanationModel, IntegratedGradients
+from smoothserve.explainers import Explanation, ExplanationModel, IntegratedGradients, Method
 from torch import Tensor
 
 from ..errors import VerificationError
@@ -16,12 +17,12 @@ Errors = Mapping[str, tuple[float, ...]]  # output name -> relative L2 error of 
 
 
 class Batch(NamedTuple):
-    """Fresh images, and what both sides say about them."""
+    """Fresh images, and what both sides say about them by each method."""
 
     images: Tensor
     target: Tensor
-    expected: Explanation
-    got: Explanation
+    expected: Mapping[str, Explanation]
+    got: Mapping[str, Explanation]
 
 
 class Compared(NamedTuple):
@@ -39,7 +40,7 @@ class Compared(NamedTuple):
 def ask(session: Any, model: ExplanationModel, images: int, seed: int) -> Batch:
     """Run the file and the eager model on so many fresh images."""
     fresh, target = _case(model, images, seed)
-    return Batch(fresh, target, _eager(model, fresh, target), run(session, fresh, target))
+    return Batch(fresh, target, _eager(model, fresh, target), run(session, model, fresh, target))
 
 
 def compare(session: Any, model: ExplanationModel, batch: Batch, logits_tolerance: float) -> Compared:
@@ -48,37 +49,49 @@ def compare(session: Any, model: ExplanationModel, batch: Batch, logits_toleranc
     Raises:
         VerificationError: an output has another shape or type, or is none that an ordinary image can have.
     """
-    images, _, expected, got = batch
-    for name, value, reference in zip(Explanation._fields, got, expected, strict=True):
-        if value.shape != reference.shape or value.dtype != reference.dtype:
-            raise VerificationError(
-                f"{name} is {value.dtype} {list(value.shape)}, "
-                f"expected {reference.dtype} {list(reference.shape)}."
-            )
-        if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise VerificationError(f"{name} holds NaN or infinity on an ordinary image.")
-    _check_class(got, expected, logits_tolerance)
-    _check_heatmap(got.attribution, got.heatmap, expected.heatmap)
-    names = ("logits", "attribution", "heatmap") if model.method.deterministic else ("logits",)
-    errors = {name: relative(getattr(got, name), getattr(expected, name)) for name in names}
-    return Compared(errors, _incompleteness(session, model, images, got))
+    errors: dict[str, tuple[float, ...]] = {}
+    missing: tuple[float, ...] = ()
+    for method in model.methods:
+        expected, got = batch.expected[method.name], batch.got[method.name]
+        named = _named(model, method)
+        for name, value, reference in zip(named.values(), got, expected, strict=True):
+            if value.shape != reference.shape or value.dtype != reference.dtype:
+                raise VerificationError(
+                    f"{name} is {value.dtype} {list(value.shape)}, "
+                    f"expected {reference.dtype} {list(reference.shape)}."
+                )
+            if value.is_floating_point() and not bool(value.isfinite().all()):
+                raise VerificationError(f"{name} holds NaN or infinity on an ordinary image.")
+        _check_class(got, expected, logits_tolerance)
+        _check_heatmap(got.attribution, got.heatmap, expected.heatmap, named)
+        fields = ("logits", "attribution", "heatmap") if method.deterministic else ("logits",)
+        errors |= {named[field]: relative(getattr(got, field), getattr(expected, field)) for field in fields}
+        missing += _incompleteness(session, model, method, batch.images, got)
+    return Compared(errors, missing)
 
 
 def rounding(exact: ExplanationModel, batch: Batch, index: int) -> Errors:
     """The eager model in float32 against itself in float64, on one image of a batch."""
     one = slice(index, index + 1)
-    single = Explanation(*(value[one] for value in batch.expected))
     # The same class, even where rounding decides which one is predicted.
-    double = _eager(exact, batch.images[one], single.explained_class.view(1, -1)[:, 0])
+    explained = batch.expected[exact.method.name].explained_class[one].view(1, -1)[:, 0]
+    double = _eager(exact, batch.images[one], explained)
     return {
-        name: relative(getattr(single, name), getattr(double, name)) for name in ("attribution", "heatmap")
+        _named(exact, method)[field]: relative(
+            getattr(batch.expected[method.name], field)[one], getattr(double[method.name], field)
+        )
+        for method in exact.methods
+        for field in ("attribution", "heatmap")
     }
 
 
-def run(session: Any, images: Tensor, target: Tensor) -> Explanation:
-    """The file's answer, as tensors."""
+def run(session: Any, model: ExplanationModel, images: Tensor, target: Tensor) -> dict[str, Explanation]:
+    """The file's answer by each method, as tensors."""
     values = outputs(session, images.numpy(), target.numpy())
-    return Explanation(*(torch.from_numpy(values[name]) for name in Explanation._fields))
+    return {
+        method.name: Explanation(*(torch.from_numpy(values[name]) for name in _named(model, method).values()))
+        for method in model.methods
+    }
 
 
 def relative(value: Tensor, reference: Tensor) -> tuple[float, ...]:
@@ -108,9 +121,16 @@ def _fresh_images(model: ExplanationModel, batch: int, seed: int) -> Tensor:
     return base.flip(-1) * 0.5 + (coarse + 0.3 * fine) * spread
 
 
-def _eager(model: ExplanationModel, images: Tensor, target: Tensor) -> Explanation:
-    out = model(images.to(model.device, model.dtype), target.to(model.device))
-    return Explanation(*(value.cpu() for value in out))
+def _named(model: ExplanationModel, method: Method) -> dict[str, str]:
+    """An explanation's fields, and the outputs that hold them for a method."""
+    suffix = "" if method is model.method else f"_{method.name}"
+    shared = ("logits", "explained_class")
+    return {field: field if field in shared else f"{field}{suffix}" for field in Explanation._fields}
+
+
+def _eager(model: ExplanationModel, images: Tensor, target: Tensor) -> dict[str, Explanation]:
+    out = model.each(images.to(model.device, model.dtype), target.to(model.device))
+    return {name: Explanation(*(value.cpu() for value in each)) for name, each in out.items()}
 
 
 def _check_class(got: Explanation, expected: Explanation, tolerance: float) -> None:
@@ -124,30 +144,32 @@ def _check_class(got: Explanation, expected: Explanation, tolerance: float) -> N
         )
 
 
-def _check_heatmap(attribution: Tensor, heatmap: Tensor, expected: Tensor) -> None:
+def _check_heatmap(attribution: Tensor, heatmap: Tensor, expected: Tensor, named: Mapping[str, str]) -> None:
     if float(heatmap.min()) < 0 or float(heatmap.max()) > 1:
         raise VerificationError(
-            f"heatmap ranges from {float(heatmap.min()):.3g} to {float(heatmap.max()):.3g}, expected [0, 1]."
+            f"{named['heatmap']} ranges from {float(heatmap.min()):.3g} to {float(heatmap.max()):.3g}, "
+            "expected [0, 1]."
         )
     if not bool(attribution.any()):  # of one class it may be, where the network ends in a ReLU
         raise VerificationError(
-            "attribution is zero for ordinary images: nothing to explain. Is the last layer untrained "
-            "(torchvision's ViT starts with a zero head)? Load trained weights. "
+            f"{named['attribution']} is zero for ordinary images: nothing to explain. Is the last layer "
+            "untrained (torchvision's ViT starts with a zero head)? Load trained weights. "
             "Does every path round, or take signs? Their derivative is zero."
         )
     constant = len(heatmap) > 1 and bool(attribution[0].any()) and torch.equal(heatmap[0], heatmap[1])
     if constant and not torch.equal(expected[0], expected[1]):  # of a linear classifier's gradient it is
-        raise VerificationError("heatmap is the same for two different images.")
+        raise VerificationError(f"{named['heatmap']} is the same for two different images.")
 
 
 def _incompleteness(
-    session: Any, model: ExplanationModel, images: Tensor, got: Explanation
+    session: Any, model: ExplanationModel, method: Method, images: Tensor, got: Explanation
 ) -> tuple[float, ...]:
     """|sum of the attribution - d| / |d| of each image, where d = score(x) - score(baseline)."""
-    if not isinstance(model.method, IntegratedGradients):
+    if not isinstance(method, IntegratedGradients):
         return ()
-    starts = model.method.starting_points(tuple(images.shape[1:])).expand(-1, *images.shape[1:])
-    start_logits = run(session, starts.contiguous(), torch.full((len(starts),), -1)).logits
+    starts = method.starting_points(tuple(images.shape[1:])).expand(-1, *images.shape[1:])
+    answers = outputs(session, starts.contiguous().numpy(), np.full(len(starts), -1, dtype=np.int64))
+    start_logits = torch.from_numpy(answers["logits"])
     seeds = model.objective.seeds(got.logits, got.explained_class.view(len(images), -1))
     at_start = torch.stack([model.objective.value(row, seeds, model.scores) for row in start_logits]).mean(0)
     difference = (model.objective.value(got.logits, seeds, model.scores) - at_start).T

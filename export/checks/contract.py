@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -59,18 +59,52 @@ def check_contract(path: str | Path, *, fast: bool = False, progress: Progress =
     images = np.random.default_rng(11).standard_normal((count, *card.image_shape)).astype(np.float32)
     progress("asking for predictions")
     together = _run(session, images, [-1] * count)
-    holds.append(_check_prediction(together))
     if fast:
-        return Contract(tuple(holds), card)
+        holds += [_check_prediction(each) for each in _by_method(card, together).values()]
+        return Contract(tuple(dict.fromkeys(holds)), card)
     progress("asking for another class")
     other = int((together["logits"][0].argmax() + 1) % card.classes)
     aimed = _run(session, images, [other] + [-1] * (count - 1))
+    progress("asking for an image alone")
+    answers = _Answers(together, aimed, _run(session, images[-1:], [-1]))
+    for method, own in card.each.items():
+        try:
+            holds += _check_answers(
+                own, _Answers(*(_by_method(card, each)[method] for each in answers)), other
+            )
+        except VerificationError as error:
+            raise VerificationError(f"{own.method['name']}: {error}") from error if card.also else None
+    return Contract(tuple(dict.fromkeys(holds)), card)
+
+
+class _Answers(NamedTuple):
+    """Outputs by name: of all images; with a target for the first; of the last alone."""
+
+    together: dict[str, Array]
+    aimed: dict[str, Array]
+    alone: dict[str, Array]
+
+
+def _by_method(card: Card, found: dict[str, Array]) -> dict[str, dict[str, Array]]:
+    """For each method its outputs, called as if there were no other."""
+    return {
+        method: {
+            "logits": found["logits"],
+            "explained_class": found["explained_class"],
+            **dict(zip(("attribution", "heatmap"), map(found.get, card.map_names(method)), strict=True)),
+        }
+        for method in card.each
+    }
+
+
+def _check_answers(card: Card, answers: _Answers, other: int) -> list[str]:
+    """What holds of one method; ``other`` is the target of the first image in ``answers.aimed``."""
+    together, aimed, alone = answers
+    holds = [_check_prediction(together)]
     if card.method.get("seed", 0) is not None:
         holds.append(_check_determinism(together, aimed))
-        progress("asking for an image alone")
-        holds.append(_check_independence(session, images, together, TOLERANCES[card.dtype]))
-    holds += _check_differences(card, together, aimed, other)
-    return Contract(tuple(holds), card)
+        holds.append(_check_independence(together, alone, TOLERANCES[card.dtype]))
+    return holds + _check_differences(card, together, aimed, other)
 
 
 def _loaded(path: Path) -> tuple[Any, Card]:
@@ -101,14 +135,16 @@ def _check_signature(session: Any, card: Card) -> str:
         "target": ("tensor(int64)", ["batch"]),
         "logits": ("tensor(float)", ["batch", card.classes]),
         "explained_class": ("tensor(int64)", each),
-        "attribution": ("tensor(float)", [*each, channels, height, width]),
-        "heatmap": ("tensor(float)", [*each, height, width]),
     }
+    for attribution, heatmap in map(card.map_names, card.each):
+        expected[attribution] = "tensor(float)", [*each, channels, height, width]
+        expected[heatmap] = "tensor(float)", [*each, height, width]
     found = {v.name: (v.type, v.shape) for v in [*session.get_inputs(), *session.get_outputs()]}
     for name, wanted in expected.items():
         if found.get(name) != wanted:
             raise VerificationError(f"{name} is {found.get(name)}, expected {wanted}.")
-    return "inputs image, target; outputs logits, explained_class, attribution, heatmap; dynamic batch"
+    inputs, outputs = list(expected)[:2], list(expected)[2:]
+    return f"inputs {', '.join(inputs)}; outputs {', '.join(outputs)}; dynamic batch"
 
 
 def _check_prediction(together: dict[str, Array]) -> str:
@@ -130,15 +166,14 @@ def _check_determinism(together: dict[str, Array], aimed: dict[str, Array]) -> s
     return "the same images give the same answer, bit for bit"
 
 
-def _check_independence(session: Any, images: Array, together: dict[str, Array], tolerance: Tolerance) -> str:
+def _check_independence(together: dict[str, Array], alone: dict[str, Array], tolerance: Tolerance) -> str:
     """The last image: whatever mixes a batch hands it something of those before it."""
-    alone = _run(session, images[-1:], [-1])
     for name, limit in (("logits", tolerance.logits), ("attribution", tolerance.worst)):
         whole = together[name][-1]
         error = float(np.linalg.norm(alone[name][0] - whole)) / max(float(np.linalg.norm(whole)), 1e-30)
         if not error <= limit:
             raise VerificationError(
-                f"{name} of the last image in a batch of {len(images)} differs by {error:.1e} "
+                f"{name} of the last image in a batch of {len(together[name])} differs by {error:.1e} "
                 f"from the same image alone (relative L2), tolerance {limit:.0e}."
             )
     return "an image's answer does not depend on its batch"

@@ -28,16 +28,23 @@ def as_json(question: Question, result: Result, pictures: bool = True) -> dict[s
     predictions = result.top(question.top_k)
     if not question.explain:
         return {"predictions": predictions}
+    also = {method: _explanations(question, each, pictures) for method, each in result.also.items()}
+    own = _explanations(question, result, pictures)
+    return {
+        **own,
+        "target_given": question.target is not None,
+        "predictions": predictions,
+        **({"also": also} if also else {}),
+    }
+
+
+def _explanations(question: Question, result: Result, pictures: bool) -> dict[str, Any]:
+    """The first explained class with its heatmap; of several all, too."""
     explanations = [
         {**result.describe_class(index), "heatmap": _heatmap(question, heat, result.card.signed, pictures)}
         for index, heat in result.heatmaps.items()
     ]
-    return {
-        **explanations[0],
-        "target_given": question.target is not None,
-        "predictions": predictions,
-        **({"explanations": explanations} if result.card.top_k > 1 else {}),
-    }
+    return {**explanations[0], **({"explanations": explanations} if result.card.top_k > 1 else {})}
 
 
 def as_file(question: Question, result: Result) -> tuple[str, bytes]:

@@ -57,9 +57,9 @@ class SmoothserveHandler:
         try:
             settings = (context.model_yaml_config or {}).get("smoothserve") or {}
             methods = settings["methods"]
-            loaded = [] if self.predictions_only else methods
+            loaded = [] if self.predictions_only else settings.get("graphs", methods)
             self.service = ExplanationService(
-                [folder / f"explanation-{method}.onnx" for method in loaded],
+                [folder / f"explanation-{graph}.onnx" for graph in loaded],
                 folder / "prediction.onnx",
                 threads=settings.get("threads"),
                 device=settings.get("device", "auto"),

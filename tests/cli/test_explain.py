@@ -17,6 +17,7 @@ from PIL import Image
 from smoothserve.cli.captions import captions
 from smoothserve.cli.main import main
 from smoothserve.explainers import (
+    GradCAM,
     Gradient,
     InputTimesGradient,
     IntegratedGradients,
@@ -187,31 +188,38 @@ def card(name: str, method: Method, **more: Any) -> Card:
 
 def test_captions_tell_files_of_one_method_apart() -> None:
     few, many = card("net", SmoothDiff(2)), card("net", SmoothDiff(8, 0.13514))
-    found = captions({Path("a.onnx"): few, Path("b/b.onnx"): many, Path("c.onnx"): card("net", Gradient())})
-    assert list(found.values()) == [
+    found = captions(
+        [(Path("a.onnx"), few), (Path("b/b.onnx"), many), (Path("c.onnx"), card("net", Gradient()))]
+    )
+    assert found == [
         "SmoothDiff, samples=2, std=0.3, a.onnx",
         "SmoothDiff, samples=8, std=0.1351, b.onnx",
         "Gradient, c.onnx",
     ]  # fmt: skip
     other = card("other", SmoothDiff(2), top_k=2, objective={"kind": "contrast"})
-    assert list(captions({Path("a.onnx"): few, Path("b.onnx"): other}).values()) == [
+    assert captions([(Path("a.onnx"), few), (Path("b.onnx"), other)]) == [
         "SmoothDiff, model=net, objective=logit, top_k=1, a.onnx",
         "SmoothDiff, model=other, objective=contrast, top_k=2, b.onnx",
     ]
     propagated = card("net", SmoothDiff(0, estimator="propagated"))  # it has no seed
-    assert captions({Path("a.onnx"): propagated, Path("b.onnx"): few})[Path("b.onnx")] == (
+    assert captions([(Path("a.onnx"), propagated), (Path("b.onnx"), few)])[1] == (
         "SmoothDiff, samples=2, estimator=gaussian, b.onnx"
     )
-    smoothed = {Path(f"{index}.onnx"): card("net", SmoothGrad(2, base=base))
-                for index, base in enumerate((Gradient(), IntegratedGradients(4)))}  # fmt: skip
-    assert list(captions(smoothed).values()) == [
+    smoothed = [(Path(f"{index}.onnx"), card("net", SmoothGrad(2, base=base)))
+                for index, base in enumerate((Gradient(), IntegratedGradients(4)))]  # fmt: skip
+    assert captions(smoothed) == [
         "SmoothGrad, base=Gradient, 0.onnx", "SmoothGrad, base=IntegratedGradients, 1.onnx",
     ]  # fmt: skip
-    ways = {Path(f"{index}.onnx"): card("net", IntegratedGradients(4, baseline=baseline))
-            for index, baseline in enumerate((0.5, torch.zeros(2, 3, 32, 32)))}  # fmt: skip
-    assert list(captions(ways).values()) == [
+    ways = [(Path(f"{index}.onnx"), card("net", IntegratedGradients(4, baseline=baseline)))
+            for index, baseline in enumerate((0.5, torch.zeros(2, 3, 32, 32)))]  # fmt: skip
+    assert captions(ways) == [
         "IntegratedGradients, baseline=0.5, 0.onnx", "IntegratedGradients, baseline=2 images, 1.onnx",
     ]  # fmt: skip
+
+
+def test_captions_name_the_methods_of_one_file() -> None:
+    found = captions([(Path("a.onnx"), card("net", SmoothDiff(2))), (Path("a.onnx"), card("net", GradCAM()))])
+    assert found == ["SmoothDiff", "GradCAM"]
 
 
 def test_options_of_the_picture(files: dict[str, str], folder: Path, tmp_path: Path) -> None:

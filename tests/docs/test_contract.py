@@ -62,6 +62,7 @@ CASES: dict[str, tuple[int, Method, dict[str, Any], dict[str, Any]]] = {
     "guided": (3, GuidedGradCAM(), {}, {}),
     "times": (3, InputTimes(SmoothDiff(2)), {}, {}),
     "propagated": (3, SmoothDiff(), {}, {}),
+    "also": (3, SmoothDiff(2), {"also": [GradCAM(), LRP()], "top_k": 2}, {}),
     "calibrated": (3, SmoothDiff(0, estimator="propagated"), {}, {}),
 }  # fmt: skip
 
@@ -131,12 +132,13 @@ def test_a_files_signature(path: Path) -> None:
     shape, classes = card["image_shape"], card["classes"]
     each = ["batch"] if card["top_k"] == 1 else ["batch", card["top_k"]]
     outputs = {name: tensor["shape"] for name, tensor in signature["outputs"].items()}
+    further = ["_" + one["method"]["name"].lower() for one in card.get("also", ())]
     assert signature["inputs"]["image"]["shape"] == ["batch", *shape]
     assert outputs == {
         "logits": ["batch", classes],
         "explained_class": each,
-        "attribution": [*each, *shape],
-        "heatmap": [*each, *shape[1:]],
+        **{f"attribution{suffix}": [*each, *shape] for suffix in ("", *further)},
+        **{f"heatmap{suffix}": [*each, *shape[1:]] for suffix in ("", *further)},
     }
     assert card["labels"] is None or len(card["labels"]) == classes
 

@@ -82,7 +82,7 @@ def test_several_methods_share_one_copy_of_the_weights(model: Path, tmp_path: Pa
     to_onnx(explain(network, torch.randn(1, 3, 12, 12), Gradient()), tmp_path / "g.onnx")
     both = tmp_path / "both"
     both.mkdir()
-    assert write_graphs([model, tmp_path / "g.onnx"], both) == ["smoothdiff", "gradient"]
+    assert write_graphs([model, tmp_path / "g.onnx"], both) == [["smoothdiff"], ["gradient"]]
     alone = tmp_path / "alone"
     alone.mkdir()
     write_graphs([model], alone)
