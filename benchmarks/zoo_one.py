@@ -20,7 +20,10 @@ import onnx
 import torch
 from smoothserve.cli.models import load_model
 from smoothserve.explainers import (
+    LRP,
+    AttnLRP,
     ExplanationModel,
+    GradCAM,
     Gradient,
     IntegratedGradients,
     Method,
@@ -34,11 +37,13 @@ from smoothserve.export import to_onnx
 from torch import Tensor, nn
 
 Row = dict[str, Any]
-METHODS: dict[str, Method] = {
+METHODS: dict[str, Method | None] = {  # None: LRP or AttnLRP, whichever is meant for the network
     "Gradient": Gradient(),
     "SmoothGrad": SmoothGrad(2, 0.2),
     "IntegratedGradients": IntegratedGradients(2),
     "SmoothDiff": SmoothDiff(2, 0.2),
+    "GradCAM": GradCAM(),
+    "LRP": None,
 }
 LIMIT = 1e-3  # relative L2 error against autograd
 _VIT_SIDE = 224  # position embeddings fix it
@@ -124,6 +129,17 @@ def autograd(model: nn.Module, method: Method, image: Tensor, target: Tensor) ->
     return None
 
 
+def _method(name: str, program: Program) -> Method:
+    """AttnLRP is for networks with a softmax inside, LRP for the others."""
+    method = METHODS[name]
+    if method is not None:
+        return method
+    attention = any(
+        "softmax" in str(node.target) or "attention" in str(node.target) for node in program.calls
+    )
+    return AttnLRP() if attention else LRP()
+
+
 def measure(program: Program, model: nn.Module, method: Method, images: Tensor) -> Row:
     """Errors, sizes and seconds of one method; the seconds leave the shared capture out."""
     row: Row = {}
@@ -184,7 +200,8 @@ def rows(name: str, methods: list[str]) -> Iterator[Row]:
     for method in methods:
         row: Row = {"method": method, "size": shape[-1]}
         try:
-            row.update(measure(program, model, METHODS[method], images), ok=True)
+            chosen = _method(method, program)
+            row.update(measure(program, model, chosen, images), ok=True, by=type(chosen).__name__)
             row["seconds"] = round(row["seconds"] + captured, 1)
         except Exception as error:
             row.update(ok=False, reason=_reason(error))

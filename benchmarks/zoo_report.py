@@ -66,8 +66,10 @@ def _columns(rows: list[Row]) -> list[str]:
         "",
         *bullets(
             "*autograd*: the largest relative L2 error of Gradient, SmoothGrad and IntegratedGradients "
-            f"against plain autograd in float64 (limit {LIMIT:.0e}). SmoothDiff has no such equivalent.",
-            "*ONNX*: the largest of the four methods' relative L2 errors of ONNX Runtime against the eager "
+            f"against plain autograd in float64 (limit {LIMIT:.0e}). The others have no such equivalent.",
+            "*LRP*: AttnLRP for networks with a softmax inside, LRP with the composite epsilon-plus for the "
+            "others.",
+            "*ONNX*: the largest of the methods' relative L2 errors of ONNX Runtime against the eager "
             "model in float32, at batch sizes 3 and 1, median over the images, kinks included.",
             "*nodes*, *MB*: of the Gradient and the SmoothDiff file.",
             "*s*: capture, rewriting, export and verification of the slowest method, the smaller of "

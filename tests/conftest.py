@@ -71,13 +71,13 @@ def lite0_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def gradient_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The network with its plain gradient."""
-    return _exported(tmp_path_factory, "gradient.onnx", "--method", "gradient")
+    """The network with its plain gradient, and Grad-CAM in the same graph."""
+    return _exported(tmp_path_factory, "gradient.onnx", "--method", "gradient", "--also", "gradcam")
 
 
 @pytest.fixture(scope="session")
 def archive(lite0_onnx: Path, gradient_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both methods in one archive, store/lite0.mar, whose server batches up to 4 requests."""
+    """Both files in one archive, store/lite0.mar, whose server batches up to 4 requests."""
     from smoothserve.export import to_archive
 
     store = tmp_path_factory.mktemp("server") / "store"

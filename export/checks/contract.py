@@ -87,14 +87,12 @@ class _Answers(NamedTuple):
 
 def _by_method(card: Card, found: dict[str, Array]) -> dict[str, dict[str, Array]]:
     """For each method its outputs, called as if there were no other."""
-    return {
-        method: {
-            "logits": found["logits"],
-            "explained_class": found["explained_class"],
-            **dict(zip(("attribution", "heatmap"), map(found.get, card.map_names(method)), strict=True)),
-        }
-        for method in card.each
-    }
+    by_method = {}
+    for method in card.each:
+        attribution, heatmap = card.map_names(method)
+        shared = {name: found[name] for name in ("logits", "explained_class")}
+        by_method[method] = {**shared, "attribution": found[attribution], "heatmap": found[heatmap]}
+    return by_method
 
 
 def _check_answers(card: Card, answers: _Answers, other: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import onnx
 import pytest
 import smoothserve
 from PIL import Image
+from smoothserve.explainers import GradCAM, Gradient
 
 from tests.docs.blocks import DOCS, blocks
+from tests.export.test_also import write
 from tests.golden.photos import encoded, photo
 from tests.golden.read import FOLDER, Case, Prepared, cases, prepared, sha256
 
@@ -107,6 +110,33 @@ def test_the_table(cpp: Programs, lite0_onnx: Path) -> None:
     assert len(lines) == 4
     assert lines[2].startswith("*")
     assert lines[2].endswith("287  lynx")
+
+
+def test_names_behind_two_dashes(cpp: Programs, lite0_onnx: Path) -> None:
+    assert cpp.explain("--top", "1", "--", lite0_onnx, PHOTO).returncode == 0
+    done = cpp.explain("--", lite0_onnx, "--top")
+    assert done.returncode == 1
+    assert "--top cannot be read" in done.stderr
+
+
+@pytest.mark.parametrize("printed", [[], ["--json"]])
+def test_an_answer_that_cannot_be_written(cpp: Programs, lite0_onnx: Path, printed: list[str]) -> None:
+    command = [cpp.folder / "smoothserve-cpp", lite0_onnx, PHOTO, *printed]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "cannot be written to standard output" in done.stderr
+
+
+def test_a_file_of_several_methods(cpp: Programs, tmp_path: Path) -> None:
+    """The first one answers."""
+    both = write(tmp_path / "both.onnx", Gradient(), GradCAM())
+    alone = write(tmp_path / "alone.onnx", Gradient())
+    maps = []
+    for path in (both, alone):
+        cpp.answer(path, PHOTO, "--array", path.with_suffix(".npy"))
+        maps.append(np.load(path.with_suffix(".npy")))
+    np.testing.assert_allclose(*maps, atol=1e-5)
 
 
 WRONG = {

@@ -28,6 +28,7 @@ from benchmarks import (
     serving_report,
     speed,
     standing_report,
+    together,
     transformers,
     zoo_report,
 )
@@ -55,6 +56,7 @@ REPORTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "scaling": scaling.report,
     "serving": serving_report.report,
     "standing": standing_report.report,
+    "together": together.report,
     "transformers": transformers.report,
     "zoo-timm": partial(zoo_report.report, library="timm"),
     "zoo-torchvision": partial(zoo_report.report, library="torchvision"),

@@ -34,6 +34,7 @@ OPTIONS: tuple[dict[str, str], ...] = (
     {"target": "-1"},
     {"top_k": "3"},
     {"method": "gradient"},
+    {"method": "gradcam", "array": "true"},
     {"array": "true"},
     {"array": "true", "precision": "float32"},
     {"output": "heatmap"},

@@ -175,7 +175,7 @@ def test_a_second_server_on_the_same_ports_is_refused(server: TorchServe) -> Non
 
 def test_describe(server: TorchServe) -> None:
     about = server.about("lite0", "?customized=true")["customizedMetadata"]
-    assert list(about["methods"]) == ["smoothdiff", "gradient"]
+    assert list(about["methods"]) == ["smoothdiff", "gradient", "gradcam"]
     assert about["methods"]["smoothdiff"]["samples"] == 4
     assert about["labels"][285] == "Egyptian cat"
     assert about["photo_to_input"].startswith("RGB, shorter side to 256, its middle 224 x 224, bicubic; ")

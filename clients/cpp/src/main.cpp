@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <stdexcept>
 
 #include "smoothserve/explainer.h"
 
@@ -70,10 +71,15 @@ Arguments arguments_of(int count, char** words) {
   };
   Arguments arguments;
   std::vector<std::string> names;
+  bool only_names = false;  // behind "--"
   for (int i = 1; i < count; ++i) {
     std::string word = words[i];
-    if (word == "-o") word = "--output";
-    if (word.size() < 2 || word[0] != '-') {
+    if (word == "--" && !only_names) {
+      only_names = true;
+      continue;
+    }
+    if (word == "-o" && !only_names) word = "--output";
+    if (only_names || word.size() < 2 || word[0] != '-') {
       names.push_back(word);
       continue;
     }
@@ -214,6 +220,9 @@ void run(const Arguments& arguments) {
   }
   if (arguments.has("--json")) print_json(arguments, card, answer, static_cast<std::size_t>(top));
   else print_table(card, answer, static_cast<std::size_t>(top));
+  std::cout.flush();
+  if (!std::cout || std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    throw std::runtime_error("The answer cannot be written to standard output: is the disk full?");
 }
 
 }  // namespace
