@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from smoothserve.explainers import ExplanationModel
-from smoothserve.explainers.model import Calibrated
+from smoothserve.explainers import ExplanationModel, Method
 from smoothserve.handlers.card import METADATA_KEY, Also, Card, Preprocessing
 
 from .checks.contract import check_contract
@@ -111,7 +110,9 @@ def card_of(
         CardError: preprocessing or labels don't fit the model.
     """
     channels, height, width = model.image_shape
-    methods = tuple(Also(_described(each), each.method.signed) for each in model.calibrated)
+    methods = tuple(
+        Also(_described(method, calibration), method.signed) for method, calibration in model.calibrated
+    )
     return Card(
         name=name or model.classifier_name,
         image_shape=(channels, height, width),
@@ -156,12 +157,12 @@ def _verified(draft: Path, model: ExplanationModel, card: Card, fast: bool, prog
     return parity
 
 
-def _described(each: Calibrated) -> dict[str, Any]:
+def _described(method: Method, calibration: Any) -> dict[str, Any]:
     """Name and parameters, and on what it was calibrated, if it was."""
-    described = each.method.describe()
-    if not each.calibration.stored:
+    described = method.describe()
+    if not calibration.stored:
         return described
-    return {**described, "calibration": each.calibration.describe()}
+    return {**described, "calibration": calibration.describe()}
 
 
 def _put_in_place(draft: Path, weights: Path | None, path: Path) -> None:
