@@ -66,7 +66,7 @@ def export_files(
                 labels=model.labels,
                 name=model.name,
                 progress=progress,
-                **given(arguments, ("dtype", "fast")),
+                **given(arguments, ("dtype", "runs_on", "fast")),
             )
         note(str(parity))
         if arguments.fast:

@@ -15,7 +15,7 @@ from .errors import (
     VerificationError,
     require,
 )
-from .onnx_file import card_of, default_preprocessing, problem_of_name, to_onnx
+from .onnx_file import RUNS_ON, card_of, default_preprocessing, problem_of_name, to_onnx
 from .prediction import prediction_graph
 from .triton.config import TritonSettings
 from .triton.repository import COMMAND as REPOSITORY_COMMAND
@@ -26,6 +26,7 @@ from .weights import WEIGHTS, weight_files, weights_stored_as
 __all__ = [
     "REPOSITORY_COMMAND",
     "REPOSITORY_FILE",
+    "RUNS_ON",
     "WEIGHTS",
     "ArchiveError",
     "Card",

@@ -12,13 +12,13 @@ _SHADOW = (0, 0, 0)
 
 
 def region(heatmap: Heatmap, share: float, signed: bool) -> npt.NDArray[np.bool_]:
-    """Where the largest values are that together make ``share`` of the total; ``[H, W]``.
+    """Where the largest values are that together make ``share`` of the total; ``[H, W]``, nowhere for 0.
 
     Of signed heatmaps it is the part that speaks for the class (above 0.5) that counts.
     """
     mass = np.clip(heatmap - 0.5, 0, None) if signed else heatmap
     order = np.sort(mass.ravel())[::-1].astype(np.float64)
-    if order[0] <= 0:
+    if order[0] <= 0 or share == 0:
         return np.zeros(heatmap.shape, dtype=np.bool_)
     reached = int(np.searchsorted(np.cumsum(order), share * order.sum() * (1 - 1e-9)))
     return np.asarray(mass >= order[min(reached, len(order) - 1)], dtype=np.bool_)

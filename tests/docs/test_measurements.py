@@ -34,6 +34,7 @@ from benchmarks import (
 )
 from benchmarks.page import BY_HAND, write_page
 from benchmarks.parity import table as parity
+from benchmarks.placement import report as placement
 
 from .blocks import DOCS, ROOT
 
@@ -50,6 +51,7 @@ REPORTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "memory": memory.report,
     "parity": parity.report,
     "performance": speed.report,
+    "placement": placement.report,
     "propagated": propagated.report,
     "propagated-cost": propagated_cost.report,
     "relevance": relevance.report,

@@ -64,8 +64,9 @@ def test_a_contours_region_is_the_smallest_with_its_share(share: float, signed: 
     assert (mass[~inside] <= smallest).all()
 
 
-def test_a_heatmap_of_zeros_has_no_region() -> None:
+def test_nothing_has_no_region() -> None:
     assert not region(np.zeros((4, 4), dtype=np.float32), 0.5, signed=False).any()
+    assert not region(np.ones((4, 4), dtype=np.float32), 0.0, signed=False).any()
 
 
 @pytest.mark.parametrize("size", [(640, 480), (480, 640), (64, 64), (4000, 2250), (90, 160)])
