@@ -80,7 +80,7 @@ def to_archive(
     bounds = Limits.from_settings(limits or {})
     require("onnxruntime", "cpu", "onnxruntime")
     require("model_archiver", "serve", "torch-model-archiver")
-    from smoothserve.handlers.graph import providers
+    from smoothserve.handlers.devices import providers
 
     from .packing import write_graphs
 

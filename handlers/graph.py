@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import onnxruntime
 
+from . import devices
 from .answer import Array
 from .card import Card, read_card
 from .errors import CardError, RequestError
@@ -46,14 +47,19 @@ class Graph:
         if not Path(path).is_file():
             raise CardError(f"{path} does not exist.")
         options = session_options(threads)
-        wanted = providers(device, onnxruntime.get_available_providers())
+        available = onnxruntime.get_available_providers()
+        wanted = devices.providers(device, available)
+        if devices.CUDA in wanted:
+            devices.load_libraries()
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
         except Exception as error:
             raise CardError(why_not_loaded(path, error)) from error
-        self.on_gpu = "CUDAExecutionProvider" in self._session.get_providers()
-        if "CUDAExecutionProvider" in wanted and not self.on_gpu:
-            log.warning("CUDA was not available to ONNX Runtime: %s runs on the CPU", Path(path).name)
+        self.on_gpu = devices.CUDA in self._session.get_providers()
+        installed = devices.packages()
+        if not self.on_gpu and (devices.CUDA in wanted or (device == "auto" and len(installed) > 1)):
+            why = devices.why_no_cuda(installed, available)
+            log.warning("CUDA was not available: %s runs on the CPU. %s", Path(path).name, why)
         self.card = read_card(self._session.get_modelmeta().custom_metadata_map, path)
 
     def run(self, names: Sequence[str], feeds: Mapping[str, Array], deadline: float) -> list[Array]:
@@ -141,19 +147,6 @@ def share_arena() -> None:
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
     onnxruntime.create_and_register_allocator(memory, None)
-
-
-def providers(device: str, available: Sequence[str]) -> list[str]:
-    """ONNX Runtime's execution providers for ``device``, best first.
-
-    Raises:
-        CardError: another device.
-    """
-    if device not in ("auto", "cpu", "cuda"):
-        raise CardError(f"device={device!r}, expected auto, cpu or cuda.")
-    if device == "cpu" or (device == "auto" and "CUDAExecutionProvider" not in available):
-        return ["CPUExecutionProvider"]
-    return ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
 
 def time_is_up() -> RequestError:

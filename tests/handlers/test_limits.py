@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from smoothserve.handlers.errors import CardError, RequestError
-from smoothserve.handlers.graph import providers
 from smoothserve.handlers.limits import Limits
 from smoothserve.handlers.metrics import Meter
 from smoothserve.handlers.protocols import read_request
@@ -104,13 +103,3 @@ def test_many_images_run_in_turns(lite0_onnx: Path, cat_jpeg: bytes) -> None:
 def test_wrong_settings(given: dict[str, object], words: str) -> None:
     with pytest.raises(CardError, match=words):
         Limits.from_settings(given)
-
-
-def test_devices() -> None:
-    """Which execution providers are asked for; not tested on a GPU."""
-    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    assert providers("auto", both) == both
-    assert providers("auto", ["CPUExecutionProvider"]) == ["CPUExecutionProvider"]
-    assert providers("cpu", both) == ["CPUExecutionProvider"]
-    with pytest.raises(CardError, match="auto, cpu or cuda"):
-        providers("tpu", both)
