@@ -129,8 +129,8 @@ def autograd(model: nn.Module, method: Method, image: Tensor, target: Tensor) ->
     return None
 
 
-def _method(name: str, program: Program) -> Method:
-    """AttnLRP is for networks with a softmax inside, LRP for the others."""
+def chosen(name: str, program: Program) -> Method:
+    """One of :data:`METHODS`; AttnLRP is for networks with a softmax inside, LRP for the others."""
     method = METHODS[name]
     if method is not None:
         return method
@@ -200,8 +200,8 @@ def rows(name: str, methods: list[str]) -> Iterator[Row]:
     for method in methods:
         row: Row = {"method": method, "size": shape[-1]}
         try:
-            chosen = _method(method, program)
-            row.update(measure(program, model, chosen, images), ok=True, by=type(chosen).__name__)
+            meant = chosen(method, program)
+            row.update(measure(program, model, meant, images), ok=True, by=type(meant).__name__)
             row["seconds"] = round(row["seconds"] + captured, 1)
         except Exception as error:
             row.update(ok=False, reason=_reason(error))

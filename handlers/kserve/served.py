@@ -107,11 +107,11 @@ def _from_archive(name: str, path: Path, settings: Settings, scratch: Path) -> S
             archive.extractall(scratch)
         config = yaml.safe_load((scratch / "model-config.yaml").read_text())
         own: Mapping[str, Any] = config["smoothserve"]
-        methods = own["methods"]
+        graphs = own.get("graphs", own["methods"])
     except (BadZipFile, OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise CardError(f"{path} is no archive of 'smoothserve archive': {error!r}.") from error
     service = ExplanationService(
-        [scratch / f"explanation-{method}.onnx" for method in methods],
+        [scratch / f"explanation-{graph}.onnx" for graph in graphs],
         scratch / "prediction.onnx",
         threads=settings.threads or own.get("threads"),
         device=own.get("device", "auto"),
