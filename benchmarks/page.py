@@ -40,6 +40,30 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     return [first, "|" + "---|" * len(header), *others, ""]
 
 
+def multiples(
+    rows: Iterable[dict[str, Any]], columns: Sequence[str], bracketed: str, unit: str = ""
+) -> list[str]:
+    """Lines of a table of networks: the forward pass, and each column's time as a multiple of it.
+
+    Args:
+        rows: with ``network``, ``forward_ms`` and ``over_forward``, column -> multiple.
+        columns: in that order.
+        bracketed: of a row, column -> what stands in brackets.
+        unit: behind that.
+    """
+    return table(
+        ("network", "forward, ms", *columns),
+        (
+            (
+                row["network"],
+                row["forward_ms"],
+                *(f"{row['over_forward'][each]} ({row[bracketed][each]}{unit})" for each in columns),
+            )
+            for row in rows
+        ),
+    )
+
+
 def head(title: str, command: str, figures: str, result: dict[str, Any]) -> list[str]:
     """Title and conditions: date, machine, versions, the command that measures it again, the figures' file.
 

@@ -23,7 +23,7 @@ from smoothserve.export import prediction_graph, to_onnx
 from torch import Tensor, nn
 
 from .outside import layer_relevance
-from .page import head, paragraph, table, text_of
+from .page import head, multiples, paragraph, table, text_of
 from .record import open_session, time_networks
 from .timing import interleaved
 from .zoo_one import bundled_or_random
@@ -104,16 +104,7 @@ def report(result: dict[str, Any]) -> str:
                 "A call that answers logits and heatmap of one image, over the plain forward pass in the "
                 "same run: medians, and the fastest calls in brackets. zennit's epsilon-plus runs in PyTorch."
             ),
-            *table(
-                ("network", "forward, ms", *methods),
-                (
-                    (
-                        row["network"], row["forward_ms"],
-                        *(f"{row['over_forward'][each]} ({row['fastest'][each]})" for each in methods),
-                    )
-                    for row in rows
-                ),
-            ),
+            *multiples(rows, methods, "fastest"),
             *paragraph(
                 "Distance of epsilon-plus in ONNX Runtime (float32) from zennit's in float64: relative L2 of "
                 "the attribution, the largest of any image of the batch."

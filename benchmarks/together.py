@@ -20,7 +20,7 @@ from smoothserve.explainers import LRP, GradCAM, SmoothDiff, explain_program
 from smoothserve.explainers.capture import capture
 from smoothserve.export import prediction_graph, to_onnx
 
-from .page import head, paragraph, table, text_of
+from .page import head, multiples, paragraph, text_of
 from .record import open_session, time_networks
 from .timing import interleaved
 from .zoo_one import bundled_or_random
@@ -63,7 +63,6 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
 def report(result: dict[str, Any]) -> str:
     """The page."""
     graphs = [" + ".join(parts) for parts in GRAPHS]
-    rows = result["rows"]
     return text_of(
         [
             *head("Several methods in one graph", "benchmarks.together", "together", result),
@@ -71,16 +70,7 @@ def report(result: dict[str, Any]) -> str:
                 "A call that answers logits and heatmaps of one image, over the plain forward pass in the "
                 "same run (medians), and the size of the file. SmoothDiff is the default, LRP epsilon-plus."
             ),
-            *table(
-                ("network", "forward, ms", *graphs),
-                (
-                    (
-                        row["network"], row["forward_ms"],
-                        *(f"{row['over_forward'][each]} ({row['megabytes'][each]} MB)" for each in graphs),
-                    )
-                    for row in rows
-                ),
-            ),
+            *multiples(result["rows"], graphs, "megabytes", " MB"),
         ]
     )  # fmt: skip
 

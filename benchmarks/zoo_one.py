@@ -37,7 +37,7 @@ from smoothserve.export import to_onnx
 from torch import Tensor, nn
 
 Row = dict[str, Any]
-METHODS: dict[str, Method | None] = {  # None: LRP or AttnLRP, whichever is meant for the network
+METHODS: dict[str, Method | None] = {  # None: see relevance_for()
     "Gradient": Gradient(),
     "SmoothGrad": SmoothGrad(2, 0.2),
     "IntegratedGradients": IntegratedGradients(2),
@@ -130,10 +130,12 @@ def autograd(model: nn.Module, method: Method, image: Tensor, target: Tensor) ->
 
 
 def chosen(name: str, program: Program) -> Method:
-    """One of :data:`METHODS`; AttnLRP is for networks with a softmax inside, LRP for the others."""
-    method = METHODS[name]
-    if method is not None:
-        return method
+    """One of :data:`METHODS`."""
+    return METHODS[name] or relevance_for(program)
+
+
+def relevance_for(program: Program) -> Method:
+    """AttnLRP is for networks with a softmax inside, LRP for the others."""
     attention = any(
         "softmax" in str(node.target) or "attention" in str(node.target) for node in program.calls
     )

@@ -92,20 +92,17 @@ def explain_program(
             f"calibration has shape {list(calibration.shape)}, expected [images, "
             f"{', '.join(map(str, program.image_shape))}]: preprocessed as for the classifier."
         )
-    chosen = [each.for_program(program) for each in methods]
-    first, *others = (
-        Calibrated(each, each.calibrate(program, calibration if each.calibrates else None)) for each in chosen
+    calibrated = tuple(
+        Calibrated(each, each.calibrate(program, calibration if each.calibrates else None))
+        for each in (each.for_program(program) for each in methods)
     )
     with tracing_lock:
-        traced = trace(
-            program, [(each, measured.stored) for each, measured in (first, *others)], objective, top_k
-        )
+        stored = [(each, measured.stored) for each, measured in calibrated]
+        traced = trace(program, stored, objective, top_k)
     log.info("traced %s in %.1f s", program.name, time.perf_counter() - start)
     return ExplanationModel(
         traced=traced,
-        method=first.method,
-        calibration=first.calibration,
-        also=tuple(others),
+        calibrated=calibrated,
         objective=objective,
         top_k=top_k,
         image_shape=program.image_shape,

@@ -54,9 +54,9 @@ class ExplanationModel(nn.Module):
 
     Attributes:
         traced: the graph: ``(image, target)`` to the four parts of an :class:`Explanation`.
-        method: the explanation method.
-        calibration: what the method measured on the network, if it does.
-        also: further methods of the same graph; see :meth:`each`.
+        calibrated: the explanation methods of the graph, each with what it measured; see :meth:`each`.
+        method: the first of them.
+        calibration: of that one.
         objective: what of a class is explained.
         top_k: how many classes are explained in each image.
         image_shape: ``(C, H, W)`` of one image; the batch size is free.
@@ -71,9 +71,7 @@ class ExplanationModel(nn.Module):
     def __init__(
         self,
         traced: fx.GraphModule,
-        method: Method,
-        calibration: Calibration,
-        also: tuple[Calibrated, ...],
+        calibrated: tuple[Calibrated, ...],
         objective: Objective,
         top_k: int,
         image_shape: tuple[int, ...],
@@ -86,9 +84,8 @@ class ExplanationModel(nn.Module):
     ) -> None:
         super().__init__()
         self.traced = traced
-        self.method = method
-        self.calibration = calibration
-        self.also = also
+        self.calibrated = calibrated
+        self.method, self.calibration = calibrated[0]
         self.objective = objective
         self.top_k = top_k
         self.image_shape = image_shape
@@ -142,11 +139,6 @@ class ExplanationModel(nn.Module):
             method.name: Explanation(logits, explained_class, *pair)
             for method, pair in zip(self.methods, pairs, strict=True)
         }
-
-    @property
-    def calibrated(self) -> tuple[Calibrated, ...]:
-        """All methods of the graph, the first first, each with what it measured."""
-        return Calibrated(self.method, self.calibration), *self.also
 
     @property
     def methods(self) -> tuple[Method, ...]:

@@ -47,10 +47,11 @@ def trace(
         BatchError: an operation fixed the batch size.
     """
     weights = list(program.weights)
-    buffers = {
-        (place, name): tensor.to(program.device)
-        for place, (method, calibrated) in enumerate(methods)
-        for name, tensor in {**method.buffers(program.image_shape), **calibrated}.items()
+    buffers = [{**method.buffers(program.image_shape), **calibrated} for method, calibrated in methods]
+    named = {  # as they are stored: two methods may call theirs the same
+        f"{name}_{place}" if place else name: tensor.to(program.device)
+        for place, own in enumerate(buffers)
+        for name, tensor in own.items()
     }
 
     def explained(
@@ -61,26 +62,19 @@ def trace(
             logits = network.at(image).logits
             explained_class = _explained(logits, target, top_k)
             seeds = objective.seeds(logits, explained_class)
-            results = []
-            for place, (method, _) in enumerate(methods):
-                own = {
-                    name: tensor
-                    for (of, name), tensor in zip(buffers, buffer_list, strict=True)
-                    if of == place
-                }
-                attribution = method.attribute(network, image, seeds, own)
+            results, given = [], iter(buffer_list)
+            for (method, _), own in zip(methods, buffers, strict=True):
+                stored = {name: next(given) for name in own}
+                attribution = method.attribute(network, image, seeds, stored)
                 maps = heatmap(attribution.flatten(0, 1), method.signed).unflatten(0, (top_k, image.shape[0]))
                 results += [attribution, maps]
             if top_k == 1:
                 return logits, explained_class.squeeze(1), *(result.squeeze(0) for result in results)
             return logits, explained_class, *(result.transpose(0, 1) for result in results)
 
-    module = _recorded(
-        explained, program, [program.weights[node] for node in weights], list(buffers.values())
-    )
+    module = _recorded(explained, program, [program.weights[node] for node in weights], list(named.values()))
     stored = {node.name: program.weights[node] for node in weights}
-    names = {(place, name): f"{name}_{place}" if place else name for place, name in buffers}
-    return _bound(module, {**stored, **{names[key]: tensor for key, tensor in buffers.items()}})
+    return _bound(module, {**stored, **named})
 
 
 def _recorded(

@@ -11,7 +11,8 @@ import onnx_ir
 import torch
 from onnx_ir.passes import Sequential, common
 from onnxscript import optimizer
-from smoothserve.explainers import Explanation, ExplanationModel, tracing_lock
+from smoothserve.explainers import ExplanationModel, tracing_lock
+from smoothserve.handlers.card import map_names
 
 from .errors import ConversionError
 from .lifting import lift
@@ -80,8 +81,8 @@ def convert(model: ExplanationModel, *, for_processors: bool = True) -> onnx.Mod
 
 def _output_names(model: ExplanationModel) -> tuple[str, ...]:
     """Of the first method those of an explanation; of others the maps, with the method's name behind."""
-    further = (f"{what}_{method.name}" for method, _ in model.also for what in ("attribution", "heatmap"))
-    return *Explanation._fields, *further
+    maps = (name for method in model.methods for name in map_names(method.name, model.method.name))
+    return "logits", "explained_class", *maps
 
 
 def simplify(model: onnx_ir.Model) -> None:

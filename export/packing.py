@@ -12,6 +12,7 @@ import onnx
 from onnx.external_data_helper import set_external_data
 from smoothserve.handlers import selfcheck
 from smoothserve.handlers.card import Card, read_card
+from smoothserve.handlers.contents import PREDICTION, explanation_file
 from smoothserve.handlers.errors import CardError, NoCardError
 from smoothserve.handlers.service import ExplanationService
 
@@ -48,13 +49,13 @@ def write_graphs(paths: Sequence[Path], folder: Path) -> list[list[str]]:
         raise ArchiveError("The same file is given twice.")
     with (folder / WEIGHTS).open("wb") as file:
         weights = _Weights(file)
-        files = [folder / f"explanation-{first}.onnx" for first, *_ in methods]
+        files = [folder / explanation_file(first) for first, *_ in methods]
         for path, model in zip(files, models.values(), strict=True):
             weights.share(model.graph.initializer)
             onnx.save(model, str(path))
-    onnx.save(prediction_graph(next(iter(models.values()))), str(folder / "prediction.onnx"))
+    onnx.save(prediction_graph(next(iter(models.values()))), str(folder / PREDICTION))
     try:
-        service = ExplanationService(files, folder / "prediction.onnx")
+        service = ExplanationService(files, folder / PREDICTION)
         answers = selfcheck.record(service)
     except CardError as error:
         raise ArchiveError(f"The archive's graphs do not run: {error}") from error

@@ -46,6 +46,11 @@ class Result:
     card: Card
     also: Mapping[str, Result] = field(default_factory=dict)
 
+    @property
+    def each(self) -> dict[str, Result]:
+        """What each method of the graph says, by its name, the first method first."""
+        return {self.card.method_name: self, **self.also}
+
     def describe_class(self, index: int) -> dict[str, Any]:
         """Number, label and probability (or value) of a class, ready for JSON."""
         return {

@@ -119,6 +119,12 @@ class Also:
     signed: bool
 
 
+def map_names(method: str, first: str) -> tuple[str, str]:
+    """The outputs that hold a method's attribution and heatmap, where ``first`` is the graph's first one."""
+    suffix = "" if method == first else f"_{method}"
+    return f"attribution{suffix}", f"heatmap{suffix}"
+
+
 def _listed(values: tuple[float, ...]) -> str:
     """Few digits, and one number where all are equal."""
     shown = [f"{value:.4g}" for value in (values[:1] if len(set(values)) == 1 else values)]
@@ -194,8 +200,7 @@ class Card:
 
     def map_names(self, method: str) -> tuple[str, str]:
         """The outputs that hold a method's attribution and heatmap; those of the first bear no name."""
-        suffix = "" if method == self.method_name else f"_{method}"
-        return f"attribution{suffix}", f"heatmap{suffix}"
+        return map_names(method, self.method_name)
 
     @property
     def reports(self) -> str:

@@ -6,6 +6,7 @@ CUDA has not been tested on a GPU.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 from collections.abc import Collection, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -42,14 +43,15 @@ def load_libraries() -> None:
             preload()
 
 
-def packages() -> set[str]:
+@functools.cache
+def packages() -> frozenset[str]:
     """Which builds of ONNX Runtime are installed, by their packages' names."""
     found = set()
     for name in ("onnxruntime", "onnxruntime-gpu"):
         with contextlib.suppress(PackageNotFoundError):
             version(name)
             found.add(name)
-    return found
+    return frozenset(found)
 
 
 def why_no_cuda(installed: Collection[str], available: Sequence[str]) -> str:

@@ -82,7 +82,7 @@ def shown(result: Result, look: Look) -> list[Result]:
     Raises:
         RequestError: the line's method is none of them, or there is no other.
     """
-    by_method = {result.card.method_name: result, **result.also}
+    by_method = result.each
     if look.contours_of is None:
         return list(by_method.values())
     if look.contours_of not in by_method or len(by_method) == 1:
@@ -143,9 +143,12 @@ def _panel(
     below, heatmap = place(photo, result, heat, look)
     picture = overlay(heatmap, below, signed, look.opacity, look.colormap, look.colour, look.smooth)
     if look.contours is not None:
-        line = result if look.contours_of is None else result.also[look.contours_of]
-        _, outlined = place(photo, line, line.heatmaps[index], look)
-        picture = contours.draw(picture, outlined, look.contours, line.card.signed, look.smooth)
+        outlined, outlined_signed = heatmap, signed
+        if look.contours_of is not None:
+            line = result.also[look.contours_of]
+            outlined_signed = line.card.signed
+            _, outlined = place(photo, line, line.heatmaps[index], look)
+        picture = contours.draw(picture, outlined, look.contours, outlined_signed, look.smooth)
     if look.bare:
         return picture
     entry = result.describe_class(index)

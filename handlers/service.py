@@ -32,10 +32,10 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True, eq=False)
 class _Explainer:
-    """A graph, and the methods of it that answer: the first, and others beside it in the same run."""
+    """A graph, and the methods that answer in one run of it: output of the heatmap -> card, in order."""
 
     graph: Runnable
-    cards: Sequence[Card]
+    heatmaps: Mapping[str, Card]
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,12 @@ class ExplanationService:
                     f"{given} explains with {known}, as another file does; give one file for each method."
                 )
             cards |= own
-            self._explainers.setdefault(None, _Explainer(graph, list(own.values())))
-            self._explainers |= {method: _Explainer(graph, [card]) for method, card in own.items()}
+            outputs = {method: graph.card.map_names(method)[1] for method in own}
+            together = {outputs[method]: card for method, card in own.items()}
+            self._explainers.setdefault(None, _Explainer(graph, together))
+            self._explainers |= {
+                method: _Explainer(graph, {outputs[method]: card}) for method, card in own.items()
+            }
         self._prediction = Graph(prediction, threads, device) if prediction else None
         self.methods = tuple(cards)
         if not cards:
@@ -208,15 +212,14 @@ class ExplanationService:
             ]
         targets = [-1 if item.question.target is None else item.question.target for item in items]
         feeds = {"image": batch, "target": np.array(targets, dtype=np.int64)}
-        whole = explainer.graph.card
-        names = [whole.map_names(card.method_name)[1] for card in explainer.cards]
-        logits, explained, *maps = explainer.graph.run(["logits", "explained_class", *names], feeds, deadline)
+        names = ["logits", "explained_class", *explainer.heatmaps]
+        logits, explained, *maps = explainer.graph.run(names, feeds, deadline)
         classes = explained.reshape(len(batch), -1).tolist()
         maps = [each.reshape(len(batch), -1, *each.shape[-2:]) for each in maps]
         results = []
         for place, item in enumerate(items):
             heatmaps = [dict(zip(classes[place], each[place], strict=True)) for each in maps]
-            explained_by = list(zip(explainer.cards, heatmaps, strict=True))
+            explained_by = list(zip(explainer.heatmaps.values(), heatmaps, strict=True))
             results.append(_result(logits[place], explained_by, item))
         return results
 
@@ -239,7 +242,8 @@ def _result(
         return RequestError(
             "The network's answer to this input is not finite. Is it preprocessed as the model expects?"
         )
-    first, *others = (Result(scores(logits, card), maps, item.picture, card) for card, maps in explained_by)
+    values = scores(logits, explained_by[0][0])  # all methods are of one classifier
+    first, *others = (Result(values, maps, item.picture, card) for card, maps in explained_by)
     return replace(first, also={each.card.method_name: each for each in others})
 
 

@@ -3,7 +3,7 @@
 #
 # usage: scripts/placement.sh [--networks NAME ...] [--report]     writes docs/measurements/placement.md
 #
-# The first run installs onnxruntime-gpu (700 MB) into build/placement; PyTorch's CUDA build has to be in .venv, for the
+# The first run installs onnxruntime-gpu (340 MB) into build/placement; PyTorch's CUDA build has to be in .venv, for the
 # libraries of CUDA.
 set -euo pipefail
 cd "$(dirname "$0")/.."

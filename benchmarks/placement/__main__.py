@@ -11,14 +11,13 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 import onnx
 import torch
 from smoothserve.explainers import (
-    LRP,
-    AttnLRP,
     GradCAM,
     Gradient,
     IntegratedGradients,
@@ -33,7 +32,7 @@ from smoothserve.export import convert
 
 from ..page import write_page
 from ..record import Help, Record, add_networks_option, add_out_options
-from ..zoo_one import bundled_or_random
+from ..zoo_one import bundled_or_random, relevance_for
 from . import __doc__ as about
 from .report import report
 
@@ -46,7 +45,6 @@ NETWORKS = (
     "vit_b_16",
     "swin_t",
 )
-TOKENS = ("vit_b_16", "swin_t")
 METHODS: dict[str, Method] = {
     "Gradient": Gradient(),
     "SmoothDiff": SmoothDiff(),
@@ -55,7 +53,6 @@ METHODS: dict[str, Method] = {
     "IntegratedGradients(4)": IntegratedGradients(4),
     "SmoothTaylor(4)": SmoothTaylor(4),
     "GradCAM": GradCAM(),
-    "LRP": LRP(),
 }
 SPELLINGS = {"for processors": True, "for GPUs": False}
 _PLACED = re.compile(r"Node\(s\) placed on \[(\w+)ExecutionProvider\]. Number of nodes: (\d+)")
@@ -92,7 +89,7 @@ def rows(name: str, build: Path) -> Iterator[dict[str, Any]]:
     """A row for each method and spelling."""
     classifier = bundled_or_random(name).eval()
     program = capture(classifier, torch.randn(1, 3, 224, 224))
-    methods = {**METHODS, "LRP": AttnLRP()} if name in TOKENS else METHODS
+    methods = {**METHODS, "LRP": relevance_for(program)}
     with tempfile.TemporaryDirectory() as folder:
         for label, method in methods.items():
             explained = explain_program(program, method)
@@ -110,11 +107,11 @@ def main() -> None:
     arguments = parser.parse_args()
     record = Record.named("placement", arguments)
     if not arguments.report:
-        version = next((arguments.build / "packages").glob("onnxruntime_gpu-*.dist-info")).name.split("-")[1]
+        installed = distributions(name="onnxruntime-gpu", path=[str(arguments.build / "packages")])
         result = {
             "date": str(date.today()),
             "machine": "any: no device is involved",
-            "versions": {"onnxruntime-gpu": version.removesuffix(".dist"), "torch": torch.__version__},
+            "versions": {"onnxruntime-gpu": next(iter(installed)).version, "torch": torch.__version__},
             "rows": record.rows(arguments.networks),
         }
         for name in arguments.networks:

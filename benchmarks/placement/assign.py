@@ -14,7 +14,6 @@ onnxruntime = import_module("onnxruntime")
 options = onnxruntime.SessionOptions()
 options.log_severity_level = 0
 options.log_verbosity_level = 1
-print("version", onnxruntime.__version__)
 with suppress(Exception):  # no device: kernels cannot be made
     onnxruntime.InferenceSession(
         sys.argv[2], options, providers=["CUDAExecutionProvider", "CPUExecutionProvider"]

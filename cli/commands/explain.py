@@ -221,8 +221,12 @@ def _only(result: Result, classes: set[int]) -> Result:
 
 
 def _write(explained: _Explained, look: Look, arguments: argparse.Namespace, several: bool) -> None:
-    methods = [each for _, result in explained.results for each in (result, *result.also.values())]
-    heatmaps = [heat for result in methods for heat in result.heatmaps.values()]
+    heatmaps = [
+        heat
+        for _, result in explained.results
+        for each in result.each.values()
+        for heat in each.heatmaps.values()
+    ]
     name = explained.photo.name
     if arguments.output:
         drawn = [(file, each) for file, result in explained.results for each in shown(result, look)]
@@ -271,10 +275,10 @@ def _print_table(result: Result, top: int | None) -> None:
     for entry in [*best, *(entry for entry in explained if entry not in best)]:
         marker = "*" if entry in explained else " "
         print(f"{marker} {entry[result.card.reports]:7.4f}  {entry['class']:5d}  {entry['label']}")
-    methods = [each.card.method["name"] for each in (result, *result.also.values())]
-    by = f" by {', '.join(methods)}" if result.also else ""
+    methods = ", ".join(each.card.method["name"] for each in result.each.values())
+    by = f" by {methods}" if result.also else ""
     if len(explained) == 1:
-        print(f"* is the class that the heatmap{'s explain' if by else ' explains'}{by}")
+        print(f"* is the class that the {'heatmaps explain' if by else 'heatmap explains'}{by}")
     else:
         order = ", ".join(str(entry["class"]) for entry in explained)
         print(f"* are the classes that the heatmaps explain{by}, from left to right: {order}")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from smoothserve.explainers import Explanation, ExplanationModel, IntegratedGradients, Method
+from smoothserve.handlers.card import map_names
 from torch import Tensor
 
 from ..errors import VerificationError
@@ -123,9 +124,8 @@ def _fresh_images(model: ExplanationModel, batch: int, seed: int) -> Tensor:
 
 def _named(model: ExplanationModel, method: Method) -> dict[str, str]:
     """An explanation's fields, and the outputs that hold them for a method."""
-    suffix = "" if method is model.method else f"_{method.name}"
-    shared = ("logits", "explained_class")
-    return {field: field if field in shared else f"{field}{suffix}" for field in Explanation._fields}
+    names = ("logits", "explained_class", *map_names(method.name, model.method.name))
+    return dict(zip(Explanation._fields, names, strict=True))
 
 
 def _eager(model: ExplanationModel, images: Tensor, target: Tensor) -> dict[str, Explanation]:

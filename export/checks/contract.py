@@ -58,19 +58,22 @@ def check_contract(path: str | Path, *, fast: bool = False, progress: Progress =
     count = 1 if fast else _IMAGES
     images = np.random.default_rng(11).standard_normal((count, *card.image_shape)).astype(np.float32)
     progress("asking for predictions")
-    together = _run(session, images, [-1] * count)
+    found = _run(session, images, [-1] * count)
+    together = _by_method(card, found)
     if fast:
-        holds += [_check_prediction(each) for each in _by_method(card, together).values()]
+        holds += [_check_prediction(each) for each in together.values()]
         return Contract(tuple(dict.fromkeys(holds)), card)
     progress("asking for another class")
-    other = int((together["logits"][0].argmax() + 1) % card.classes)
-    aimed = _run(session, images, [other] + [-1] * (count - 1))
-    progress("asking for an image alone")
-    answers = _Answers(together, aimed, _run(session, images[-1:], [-1]))
+    other = int((found["logits"][0].argmax() + 1) % card.classes)
+    aimed = _by_method(card, _run(session, images, [other] + [-1] * (count - 1)))
+    alone: dict[str, dict[str, Array]] = {}
+    if any(map(_repeatable, card.each.values())):
+        progress("asking for an image alone")
+        alone = _by_method(card, _run(session, images[-1:], [-1]))
     for method, own in card.each.items():
         try:
             holds += _check_answers(
-                own, _Answers(*(_by_method(card, each)[method] for each in answers)), other
+                own, _Answers(together[method], aimed[method], alone.get(method, {})), other
             )
         except VerificationError as error:
             raise VerificationError(f"{own.method['name']}: {error}") from error if card.also else None
@@ -78,7 +81,7 @@ def check_contract(path: str | Path, *, fast: bool = False, progress: Progress =
 
 
 class _Answers(NamedTuple):
-    """Outputs by name: of all images; with a target for the first; of the last alone."""
+    """One method's outputs by name: of all images; with a target for the first; of the last alone."""
 
     together: dict[str, Array]
     aimed: dict[str, Array]
@@ -99,10 +102,15 @@ def _check_answers(card: Card, answers: _Answers, other: int) -> list[str]:
     """What holds of one method; ``other`` is the target of the first image in ``answers.aimed``."""
     together, aimed, alone = answers
     holds = [_check_prediction(together)]
-    if card.method.get("seed", 0) is not None:
+    if _repeatable(card):
         holds.append(_check_determinism(together, aimed))
         holds.append(_check_independence(together, alone, TOLERANCES[card.dtype]))
     return holds + _check_differences(card, together, aimed, other)
+
+
+def _repeatable(card: Card) -> bool:
+    """Whether the method draws no fresh noise."""
+    return card.method.get("seed", 0) is not None
 
 
 def _loaded(path: Path) -> tuple[Any, Card]:

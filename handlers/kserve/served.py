@@ -11,6 +11,7 @@ from zipfile import BadZipFile, ZipFile
 
 import yaml
 from smoothserve.handlers import selfcheck
+from smoothserve.handlers.contents import PREDICTION, explanation_files
 from smoothserve.handlers.errors import CardError
 from smoothserve.handlers.limits import Limits
 from smoothserve.handlers.service import ExplanationService
@@ -107,12 +108,12 @@ def _from_archive(name: str, path: Path, settings: Settings, scratch: Path) -> S
             archive.extractall(scratch)
         config = yaml.safe_load((scratch / "model-config.yaml").read_text())
         own: Mapping[str, Any] = config["smoothserve"]
-        graphs = own.get("graphs", own["methods"])
+        graphs = explanation_files(scratch, own)
     except (BadZipFile, OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise CardError(f"{path} is no archive of 'smoothserve archive': {error!r}.") from error
     service = ExplanationService(
-        [scratch / f"explanation-{graph}.onnx" for graph in graphs],
-        scratch / "prediction.onnx",
+        graphs,
+        scratch / PREDICTION,
         threads=settings.threads or own.get("threads"),
         device=own.get("device", "auto"),
         limits=Limits.from_settings(own.get("limits") or {}),

@@ -10,6 +10,7 @@ from typing import Any
 
 from smoothserve.handlers import metrics, selfcheck
 from smoothserve.handlers.answer import Answer, refusal
+from smoothserve.handlers.contents import PREDICTION, explanation_files
 from smoothserve.handlers.describe import describe
 from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.limits import Limits
@@ -56,16 +57,14 @@ class SmoothserveHandler:
         self.predictions_only = split and not name.endswith(SUFFIX)
         try:
             settings = (context.model_yaml_config or {}).get("smoothserve") or {}
-            methods = settings["methods"]
-            loaded = [] if self.predictions_only else settings.get("graphs", methods)
             self.service = ExplanationService(
-                [folder / f"explanation-{graph}.onnx" for graph in loaded],
-                folder / "prediction.onnx",
+                [] if self.predictions_only else explanation_files(folder, settings),
+                folder / PREDICTION,
                 threads=settings.get("threads"),
                 device=settings.get("device", "auto"),
                 limits=Limits.from_settings(settings.get("limits") or {}),
                 name=name,
-                elsewhere=methods,
+                elsewhere=settings["methods"],
             )
             selfcheck.check(self.service, folder / selfcheck.FILE)
             selfcheck.warm_up(self.service)

@@ -13,6 +13,7 @@ import triton_python_backend_utils as pb_utils  # comes with the server
 from smoothserve.handlers import selfcheck
 from smoothserve.handlers.answer import Result, status_and_reason
 from smoothserve.handlers.card import Card
+from smoothserve.handlers.contents import PREDICTION, explanation_file
 from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.limits import Limits
 from smoothserve.handlers.service import ExplanationService, all_good, check_pictures
@@ -83,8 +84,8 @@ def _service(folder: Path, settings: Mapping[str, str], device: str, name: str) 
         return ExplanationService([ServedNetwork(network, card)], limits=limits, name=name)
     threads = int(settings["threads"]) if "threads" in settings else None
     service = ExplanationService(
-        sorted(folder.glob("explanation-*.onnx")),
-        folder / "prediction.onnx",
+        sorted(folder.glob(explanation_file("*"))),
+        folder / PREDICTION,
         threads=threads,
         device=device,
         limits=limits,

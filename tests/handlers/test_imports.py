@@ -17,7 +17,7 @@ NAME = "smoothserve.handlers"
 # protocols nothing of the service, and the service nothing of TorchServe, KServe and Triton.
 ROWS = [
     {"batches", "errors", "metrics", "suggestion"},
-    {"card", "devices", "limits"},
+    {"card", "contents", "devices", "limits"},
     {"answer", "images", "noise"},
     {"graph", "panels", "protocols", "scores"},
     {"service"},
