@@ -25,7 +25,7 @@ class Contract:
     """A file that keeps its contract.
 
     Attributes:
-        holds: what was found to hold, a line each.
+        holds: what was found to hold, a line each; where it does not hold of all methods, with their names.
         card: of the file.
     """
 
@@ -70,14 +70,21 @@ def check_contract(path: str | Path, *, fast: bool = False, progress: Progress =
     if any(map(_repeatable, card.each.values())):
         progress("asking for an image alone")
         alone = _by_method(card, _run(session, images[-1:], [-1]))
+    held_by: dict[str, list[str]] = {}  # line -> names of the methods of which it holds
     for method, own in card.each.items():
         try:
-            holds += _check_answers(
-                own, _Answers(together[method], aimed[method], alone.get(method, {})), other
-            )
+            answers = _Answers(together[method], aimed[method], alone.get(method, {}))
+            for line in _check_answers(own, answers, other):
+                held_by.setdefault(line, []).append(str(own.method["name"]))
         except VerificationError as error:
-            raise VerificationError(f"{own.method['name']}: {error}") from error if card.also else None
-    return Contract(tuple(dict.fromkeys(holds)), card)
+            if not card.also:
+                raise
+            raise VerificationError(f"{own.method['name']}: {error}") from error
+    holds += [
+        line if len(names) == len(card.each) else f"{line} ({', '.join(names)})"
+        for line, names in held_by.items()
+    ]
+    return Contract(tuple(holds), card)
 
 
 class _Answers(NamedTuple):

@@ -136,6 +136,14 @@ def test_an_archive(folder: Path, photo: Path, tmp_path: Path) -> None:
     assert [value.name for value in prediction.graph.output] == ["logits"]
 
 
+def test_what_holds_of_some_methods_only_names_them(tmp_path: Path) -> None:
+    """Fresh noise gives another answer each time, whatever stands beside it."""
+    holds = check_contract(write(tmp_path / "m.onnx", SmoothDiff(4, seed=None), GradCAM())).holds
+    assert "the same images give the same answer, bit for bit (GradCAM)" in holds
+    assert "an image's answer does not depend on its batch (GradCAM)" in holds
+    assert "a given target is explained" in holds
+
+
 def test_a_method_that_is_another_one_is_noticed(folder: Path, tmp_path: Path) -> None:
     model = onnx.load(str(folder / "all.onnx"))
     for node in model.graph.node:
