@@ -8,6 +8,8 @@ from typing import Any
 
 from smoothserve.handlers.card import Card
 
+from .progress import note
+
 
 def captions(sources: Sequence[tuple[Path, Card]]) -> list[str]:
     """``SmoothDiff, samples=2, a.onnx`` for each file and card; what they have in common is left out."""
@@ -17,6 +19,13 @@ def captions(sources: Sequence[tuple[Path, Card]]) -> list[str]:
         ", ".join((_name(card), *differences(card, cards), *([file.name] if several else [])))
         for file, card in sources
     ]
+
+
+def note_first(path: Path, card: Card) -> None:
+    """Say that a command looks at the first method of a file alone, where it has several."""
+    names = [_name(each) for each in card.each.values()]
+    if len(names) > 1:
+        note(f"note: {path} has {', '.join(names)}; only the first, {names[0]}, is looked at here")
 
 
 def differences(card: Card, cards: Sequence[Card]) -> list[str]:

@@ -18,7 +18,7 @@ from smoothserve.handlers.metrics import Meter
 from smoothserve.handlers.protocols.question import read_question
 from smoothserve.handlers.service import ExplanationService
 
-from .captions import differences
+from .captions import differences, note_first
 
 PATIENCE = 24 * 3600.0  # seconds for one heatmap: nobody else waits, and Ctrl-C ends it
 _NUMBERS = ("samples", "steps", "beta")  # of a method, that a reader looks for
@@ -105,6 +105,8 @@ def of_files(files: Sequence[Path], named: bool = True) -> list[Column]:
     import onnxruntime
 
     graphs, runtime = [Graph(file) for file in files], f"ONNX Runtime {onnxruntime.__version__}"
+    for file, graph in zip(files, graphs, strict=True):
+        note_first(file, graph.card)
     return _columns(graphs, [file.name if named else None for file in files], runtime)
 
 

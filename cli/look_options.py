@@ -76,4 +76,8 @@ def look_of(arguments: argparse.Namespace) -> Look:
     if looks and arguments.output is None:
         flags = ", ".join(_FLAGS[name] for name in looks)
         raise UsageError(f"{flags}: how the picture of -o looks, but there is no -o PNG.")
+    if arguments.contours_of is not None and arguments.contours is None:
+        raise UsageError(
+            f"--contours-of {arguments.contours_of}: give the share, too, such as --contours 0.5."
+        )
     return Look(**looks)

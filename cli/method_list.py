@@ -26,7 +26,11 @@ def method_list(text: str) -> tuple[MethodOptions, ...]:
     A parameter is called as export's flag is, without the dashes: ``smoothgrad:samples=32:antithetic``.
     """
     found: list[MethodOptions] = []
-    for part in _parts(text):
+    for part in map(str.strip, _parts(text)):
+        if not part:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} has an empty place, expected names of methods with commas between"
+            )
         options = _method_options(part)
         if options in found:
             raise argparse.ArgumentTypeError(f"{part!r} is there twice; give each method, or setting, once")

@@ -96,9 +96,9 @@ def rewritten_model(
         also: further methods.
         objective: ``objective`` and ``top_k``, if they are given.
     """
-    from smoothserve.explainers import explain_program
+    from smoothserve.explainers import explain_program, fitted
 
-    first, *others = methods = [each.for_program(program) for each in (method, *also)]
+    first, *others = methods = fitted([method, *also], program)
     for each in methods:
         noise = noise_in_words(each.describe(), model.preprocessing)
         if noise is not None:

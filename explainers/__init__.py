@@ -10,7 +10,7 @@ from .errors import (
     OutputError,
     TrainingModeError,
 )
-from .explain import explain, explain_program
+from .explain import explain, explain_program, fitted
 from .graph.program import Program
 from .graph.scores import OUTPUT_KINDS, Scores
 from .heatmap import heatmap
@@ -82,6 +82,7 @@ __all__ = [
     "dead_leaves",
     "explain",
     "explain_program",
+    "fitted",
     "heatmap",
     "portable",
     "tracing_lock",

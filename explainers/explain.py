@@ -74,6 +74,8 @@ def explain_program(
 ) -> ExplanationModel:
     """The second half of :func:`explain`: several methods can share one captured program."""
     start = time.perf_counter()
+    if isinstance(also, Method):
+        raise MethodError(f"also={also!r} is one method, expected a sequence of them: also=[{also!r}].")
     methods = (method, *also)
     _check_methods(methods)
     if isinstance(objective, str):
@@ -94,7 +96,7 @@ def explain_program(
         )
     calibrated = tuple(
         Calibrated(each, each.calibrate(program, calibration if each.calibrates else None))
-        for each in (each.for_program(program) for each in methods)
+        for each in fitted(methods, program)
     )
     with tracing_lock:
         stored = [(each, measured.stored) for each, measured in calibrated]
@@ -113,6 +115,23 @@ def explain_program(
         probe_images=program.probe_images,
         probe_logits=program.probe_logits,
     )
+
+
+def fitted(methods: Sequence[Method], program: Program) -> list[Method]:
+    """Each method as it is for this network; see :meth:`Method.for_program`.
+
+    Raises:
+        MethodError: one does not fit; among several it is named.
+    """
+    found = []
+    for method in methods:
+        try:
+            found.append(method.for_program(program))
+        except MethodError as error:
+            if len(methods) == 1:
+                raise
+            raise MethodError(f"{type(method).__name__}: {error}") from error
+    return found
 
 
 def _check_methods(methods: Sequence[Method]) -> None:

@@ -85,13 +85,14 @@ def shown(result: Result, look: Look) -> list[Result]:
     by_method = result.each
     if look.contours_of is None:
         return list(by_method.values())
-    if look.contours_of not in by_method or len(by_method) == 1:
+    name = look.contours_of.lower()
+    if name not in by_method or len(by_method) == 1:
         raise RequestError(
             f"contours_of={look.contours_of!r}, expected one of several methods of the file; it has "
             f"{', '.join(by_method)}. Others come in with 'smoothserve export --also'."
         )
-    line = by_method.pop(look.contours_of)
-    return [replace(each, also={look.contours_of: line}) for each in by_method.values()]
+    line = by_method.pop(name)
+    return [replace(each, also={name: line}) for each in by_method.values()]
 
 
 def panels(
@@ -145,7 +146,8 @@ def _panel(
     if look.contours is not None:
         outlined, outlined_signed = heatmap, signed
         if look.contours_of is not None:
-            line = result.also[look.contours_of]
+            (line,) = result.also.values()
+            source = f"{source or result.card.method['name']}, line: {line.card.method['name']}"
             outlined_signed = line.card.signed
             _, outlined = place(photo, line, line.heatmaps[index], look)
         picture = contours.draw(picture, outlined, look.contours, outlined_signed, look.smooth)

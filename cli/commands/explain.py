@@ -59,10 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of them, or patterns",
     )  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, metavar="PNG|DIR", help="the heatmap over the photo")
-    parser.add_argument("--heatmap", type=Path, metavar="PNG|DIR", help="the heatmap alone, 8-bit grey")
     parser.add_argument(
-        "--array", type=Path, metavar="NPY|DIR", help="the heatmap as a float32 array [H, W] in [0, 1]"
-    )
+        "--heatmap", type=Path, metavar="PNG|DIR",
+        help="the heatmap alone, 8-bit grey; several side by side, ordered as in --array",
+    )  # fmt: skip
+    parser.add_argument(
+        "--array", type=Path, metavar="NPY|DIR",
+        help="the heatmap as a float32 array [H, W] in [0, 1]; several as [N, H, W]: file by file, --target "
+        "by --target, method by method, class by class",
+    )  # fmt: skip
     parser.add_argument(
         "--target", action="append", metavar="CLASS",
         help="number or label of the class to explain (repeatable; default: the predicted one)",
@@ -108,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     services = {file: ExplanationService([file]) for file in files}
     _check(arguments, services)
+    _check_line(look.contours_of, services)
     for line in _about({file: list(service.offer.cards.values()) for file, service in services.items()}):
         note(line)
     if arguments.csv:
@@ -152,6 +158,17 @@ def _check(arguments: argparse.Namespace, services: dict[Path, ExplanationServic
                     f"--colormap {arguments.colormap} does not fit {card.method['name']} in {file}; there "
                     f"are: {', '.join(fitting)}."
                 )
+
+
+def _check_line(method: str | None, services: dict[Path, ExplanationService]) -> None:
+    """Refuse ``--contours-of`` a method that one of the files does not have beside others."""
+    for file, service in services.items():
+        names = [card.method["name"] for card in service.offer.cards.values()]
+        if method is not None and (len(names) == 1 or method.lower() not in service.offer.cards):
+            raise UsageError(
+                f"--contours-of {method}: expected one of several methods of a file; {file} has "
+                f"{', '.join(names)}{' only' if len(names) == 1 else ''}. 'export --also' brings others in."
+            )
 
 
 def _about(cards: Mapping[Path, Sequence[Card]]) -> Iterator[str]:
@@ -258,7 +275,7 @@ def _print(explained: _Explained, arguments: argparse.Namespace, several: bool) 
         for number, (file, result) in enumerate(explained.results):
             if len({file for file, _ in explained.results}) > 1:
                 print(f"{'' if number == 0 else chr(10)}{file.name}:")
-            _print_table(result, arguments.top)
+            _print_table(result, arguments.top, arguments.contours_of)
 
 
 def _as_json(file: Path, result: Result, top: int | None) -> dict[str, Any]:
@@ -266,22 +283,31 @@ def _as_json(file: Path, result: Result, top: int | None) -> dict[str, Any]:
     several = {"all_explained": explained} if len(explained) > 1 else {}
     best = result.top(_count(result, top))
     also = {"also": list(result.also)} if result.also else {}
-    return {"model": file.name, "explained": explained[0], **several, **also, "predictions": best}
+    return {
+        "model": file.name,
+        "method": result.card.method_name,
+        "explained": explained[0],
+        **several,
+        **also,
+        "predictions": best,
+    }
 
 
-def _print_table(result: Result, top: int | None) -> None:
+def _print_table(result: Result, top: int | None, line: str | None) -> None:
     best = result.top(_count(result, top))
     explained = [result.describe_class(index) for index in result.heatmaps]
     for entry in [*best, *(entry for entry in explained if entry not in best)]:
         marker = "*" if entry in explained else " "
         print(f"{marker} {entry[result.card.reports]:7.4f}  {entry['class']:5d}  {entry['label']}")
-    methods = ", ".join(each.card.method["name"] for each in result.each.values())
-    by = f" by {methods}" if result.also else ""
+    lines = [] if line is None else [line.lower()]
+    panels_of = [each.card.method["name"] for name, each in result.each.items() if name not in lines]
+    drawn = [f"; the line: {result.each[name].card.method['name']}" for name in lines]
+    by = f" by {', '.join(panels_of)}{''.join(drawn)}" if result.also else ""
     if len(explained) == 1:
         print(f"* is the class that the {'heatmaps explain' if by else 'heatmap explains'}{by}")
     else:
         order = ", ".join(str(entry["class"]) for entry in explained)
-        print(f"* are the classes that the heatmaps explain{by}, from left to right: {order}")
+        print(f"* are the classes that the heatmaps explain, from left to right: {order}{by}")
 
 
 def _count(result: Result, top: int | None) -> int:

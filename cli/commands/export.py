@@ -40,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--also", type=method_list, action="extend", default=[], metavar="METHOD,...",
         help="further methods in the same graph, beside --method: they share the prediction, and a run "
-        "answers by all of them. Parameters stand behind colons, as in gradcam,lrp:rule=gamma",
+        "answers by all of them. Their parameters stand behind colons, as in gradcam,lrp:rule=gamma; the "
+        "options of --method below are not theirs",
     )  # fmt: skip
     add_export_options(parser)
 
@@ -51,12 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
     if problem := problem_of_name(arguments.output):
         raise UsageError(f"-o {problem}")
     method = MethodOptions.from_arguments(arguments)
+    taken = {method.kind}
     for other in arguments.also:
-        if other.kind is method.kind:
+        if other.kind in taken:
             raise UsageError(
-                f"--also {method.kind.__name__}: that is what --method names, expected other methods; for "
-                "two settings of one method write two files."
+                f"{other.kind.__name__} is named twice in --method and --also, expected different methods; "
+                "for two settings of one method write two files."
             )
+        taken.add(other.kind)
     export_files(arguments, {arguments.output: method}, arguments.also)
     print(arguments.output)
     return 0

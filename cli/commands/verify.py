@@ -49,12 +49,13 @@ def _print_description(card: Card) -> None:
 
     print(f"outputs  {OUTPUT_KINDS[card.outputs]}")
     print(f"photo   {card.preprocessing}")
-    method = dict(card.method)
-    name = method.pop("name")
-    print(f"method  {name} {', '.join(f'{key}={value}' for key, value in method.items())}")
-    noise = noise_in_words(card.method, card.preprocessing)
-    if noise is not None:
-        print(f"noise   {noise}")
+    for own in card.each.values():
+        method = dict(own.method)
+        name = method.pop("name")
+        print(f"method  {name} {', '.join(f'{key}={value}' for key, value in method.items())}".rstrip())
+        noise = noise_in_words(own.method, card.preprocessing)
+        if noise is not None:
+            print(f"noise   {noise}")
     objective = dict(card.objective)
     kind = objective.pop("kind")
     details = ", ".join(f"{key}={value}" for key, value in objective.items() if value is not None)

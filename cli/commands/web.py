@@ -8,6 +8,7 @@ from pathlib import Path
 
 from smoothserve.export import WEIGHTS, check_contract, weight_files
 
+from ..captions import note_first
 from ..errors import UsageError
 from ..files import check_exported
 from ..progress import note, step
@@ -92,6 +93,7 @@ def _prepared(path: Path, weights: str, draft: Path) -> SiteModel:
     """The model, which keeps its contract; smaller in ``draft`` if that is wanted."""
     with step(f"verifying {path}"):
         card = check_contract(path).card
+    note_first(path, card)
     if weights == "float32":
         if not weight_files(path):
             return SiteModel(path, card, path.stem)

@@ -48,7 +48,8 @@ def last_layer(program: Program) -> str:
     """
     with torch.no_grad():
         tape = Network(program).at(program.probe_images[:1])
-        seeds = torch.ones_like(tape.logits)[None]
+        seeds = torch.linspace(1, 2, tape.logits.shape[1]).expand_as(tape.logits).to(tape.logits)[None]
+        # not equal: the two logits that stand for one, -z/2 and z/2, would cancel
         for node, grid in reversed(grids(program, tape.values).items()):
             if grid.kind == "tokens" and not has(node.target, Trait.NORMALISES):
                 continue  # queries, keys and values are no features

@@ -97,3 +97,12 @@ def test_moved_and_in_double_precision() -> None:
 def test_mistakes(methods: tuple[Method, ...], said: str) -> None:
     with pytest.raises(MethodError, match=said):
         explained(*methods)
+
+
+def test_mistakes_name_the_method() -> None:
+    with pytest.raises(MethodError, match=r"^GradCAM: layer='nowhere'"):
+        explained(Gradient(), GradCAM("nowhere"))
+    with pytest.raises(MethodError, match=r"^layer='nowhere'"):
+        explained(GradCAM("nowhere"))
+    with pytest.raises(MethodError, match=r"is one method, expected a sequence of them: also=\[GradCAM"):
+        explain(network(), images(1), Gradient(), also=GradCAM())  # type: ignore[arg-type]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -17,8 +19,7 @@ from smoothserve.explainers import GradCAM, Gradient, InputTimesGradient, Method
 from smoothserve.export import ArchiveError, VerificationError, check_contract, to_archive, to_onnx
 from smoothserve.handlers.answer import Answer, Result
 from smoothserve.handlers.card import Preprocessing
-from smoothserve.handlers.errors import CardError, RequestError
-from smoothserve.handlers.panels import Look
+from smoothserve.handlers.errors import CardError
 from smoothserve.handlers.protocols import read_request
 from smoothserve.handlers.protocols.question import Question
 from smoothserve.handlers.service import ExplanationService
@@ -175,15 +176,56 @@ def test_the_command(folder: Path, photo: Path, tmp_path: Path, capsys: pytest.C
     assert main(["explain", file, str(photo), "-o", str(out), *lines]) == 0
     assert size_of(out)[0] < width  # one panel less
     assert main(["explain", file, str(photo), "-o", str(out), "--contours-of", "gradcam"]) == 1
-    assert "give their share, such as contours=0.5" in capsys.readouterr().err
+    assert "give the share, too, such as --contours 0.5" in capsys.readouterr().err
 
 
-def test_a_line_is_of_the_method_that_is_named(folder: Path, photo: Path) -> None:
-    explained = smoothserve.load(folder / "all.onnx").explain(photo)
-    look = {"contours": 0.5, "size": 96, "bare": True}
-    pictures = {name: np.asarray(explained.overlay(**look, contours_of=name)) for name in explained.also}
-    assert not np.array_equal(*(picture[:, :96] for picture in pictures.values()))
-    with pytest.raises(RequestError, match="contours_of='lrp', expected one of several methods of the file"):
-        explained.overlay(contours=0.5, contours_of="lrp")
-    with pytest.raises(RequestError, match="contours_of='gradcam', but no contours"):
-        Look(contours_of="gradcam")
+def test_a_line_on_the_command_line(
+    folder: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, lines = str(folder / "all.onnx"), ["-o", str(tmp_path / "o.png"), "--contours", "0.5"]
+    assert main(["explain", file, str(photo), *lines, "--contours-of", "GradCAM"]) == 0
+    assert "by SmoothDiff, InputTimesGradient; the line: GradCAM" in capsys.readouterr().out
+    assert main(["explain", file, str(photo), *lines, "--contours-of", "lrp"]) == 1
+    said = capsys.readouterr().err
+    assert "--contours-of lrp: expected one of several" in said
+    assert "all.onnx has SmoothDiff, GradCAM" in said
+    assert (
+        main(["explain", str(folder / "gradcam.onnx"), str(photo), *lines, "--contours-of", "gradcam"]) == 1
+    )
+    assert "gradcam.onnx has GradCAM only" in capsys.readouterr().err
+
+
+def test_commands_that_look_at_the_first_method_say_so(
+    folder: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", str(folder / "all.onnx"), str(photo), "-o", str(tmp_path / "r.html")]) == 0
+    assert "only the first, SmoothDiff, is looked at" in capsys.readouterr().err
+
+
+def test_what_verify_says_of_each_method(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(folder / "all.onnx")]) == 0
+    said = capsys.readouterr().out
+    assert "method  SmoothDiff samples=4" in said
+    assert "method  GradCAM layer=" in said
+
+
+def test_methods_are_refused_before_anything_is_loaded() -> None:
+    for also, reason, code in (
+        ("gradcam,gradcam:layer=x", "GradCAM is named twice", 1),
+        ("smoothdiff:samples=2", "SmoothDiff is named twice", 1),
+        ("gradcam,,lrp", "has an empty place", 2),  # argparse's own
+    ):
+        command = [
+            sys.executable,
+            "-m",
+            "smoothserve.cli.main",
+            "export",
+            "none",
+            "-o",
+            "m.onnx",
+            "--also",
+            also,
+        ]
+        ended = subprocess.run(command, capture_output=True, text=True)
+        assert ended.returncode == code
+        assert reason in ended.stderr

@@ -187,3 +187,20 @@ def test_networks_of_other_kinds(name: str) -> None:
     found = explain(tiny(name), x[:1], HiResCAM())(x)
     assert found.attribution.shape == x.shape
     assert (found.attribution >= 0).all()
+
+
+@pytest.mark.parametrize("kind", [GradCAM, LayerCAM])
+def test_a_network_of_one_logit(kind: type[CAM]) -> None:
+    """Its classes are -z/2 and z/2, whose gradients cancel; the layer is found all the same."""
+    torch.manual_seed(2)
+    body = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU())
+    model = nn.Sequential(body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 1)).double().eval()
+    x = torch.randn(2, 3, 12, 12, generator=torch.Generator().manual_seed(0)).double()
+    target = torch.tensor([1, 0])
+    found = explain(model, x[:1], kind(), activation="sigmoid")(x, target)
+    maps = body(x).detach().requires_grad_()
+    halves = model[1:](maps).squeeze(1) / 2 * (2 * target - 1)
+    slopes = torch.autograd.grad(halves.sum(), maps)[0]
+    weights = slopes.mean((2, 3), keepdim=True) if kind is GradCAM else slopes.clamp(min=0)
+    expected = (weights * maps).sum(1).clamp(min=0) / 3
+    torch.testing.assert_close(found.attribution[:, 0], expected.detach())
