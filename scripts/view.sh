@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 view=${1:?usage: scripts/view.sh FOLDER}/smoothserve
 mkdir -p "$view"
-for folder in explainers export evaluation experiments handlers cli; do
+for folder in bulk explainers export evaluation experiments handlers cli; do
   ln -sfn "$here/$folder" "$view/$folder"
 done
 ln -sfn "$here/clients/web" "$view/web"

@@ -6,6 +6,7 @@ from . import (
     completion,
     evaluate,
     explain,
+    explain_all,
     export,
     reproduce,
     serve,
@@ -16,5 +17,6 @@ from . import (
 )
 
 COMMANDS = (
-    export, explain, compare, evaluate, tune, archive, serve, triton, web, verify, reproduce, completion,
+    export, explain, explain_all, compare, evaluate, tune, archive, serve, triton, web, verify, reproduce,
+    completion,
 )  # fmt: skip

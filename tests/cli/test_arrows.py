@@ -12,14 +12,24 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ALLOWED = {
     "handlers": set(),
+    "bulk": {"handlers"},
     "explainers": set(),
     "evaluation": set(),
     "experiments": {"explainers", "evaluation"},
     "export": {"explainers", "handlers"},
-    "cli": {"evaluation", "export", "experiments", "explainers", "handlers"},
+    "cli": {"bulk", "evaluation", "export", "experiments", "explainers", "handlers"},
 }
-PUBLIC_ONLY = ("explainers", "export")  # the handlers are files in an archive: there is no one place to ask
-PUBLIC = {"smoothserve.explainers", "smoothserve.explainers.capture", "smoothserve.export"}
+PUBLIC_ONLY = (
+    "bulk",
+    "explainers",
+    "export",
+)  # the handlers are files in an archive: there is no one place to ask
+PUBLIC = {
+    "smoothserve.bulk",
+    "smoothserve.explainers",
+    "smoothserve.explainers.capture",
+    "smoothserve.export",
+}
 
 
 def imports(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -1,0 +1,94 @@
+"""Workers that are actors of Ray Data, on a cluster or on this machine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .chunks import Chunk
+from .job import Task, Written
+from .worker import Worker
+
+_STORE = 200 * 2**20  # bytes: only numbers of chunks travel
+_BLOCKS = 4096  # at most; a block is what Ray hands out, and does again if it is lost
+
+
+def on_ray(task: Task, chunks: Iterable[Chunk], workers: int, gpus: float = 0) -> Iterator[Written]:
+    """Explain chunks in a pool of actors; what is done comes out as it is done.
+
+    Where an actor or its node dies, Ray does its chunks again elsewhere; a file that is there already is then
+    replaced by the same. All nodes must see the model, the images and the dataset under the same paths.
+
+    Args:
+        task: of the job; its threads are what Ray counts as CPUs of an actor.
+        chunks: to explain.
+        workers: how many actors.
+        gpus: that each of them has.
+
+    Raises:
+        ray.exceptions.RayError: an actor failed, as when rows cannot be written.
+    """
+    import ray.data
+
+    items = [chunk._asdict() for chunk in chunks]
+    if not items:
+        return
+    blocks = min(len(items), _BLOCKS)
+    done = ray.data.from_items(items, override_num_blocks=blocks).map_batches(
+        _Actor,
+        fn_constructor_args=(task,),
+        batch_size=1,
+        num_cpus=task.threads,
+        num_gpus=gpus,
+        concurrency=(1, workers),
+    )
+    for row in done.iter_rows():
+        yield Written(**row)
+
+
+@contextmanager
+def ray_session(address: str | None, cpus: int) -> Iterator[None]:
+    """A connection to a cluster; or a cluster of this machine alone, which is gone afterwards.
+
+    Args:
+        address: of the cluster; None: one of this machine.
+        cpus: that the latter counts as its own.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # of Ray's warning about GPUs
+    import ray
+
+    if address is not None:
+        ray.init(address, log_to_driver=False)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+        return
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        ray.init(
+            "local",
+            num_cpus=cpus,
+            include_dashboard=False,
+            object_store_memory=_STORE,
+            log_to_driver=False,
+            _node_ip_address="127.0.0.1",
+            _temp_dir=folder,  # sockets lie in it, whose paths must be short
+        )
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+class _Actor:
+    def __init__(self, task: Task) -> None:
+        self._worker = Worker(task)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        fields = zip(batch["number"], batch["offset"], batch["images"], strict=True)
+        found = [self._worker.explain(Chunk(*map(int, values))) for values in fields]
+        return {name: [getattr(each, name) for each in found] for name in Written._fields}
