@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .sources import Photos, Table
@@ -142,28 +144,27 @@ def _count(entry: dict[str, Any]) -> int:
 
 
 def _of_table(path: str, column: str, start: int, stop: int) -> Iterator[tuple[str, bytes | OSError]]:
-    """Rows of a Parquet file, a few at a time; of row groups that hold none of them nothing is read."""
+    """Rows of a Parquet file; where it is damaged, an error for each row that is left."""
+    row = start
     try:
-        file = pq.ParquetFile(path)
-    except OSError as error:
-        yield from ((f"{path}#{row}", error) for row in range(start, stop))
-        return
-    with file:
-        first, groups, before = None, [], 0
-        for group in range(file.num_row_groups):
-            rows = file.metadata.row_group(group).num_rows
-            if before < stop and before + rows > start:
-                first = before if first is None else first
-                groups.append(group)
-            before += rows
-        row = first or 0
-        for batch in file.iter_batches(batch_size=32, row_groups=groups, columns=[column]):
-            for value in batch.column(0):
-                if start <= row < stop:
-                    content = value.as_py()
-                    content = content.get("bytes") if isinstance(content, dict) else content
-                    missing = OSError(0, "the table has no image here")
-                    yield f"{path}#{row}", missing if content is None else content
-                row += 1
-            if row >= stop:
-                return
+        for content in itertools.islice(_contents(path, column, start), stop - start):
+            missing = OSError(0, "the table has no image here")
+            yield f"{path}#{row}", missing if content is None else content
+            row += 1
+    except (OSError, pa.ArrowException) as error:
+        reason = OSError(0, str(error).rstrip("."))
+        yield from ((f"{path}#{each}", reason) for each in range(row, stop))
+
+
+def _contents(path: str, column: str, start: int) -> Iterator[bytes | None]:
+    """The images from a row on, a few at a time; of row groups before it nothing is read."""
+    with pq.ParquetFile(path) as file:
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        before, group = 0, 0
+        while before + sizes[group] <= start:
+            before, group = before + sizes[group], group + 1
+        groups = list(range(group, len(sizes)))
+        batches = file.iter_batches(batch_size=32, row_groups=groups, columns=[column])
+        values = (value.as_py() for batch in batches for value in batch.column(0))
+        for value in itertools.islice(values, start - before, None):
+            yield value.get("bytes") if isinstance(value, dict) else value

@@ -127,7 +127,7 @@ class Job:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BulkError(f"Another job writes to {self.task.folder}. Wait for its end.") from None
-        shutil.rmtree(self.task.scratch, ignore_errors=True)  # of a job that was killed
+        self._tidy()
         self.task.scratch.mkdir()
         given = json.loads(json.dumps(asdict(self.task.settings)))
         if not stated.is_file():
@@ -149,7 +149,12 @@ class Job:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._tidy()
         os.close(self._lock)
+
+    def _tidy(self) -> None:
+        """Throw away what workers, or a job, that were killed had not finished."""
+        shutil.rmtree(self.task.scratch, ignore_errors=True)
 
     def take(self, sources: Iterable[Photos | Table], found: Callable[[int], None] = lambda _: None) -> None:
         """Put what the sources hold into the job's list, unless it is there.

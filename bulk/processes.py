@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -38,8 +39,7 @@ def in_processes(
         step: is called after each image, from another thread.
 
     Raises:
-        BulkError: workers die again and again.
-        OSError: rows cannot be written.
+        BulkError: workers die again and again, or rows cannot be written.
         CardError: the model's file is none of smoothserve's.
     """
     waiting, again, deaths = iter(chunks), list[Chunk](), 0
@@ -118,6 +118,7 @@ def _stop(pool: ProcessPoolExecutor) -> None:
 def _begin(task: Task, steps: Connection, parent: int) -> None:
     """In a new worker."""
     global _worker, _steps
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the job, which ends its workers
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     _worker, _steps = Worker(task), steps
 

@@ -58,7 +58,10 @@ def ray_session(address: str | None, cpus: int) -> Iterator[None]:
         cpus: that the latter counts as its own.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # of Ray's warning about GPUs
+    os.environ.setdefault(
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
+    )  # it would warn of what comes in a release
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # that actors restart is no error here
     import ray
 
     if address is not None:

@@ -20,6 +20,7 @@ from smoothserve.handlers.protocols.question import Question, read_question
 from smoothserve.handlers.service import ExplanationService
 
 from .chunks import Chunk
+from .errors import BulkError
 from .files import put
 from .job import Settings, Task, Written
 from .rows import Row, kept_size, printable, row_of_error, rows_of, schema
@@ -73,7 +74,7 @@ class Worker:
             step: is called after each image.
 
         Raises:
-            OSError: the rows or pictures cannot be written: the disk is full, or refuses.
+            BulkError: rows or pictures cannot be written: the disk is full, or refuses.
         """
         rows: list[Row] = []
         images = self._task.chunks.images(chunk)
@@ -81,14 +82,15 @@ class Worker:
             for (name, content), said in zip(batch, self._answers([c for _, c in batch]), strict=True):
                 rows += self._rows(name, content, said)
                 step()
-        table = pa.Table.from_pylist(rows, self._schema)
-        put(
-            self._task.part(chunk.number),
-            lambda draft: pq.write_table(table, draft, compression="zstd"),
-            self._task.scratch,
-        )
+        self._write(self._task.part(chunk.number), pa.Table.from_pylist(rows, self._schema))
         failed = len({row["path"] for row in rows if row.get("error") is not None})
         return Written(chunk.number, chunk.images, failed)
+
+    def _write(self, part: Path, table: pa.Table) -> None:
+        try:
+            put(part, lambda draft: pq.write_table(table, draft, compression="zstd"), self._task.scratch)
+        except OSError as error:
+            raise _unwritten(part, error) from error
 
     def _answers(self, contents: Sequence[bytes | OSError]) -> Iterator[Result | Exception]:
         """What the model says of each image, or why it says nothing, in order."""
@@ -117,11 +119,13 @@ class Worker:
     def _draw(self, folder: Path, name: str, result: Result) -> None:
         look = Look()
         path = folder / place(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             draft.write_bytes(to_png(panels(None, shown(result, look), look)))
             draft.replace(path)
+        except OSError as error:
+            raise _unwritten(path, error) from error
         finally:
             draft.unlink(missing_ok=True)
 
@@ -130,6 +134,13 @@ def place(name: str) -> Path:
     """Where the picture of an image goes, inside the folder of pictures: ``photos/a.jpg.png``."""
     parts = [part for part in PurePath(printable(name)).parts if part not in ("/", "..")]
     return Path(*parts[:-1], f"{parts[-1]}.png")
+
+
+def _unwritten(path: Path, error: OSError) -> BulkError:
+    return BulkError(
+        f"{path} cannot be written: {error.strerror or error}. What is done is kept; mend it, and give "
+        "the same command again."
+    )
 
 
 def _reason(error: object) -> str:

@@ -88,8 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--address", metavar="ADDRESS",
-        help="of a Ray cluster, such as auto or ray://head:10001 (default: one of this machine, which is ended "
-        "afterwards)",
+        help="of a Ray cluster, such as auto or ray://head:10001 (default: one of this machine, which ends "
+        "with the command)",
     )  # fmt: skip
 
 
@@ -110,7 +110,11 @@ def run(arguments: argparse.Namespace) -> int:
         images, missing = job.images(), sum(chunk.images for chunk in left)
         if missing < images:
             note(f"{images - missing} of {images} images are done")
-        failed = _explain(arguments, job, left, workers) if left else 0
+        try:
+            failed = _explain(arguments, job, left, workers) if left else 0
+        except KeyboardInterrupt:
+            note("What is done is kept; the same command goes on.")
+            raise
     if failed:
         note(f"{failed} images could not be explained; their rows say why (column error)")
     print(arguments.output)
