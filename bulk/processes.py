@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import multiprocessing
-import os
-import signal
+import contextlib
+import json
+import queue
+import subprocess
+import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import Connection
-from typing import Any
+from dataclasses import asdict
 
 from .chunks import Chunk
 from .errors import BulkError
 from .job import Task, Written
-from .worker import Worker
 
-_DEATHS = 3  # of workers, with no chunk done in between
-_worker: Worker  # of this process, where it is a worker
-_steps: Connection
+_ATTEMPTS = 3  # at a chunk whose workers die
 
 
 def in_processes(
@@ -29,106 +23,123 @@ def in_processes(
 ) -> Iterator[Written]:
     """Explain chunks in several processes; what is done comes out as it is done.
 
-    A worker that dies, be it killed, takes the other workers' unfinished chunks with it; new workers do them
-    again.
+    Each is a Python of its own, :mod:`.process`, and a new one takes the place of one that dies.
 
     Args:
         task: of the job.
         chunks: to explain.
         workers: how many processes.
-        step: is called after each image, from another thread.
+        step: is called after each image, from other threads.
 
     Raises:
-        BulkError: workers die again and again, or rows cannot be written.
-        CardError: the model's file is none of smoothserve's.
+        BulkError: workers die of a chunk again and again, or cannot go on: rows cannot be written.
     """
-    waiting, again, deaths = iter(chunks), list[Chunk](), 0
-    while True:
-        running: dict[Future[Written], Chunk] = {}
+    crew = _Crew(task, chunks, step)
+    threads = [threading.Thread(target=crew.work) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield from crew.done(workers)
+    finally:
+        crew.stop()
+        for thread in threads:
+            thread.join()
+
+
+class _Crew:
+    """Threads that have a worker each, and take the next chunk whenever one is done."""
+
+    def __init__(self, task: Task, chunks: Iterable[Chunk], step: Callable[[], None]) -> None:
+        self._task, self._waiting, self._step = task, iter(chunks), step
+        self._said: queue.SimpleQueue[Written | Exception | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()  # of the three below
+        self._processes: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+
+    def done(self, workers: int) -> Iterator[Written]:
+        """What the threads have done, until all of them have ended."""
+        while workers:
+            said = self._said.get()
+            if isinstance(said, Exception):
+                raise said
+            if said is None:
+                workers -= 1
+            else:
+                yield said
+
+    def stop(self) -> None:
+        """End the workers where they are: what they have not finished is done another time."""
+        with self._lock:
+            self._stopped = True
+            for process in self._processes:
+                process.kill()
+
+    def work(self) -> None:
+        """One thread's life."""
+        process = None
         try:
-            with _steps_counted(step) as steps, _pool(task, workers, steps) as pool:
-                try:
-                    while True:
-                        room = 2 * workers - len(running)  # one that is at work, and one that is next
-                        more = list(itertools.islice(itertools.chain(_taken(again), waiting), room))
-                        running |= {pool.submit(_explain, chunk): chunk for chunk in more}
-                        if not running:
-                            return
-                        for future in wait(running, return_when=FIRST_COMPLETED).done:
-                            written = future.result()
-                            del running[future]
-                            deaths = 0
-                            yield written
-                except BrokenProcessPool:
-                    raise
-                except BaseException:
-                    _stop(pool)
-                    raise
-        except BrokenProcessPool:
-            again += running.values()
-            deaths += 1
-            if deaths == _DEATHS:
-                raise BulkError(
-                    f"Workers died {deaths} times without finishing one of {len(again)} files of rows. Is "
-                    "there memory for all of them? Try fewer --workers. What is done is kept."
-                ) from None
+            while (chunk := self._next()) is not None:
+                for _ in range(_ATTEMPTS):
+                    process = process or self._begun()
+                    if process is None:
+                        return
+                    if written := self._asked(process, chunk):
+                        self._said.put(written)
+                        break
+                    self._end(process)
+                    process = None
+                else:
+                    raise BulkError(
+                        f"{_ATTEMPTS} workers died of the same {chunk.images} images (file {chunk.number}). "
+                        "Is there memory for all workers? Try fewer. What is done is kept."
+                    )
+        except Exception as error:
+            self._said.put(error)
+        finally:
+            if process is not None:
+                self._end(process)
+            self._said.put(None)
+
+    def _next(self) -> Chunk | None:
+        with self._lock:
+            return None if self._stopped else next(self._waiting, None)
+
+    def _begun(self) -> subprocess.Popen[str] | None:
+        """A new worker; none any more after :meth:`stop`."""
+        with self._lock:
+            if self._stopped:
+                return None
+            process = subprocess.Popen(
+                [sys.executable, "-m", "smoothserve.bulk.process"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            self._processes.add(process)
+        _tell(process, asdict(self._task))
+        return process
+
+    def _end(self, process: subprocess.Popen[str]) -> None:
+        with contextlib.suppress(BrokenPipeError), process:  # closes its pipes, which ends it, and waits
+            pass
+        with self._lock:
+            self._processes.discard(process)
+
+    def _asked(self, process: subprocess.Popen[str], chunk: Chunk) -> Written | None:
+        """What a worker has done of a chunk; None: it died."""
+        _tell(process, chunk)
+        assert process.stdout is not None
+        for line in process.stdout:
+            said = json.loads(line)
+            if said is None:
+                self._step()
+            elif "error" in said:
+                raise BulkError(said["error"])
+            else:
+                return Written(**said)
+        return None
 
 
-def _taken(waiting: list[Chunk]) -> Iterator[Chunk]:
-    while waiting:
-        yield waiting.pop(0)
-
-
-def _pool(task: Task, workers: int, steps: Connection) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), _begin, (task, steps, os.getpid())
-    )
-
-
-class _steps_counted:  # noqa: N801 - a context
-    """Gives workers an end of a pipe into which they write after each image; ``step`` is called for each."""
-
-    def __init__(self, step: Callable[[], None]) -> None:
-        self._read, self._write = multiprocessing.get_context("spawn").Pipe(duplex=False)
-        self._step = step
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-
-    def __enter__(self) -> Connection:
-        self._thread.start()
-        return self._write
-
-    def __exit__(self, *_: Any) -> None:
-        self._write.send_bytes(b"")
-        self._thread.join()
-        self._read.close()
-        self._write.close()
-
-    def _listen(self) -> None:
-        while self._read.recv_bytes():
-            self._step()
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """End the workers where they are: what they have not finished is done another time."""
-    for process in list((pool._processes or {}).values()):
-        process.terminate()
-    pool.shutdown(cancel_futures=True)
-
-
-def _begin(task: Task, steps: Connection, parent: int) -> None:
-    """In a new worker."""
-    global _worker, _steps
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the job, which ends its workers
-    threading.Thread(target=_end_with, args=[parent], daemon=True).start()
-    _worker, _steps = Worker(task), steps
-
-
-def _end_with(parent: int) -> None:
-    """A worker whose job was killed would wait for ever."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def _explain(chunk: Chunk) -> Written:
-    return _worker.explain(chunk, lambda: _steps.send_bytes(b"1"))
+def _tell(process: subprocess.Popen[str], what: object) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it died, as its silence will say
+        process.stdin.write(json.dumps(what) + "\n")
+        process.stdin.flush()

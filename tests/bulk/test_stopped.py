@@ -88,7 +88,7 @@ def out(tmp_path: Path) -> Iterator[Path]:
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     found = psutil.Process(process.pid).children()
-    return [each for each in found if "spawn_main" in " ".join(each.cmdline())]
+    return [each for each in found if "smoothserve.bulk.process" in each.cmdline()]
 
 
 def test_killed_three_times(many: Path, model: Path, out: Path, undisturbed: pa.Table) -> None:

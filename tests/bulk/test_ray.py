@@ -1,0 +1,94 @@
+"""The same jobs on Ray: on this machine, and on a cluster of two nodes that loses one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pytest
+from smoothserve.cli.main import main
+
+from tests.bulk.test_stopped import CHUNK, COPIES, begun, command, many, parts, rows, undisturbed, wait_for
+
+__all__ = ["many", "undisturbed"]  # fixtures
+pytestmark = pytest.mark.xdist_group("ray")
+RAY = ["--engine", "ray"]
+
+
+def of_ray(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def actors(processes: list[psutil.Process]) -> list[psutil.Process]:
+    found = []
+    for each in processes:
+        try:
+            if "MapWorker" in " ".join(each.cmdline()):
+                found.append(each)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def test_on_this_machine(
+    many: Path, model: Path, tmp_path: Path, undisturbed: pa.Table, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One that loses an actor, and whose driver is then killed; the next one does the rest."""
+    out = tmp_path / "out"
+    process = begun(many, model, out, *RAY)
+    wait_for(process, out, 2)
+    (actor, *_) = actors(of_ray(process))
+    actor.kill()
+    before = parts(out)
+    wait_for(process, out, before + 4)
+    started = of_ray(process)
+    assert len(started) > 3
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(started, timeout=60)
+    assert not alive  # what Ray started ends with the job
+    assert CHUNK * parts(out) == rows(out).num_rows < COPIES
+    assert main([*command(many, model, out), *RAY, "--workers", "2"]) == 0
+    assert rows(out).equals(undisturbed)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.fixture
+def cluster() -> Iterator[object]:
+    """Two nodes, of one processor each."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        running = Cluster(initialize_head=True, head_node_args={**node, "_temp_dir": folder})
+        try:
+            running.second = running.add_node(**node)
+            yield running
+        finally:
+            running.shutdown()
+
+
+def test_a_node_is_lost(
+    many: Path, model: Path, tmp_path: Path, undisturbed: pa.Table, cluster: object
+) -> None:
+    out = tmp_path / "out"
+    process = begun(many, model, out, *RAY, "--address", cluster.address)  # type: ignore[attr-defined]
+    wait_for(process, out, 1)
+    deadline = time.monotonic() + 60
+    while len(actors(psutil.Process().children(recursive=True))) < 2:  # one on each node
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+    cluster.remove_node(cluster.second, allow_graceful=False)  # type: ignore[attr-defined]
+    before = parts(out)
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert before < COPIES // CHUNK
+    assert rows(out).equals(undisturbed)
