@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("api", "explainers", "export", "handlers", "cli")
-_HELP = re.compile(r"<!-- help: ([a-z ]*) -->")
+FOLDERS = ("api", "bulk", "explainers", "export", "handlers", "cli")
+_HELP = re.compile(r"<!-- help: ([a-z -]*) -->")
 _FIELDS = re.compile(r"<!-- fields: (\S+) -->")
 _ROLE = re.compile(r":(?:func|class|mod|meth|attr):(<code>)")
 

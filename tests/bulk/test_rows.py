@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from smoothserve.bulk.worker import place
 from smoothserve.cli.main import main
 
 from tests.bulk.conftest import COUNT
+from tests.docs.blocks import DOCS, blocks
 
 
 def made(*command: object) -> pa.Table:
@@ -99,3 +102,17 @@ def test_sizes_that_are_kept() -> None:
 
 def test_names_that_are_no_text() -> None:
     assert printable("a\udcff.jpg") == "a\\udcff.jpg"
+
+
+def test_the_pages_python_runs(
+    model: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As how-to/explain-many-photos.md looks at a result."""
+    monkeypatch.chdir(tmp_path)
+    Path("photos").symlink_to(photos)
+    made("photos", "--model", model, "explained")
+    (script,) = blocks(DOCS / "how-to/explain-many-photos.md", "python")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "broken.jpg" in done.stdout
+    assert Image.open("least-sure.png").size == (224, 224)

@@ -15,6 +15,7 @@ import pytest
 from benchmarks import (
     backends,
     browser,
+    bulk,
     convergence,
     cpp,
     eager,
@@ -43,6 +44,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 REPORTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "backends": backends.report,
     "browser": browser.report,
+    "bulk": bulk.report,
     "convergence": convergence.report,
     "cpp": cpp.report,
     "eager": eager.report,
