@@ -7,6 +7,7 @@ from . import (
     evaluate,
     explain,
     export,
+    replay,
     reproduce,
     serve,
     triton,
@@ -16,5 +17,6 @@ from . import (
 )
 
 COMMANDS = (
-    export, explain, compare, evaluate, tune, archive, serve, triton, web, verify, reproduce, completion,
+    export, explain, compare, evaluate, tune, archive, serve, triton, web, verify, replay, reproduce,
+    completion,
 )  # fmt: skip
