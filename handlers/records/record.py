@@ -170,7 +170,8 @@ def digest(heat: Array) -> str:
 
 def cells(heat: Array) -> npt.NDArray[np.float16]:
     """Means of a heatmap ``[H, W]`` over at most 8 x 8 parts, float16."""
-    rows, columns = (np.linspace(0, side, min(SIDE, side) + 1).astype(int) for side in heat.shape)
+    parts = [min(SIDE, side) for side in heat.shape]
+    rows, columns = (np.arange(n + 1) * side // n for n, side in zip(parts, heat.shape, strict=True))
     sums = np.add.reduceat(heat.astype(np.float64), rows[:-1], axis=0)
     sums = np.add.reduceat(sums, columns[:-1], axis=1)
     means: npt.NDArray[np.float16] = (sums / np.outer(np.diff(rows), np.diff(columns))).astype(np.float16)

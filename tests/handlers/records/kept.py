@@ -15,6 +15,8 @@ from smoothserve.handlers.service import ExplanationService
 
 from tests.handlers.tiny import METHODS, photo, unpack
 
+SCHEMA = json.loads((Path(__file__).parents[3] / "docs/reference/record.schema.json").read_text())
+
 
 def service(folder: Path) -> ExplanationService:
     """Of the archive's graphs, unpacked into ``folder``; without a recorder."""

@@ -23,9 +23,7 @@ from smoothserve.handlers.replay import replay
 from smoothserve.handlers.selfcheck import parity_image
 from smoothserve.handlers.service import ExplanationService
 
-from .kept import ask, lines, photo, service, written
-
-SCHEMA = json.loads((Path(__file__).parents[3] / "docs/reference/record.schema.json").read_text())
+from .kept import SCHEMA, ask, lines, photo, service, written
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from smoothserve.handlers.metrics import Meter
 from smoothserve.handlers.records.chain import check
@@ -20,7 +21,7 @@ from smoothserve.handlers.records.recorder import Recorder, open_recorder
 from smoothserve.handlers.records.source import Source
 from smoothserve.handlers.records.writer import Writer
 
-from .kept import ask, lines, service, written
+from .kept import SCHEMA, ask, lines, service, written
 
 DROPPED = ("smoothserve_records_dropped", ())
 
@@ -56,6 +57,8 @@ def test_a_hanging_disk_holds_no_answer_up(tmp_path: Path, caplog: pytest.LogCap
     assert meter.counts[DROPPED] == 4
     (found,) = check(tmp_path)
     assert (found.records, found.dropped, found.problem, found.notes) == (3, 4, None, ())
+    for line in lines(found.path):
+        jsonschema.validate(line, SCHEMA)
     assert caplog.text.count("are dropped; 3 wait for the disk") == 1
     assert caplog.text.count("4 records of explanations were dropped") == 1
 
