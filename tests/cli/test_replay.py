@@ -6,6 +6,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import onnx
 import pytest
@@ -13,7 +14,7 @@ import torch
 import yaml
 from PIL import Image
 from smoothserve.cli.main import main
-from smoothserve.explainers import GradCAM, SmoothDiff, explain
+from smoothserve.explainers import GradCAM, Gradient, SmoothDiff, explain
 from smoothserve.export import ArchiveError, Preprocessing, to_archive, to_onnx
 from smoothserve.handlers.protocols import read_request
 from smoothserve.handlers.protocols.base import Request
@@ -24,6 +25,7 @@ from smoothserve.handlers.records.recorder import open_recorder
 from smoothserve.handlers.service import ExplanationService
 
 from tests import networks
+from tests.handlers.records.kept import SCHEMA, lines
 from tests.handlers.tiny import unpack
 
 
@@ -78,6 +80,24 @@ def test_an_archives_graph_is_found(folder: Path, tmp_path: Path, capsys: pytest
     assert said.count("identical") == 2
     assert "by Gradient" in said
     assert "by SmoothDiff" in said
+
+
+def test_several_classes_in_a_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a file that explains several: each is compared, and no probability is a value."""
+    network = networks.tiny("shared-relu", torch.float32)
+    to_onnx(
+        explain(network, torch.randn(1, 3, 12, 12), Gradient(), top_k=3, outputs="values"),
+        tmp_path / "three.onnx",
+        preprocessing=Preprocessing(None, (12, 12)),
+    )
+    record(tmp_path / "three.onnx", tmp_path / "records", (folder / "photo.png").read_bytes(), target="1")
+    assert replay(folder, tmp_path / "records", folder / "photo.png", "--model", tmp_path / "three.onnx") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 3
+    assert "1 (1) by Gradient, value " in said[0]
+    (path,) = (tmp_path / "records").iterdir()
+    jsonschema.validate(lines(path)[1], SCHEMA)
+    assert {"class", "label", "value", "heatmap"} == set(lines(path)[1]["explained"][2])
 
 
 def test_off(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
