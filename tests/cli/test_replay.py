@@ -86,7 +86,7 @@ def test_several_classes_in_a_line(folder: Path, tmp_path: Path, capsys: pytest.
     """Of a file that explains several: each is compared, and no probability is a value."""
     network = networks.tiny("shared-relu", torch.float32)
     to_onnx(
-        explain(network, torch.randn(1, 3, 12, 12), Gradient(), top_k=3, outputs="values"),
+        explain(network, torch.randn(1, 3, 12, 12), Gradient(), top_k=3, activation="none"),
         tmp_path / "three.onnx",
         preprocessing=Preprocessing(None, (12, 12)),
     )
