@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -34,6 +35,7 @@ smoothserve:
   threads: {threads}   # of each ONNX Runtime session; null: as many as cores
   device: {device}   # auto, cpu or cuda
   limits: {{{limits}}}   # body_bytes, pixels, instances, response_bytes, seconds, side, batch
+  records: {records}   # folder for records of explanations; null: none
 """
 
 
@@ -49,6 +51,7 @@ def to_archive(
     threads: int | None = None,
     device: str = "auto",
     limits: Mapping[str, float] | None = None,
+    records: str | Path | None = None,
 ) -> Path:
     """Build ``store/name.mar`` around one or several explanation files of one classifier.
 
@@ -69,15 +72,21 @@ def to_archive(
         threads: of each ONNX Runtime session; None: as many as cores.
         device: auto, cpu or cuda.
         limits: of requests, by the names of :class:`smoothserve.handlers.limits.Limits`.
+        records: folder of the serving host, an absolute path, where each explanation is recorded; None: none
+            are.
 
     Raises:
         CardError: there is no such limit or device.
-        ArchiveError: a wrong name, no explanation model, files that don't belong together, or the archiver
-            failed.
+        ArchiveError: a wrong name, no explanation model, files that don't belong together, a relative path
+            for records, or the archiver failed.
         MissingDependencyError: ONNX Runtime or torch-model-archiver is not installed.
     """
     check_name(name)
     bounds = Limits.from_settings(limits or {})
+    if records is not None and not Path(records).is_absolute():
+        raise ArchiveError(
+            f"records={str(records)!r}, expected an absolute path: workers run in folders of their own."
+        )
     require("onnxruntime", "cpu", "onnxruntime")
     require("model_archiver", "serve", "torch-model-archiver")
     from smoothserve.handlers.devices import providers
@@ -107,6 +116,7 @@ def to_archive(
                 device=device,
                 kind="gpu" if device == "cuda" else "cpu",
                 limits=", ".join(f"{key}: {value}" for key, value in (limits or {}).items()),
+                records=json.dumps(None if records is None else str(records)),  # which is YAML, too
                 timeout=math.ceil(2 * bounds.seconds),
             )
         )

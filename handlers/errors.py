@@ -20,3 +20,7 @@ class CardError(Exception):
 
 class NoCardError(CardError):
     """An .onnx file that smoothserve did not make."""
+
+
+class RecordError(Exception):
+    """A file or line of records that cannot be read, or that is not what it was when it was written."""

@@ -39,6 +39,10 @@ class Graph:
         device: "cpu"; "cuda"; "auto" takes CUDA where onnxruntime-gpu and a device are there. Not tested on
             a GPU.
 
+    Attributes:
+        path: of the file.
+        runtime: version of ONNX Runtime, and the execution provider that comes first.
+
     Raises:
         CardError: it cannot be loaded, has no card, or ``threads`` is no number from 1.
     """
@@ -55,6 +59,9 @@ class Graph:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
         except Exception as error:
             raise CardError(why_not_loaded(path, error)) from error
+        self.path = Path(path)
+        provider, *_ = self._session.get_providers()
+        self.runtime = {"onnxruntime": onnxruntime.__version__, "provider": provider}
         self.on_gpu = devices.CUDA in self._session.get_providers()
         installed = devices.packages()
         if not self.on_gpu and (devices.CUDA in wanted or (device == "auto" and len(installed) > 1)):

@@ -11,6 +11,7 @@ COUNTERS = {
     "smoothserve_predictions": (),
     "smoothserve_explanations": (),
     "smoothserve_errors": ("Kind",),
+    "smoothserve_records_dropped": (),
 }
 HISTOGRAMS = {
     "smoothserve_batch_size": (),

@@ -24,6 +24,7 @@ from .metrics import Meter
 from .protocols.base import Request
 from .protocols.options import Offer
 from .protocols.question import Question
+from .records.recorder import Recorder
 from .scores import scores
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class ExplanationService:
     Attributes:
         offer: what requests can ask for.
         methods: names of the explanation methods that are loaded, the default first.
+        graphs: method -> the graph that computes it.
+        recorder: is told of every explanation that is answered; None, as at first: nobody is.
 
     Raises:
         CardError: a file is no explanation model, two explain with the same method, or there is none at all.
@@ -81,6 +84,8 @@ class ExplanationService:
         elsewhere: Sequence[str] = (),
     ) -> None:
         self._explainers: dict[str | None, _Explainer] = {}  # None: where no method is named
+        self.graphs: dict[str, Runnable] = {}
+        self.recorder: Recorder | None = None
         cards: dict[str, Card] = {}
         for given in explanations:
             graph = Graph(given, threads, device) if isinstance(given, Path) else given
@@ -90,6 +95,7 @@ class ExplanationService:
                     f"{given} explains with {known}, as another file does; give one file for each method."
                 )
             cards |= own
+            self.graphs |= dict.fromkeys(own, graph)
             outputs = {method: graph.card.map_names(method)[1] for method in own}
             together = {outputs[method]: card for method, card in own.items()}
             self._explainers.setdefault(None, _Explainer(graph, together))
@@ -147,6 +153,8 @@ class ExplanationService:
         except Exception as error:
             return _failure(error, meter)
         meter.count("explanations" if request.explain else "predictions", len(request.questions))
+        if self.recorder is not None:
+            self.recorder.take(request.questions, good, meter)
         return answer
 
     def _results(self, questions: Mapping[Key, Question], meter: Meter) -> dict[Key, Result | Exception]:

@@ -8,6 +8,7 @@ from . import (
     explain,
     explain_all,
     export,
+    replay,
     reproduce,
     serve,
     triton,
@@ -17,6 +18,6 @@ from . import (
 )
 
 COMMANDS = (
-    export, explain, explain_all, compare, evaluate, tune, archive, serve, triton, web, verify, reproduce,
-    completion,
+    export, explain, explain_all, compare, evaluate, tune, archive, serve, triton, web, verify, replay,
+    reproduce, completion,
 )  # fmt: skip

@@ -64,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     add_limit_option(group)
+    group.add_argument(
+        "--records", metavar="FOLDER",
+        help="of the serving host, an absolute path: keep a record there of each explanation, for "
+        "'smoothserve replay' (default: none; SMOOTHSERVE_RECORDS of the server's environment comes first)",
+    )  # fmt: skip
     add_export_options(parser)
 
 
@@ -86,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
                 threads=arguments.threads,
                 device=arguments.device,
                 limits=dict(arguments.limit),
+                records=arguments.records,
             )
     print(archive)
     return 0

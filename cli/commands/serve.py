@@ -58,7 +58,8 @@ def _torchserve(arguments: argparse.Namespace) -> NoReturn:
     if given := options(arguments):
         raise UsageError(
             f"{', '.join(given)}: of KServe's server alone. TorchServe's addresses are in config.properties "
-            "(SMOOTHSERVE_CONFIG names another file), and its batches are set by 'smoothserve archive'."
+            "(SMOOTHSERVE_CONFIG names another file), its batches and records are set by 'smoothserve "
+            "archive'."
         )
     for model in arguments.models:
         if Path(model).suffix in (".mar", ".onnx"):

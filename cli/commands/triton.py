@@ -68,6 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threads", type=positive, metavar="N", help="of each copy (default: as many as cores)"
     )
     add_limit_option(group)
+    group.add_argument(
+        "--records", metavar="FOLDER",
+        help="of the serving host, an absolute path: NAME_photo keeps a record there of each explanation, "
+        "for 'smoothserve replay' (default: none; SMOOTHSERVE_RECORDS of Triton's environment comes first)",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -82,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         threads=arguments.threads,
         limits=dict(arguments.limit),
+        records=arguments.records,
     )
     with step(f"writing {arguments.output}"), replacing(arguments.output) as draft:
         write_repository(arguments.models, draft, settings)

@@ -26,9 +26,11 @@ class TritonSettings:
         device: auto (a GPU where the server has one), cpu or cuda.
         threads: of each copy; None: as many as cores.
         limits: of requests, by the names of :class:`smoothserve.handlers.limits.Limits`.
+        records: folder of the serving host, an absolute path, where models that run their network record
+            each explanation; None: none do.
 
     Raises:
-        CardError: there is no such limit or device.
+        CardError: there is no such limit or device, or the path is relative.
     """
 
     batch_size: int = 4
@@ -37,6 +39,7 @@ class TritonSettings:
     device: str = "auto"
     threads: int | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
+    records: str | None = None
 
     def __post_init__(self) -> None:
         if self.device not in _KINDS:
@@ -45,6 +48,8 @@ class TritonSettings:
             raise CardError(
                 f"The limit batch is {batch}, expected at most the batch size, {self.batch_size}."
             )
+        if self.records is not None and not Path(self.records).is_absolute():
+            raise CardError(f"records={self.records!r}, expected an absolute path on the serving host.")
         Limits.from_settings(self.limits)
 
 
@@ -103,8 +108,9 @@ def photo_config(name: str, heatmap: Sequence[int], network: str | None, setting
     parameters: dict[str, object] = {"batch": settings.batch_size, **settings.limits}
     if network is not None:
         parameters = {"network": network, **parameters}
-    elif settings.threads is not None:
-        parameters["threads"] = settings.threads
+    else:
+        own = {"threads": settings.threads, "records": settings.records}
+        parameters |= {name: value for name, value in own.items() if value is not None}
     return _config(
         name,
         ['backend: "python"'],

@@ -59,7 +59,7 @@ def _serve(arguments: argparse.Namespace) -> None:
         raise CardError(
             f"{error}: pip install 'smoothserve[cpu,kserve]', or in a checkout scripts/kserve.sh"
         ) from error
-    settings = Settings(arguments.batch_size, arguments.max_batch_delay, arguments.threads)
+    settings = Settings(arguments.batch_size, arguments.max_batch_delay, arguments.threads, arguments.records)
     server = Server(host, port, grpc_port)  # it sets KServe's log up
     log = logging.getLogger("smoothserve")
     log.addHandler(logging.StreamHandler())

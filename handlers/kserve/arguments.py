@@ -39,11 +39,16 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
         "--threads", type=_whole(1), metavar="N",
         help="of each ONNX Runtime session (default: the archive's, or as many as cores)",
     )  # fmt: skip
+    group.add_argument(
+        "--records", type=Path, metavar="FOLDER",
+        help="keep a record there of each explanation, for 'smoothserve replay' (default: "
+        "$SMOOTHSERVE_RECORDS, or the archive's, or none)",
+    )  # fmt: skip
 
 
 def options(arguments: argparse.Namespace) -> dict[str, str]:
     """Those options that were given, as they stand on a command line."""
-    names = ("host", "port", "grpc_port", "batch_size", "max_batch_delay", "threads")
+    names = ("host", "port", "grpc_port", "batch_size", "max_batch_delay", "threads", "records")
     given = {name: getattr(arguments, name) for name in names}
     return {f"--{name.replace('_', '-')}": str(value) for name, value in given.items() if value is not None}
 

@@ -14,6 +14,7 @@ from smoothserve.handlers import selfcheck
 from smoothserve.handlers.contents import PREDICTION, explanation_files
 from smoothserve.handlers.errors import CardError
 from smoothserve.handlers.limits import Limits
+from smoothserve.handlers.records.recorder import folder_of, open_recorder
 from smoothserve.handlers.service import ExplanationService
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-.]*")
@@ -28,12 +29,14 @@ class Served:
         service: that answers.
         batch_size: of the largest batch of requests.
         max_batch_delay: seconds that a request waits for others.
+        records: folder for records of explanations that the archive names.
     """
 
     name: str
     service: ExplanationService
     batch_size: int = 1
     max_batch_delay: float = 0.01
+    records: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Settings:
     batch_size: int | None = None
     max_batch_delay: int | None = None
     threads: int | None = None
+    records: Path | None = None
 
 
 def find(given: Sequence[str], store: Path) -> dict[str, Path]:
@@ -74,11 +78,14 @@ def load(name: str, path: Path, settings: Settings, scratch: Path) -> Served:
 
     Raises:
         CardError: the file is none of smoothserve's, or this machine does not compute what the archive was
-            packed with.
+            packed with; or records cannot be kept where they should.
     """
     scratch.mkdir()
     served = (_from_archive if path.suffix == ".mar" else _from_file)(name, path, settings, scratch)
-    selfcheck.warm_up(served.service)
+    service = served.service
+    selfcheck.warm_up(service)
+    if records := folder_of(served.records, settings.records):
+        service.recorder = open_recorder(records, name, service.graphs)
     return served
 
 
@@ -126,6 +133,7 @@ def _from_archive(name: str, path: Path, settings: Settings, scratch: Path) -> S
         service,
         config.get("batchSize", 1) if size is None else size,
         (config.get("maxBatchDelay", 10) if delay is None else delay) / 1000,
+        own.get("records"),
     )
 
 

@@ -17,6 +17,7 @@ from smoothserve.handlers.limits import Limits
 from smoothserve.handlers.protocols import read_request, recognise
 from smoothserve.handlers.protocols.base import Request
 from smoothserve.handlers.protocols.options import TRUE
+from smoothserve.handlers.records.recorder import folder_of, open_recorder
 from smoothserve.handlers.service import ExplanationService
 from smoothserve.handlers.torchserve.metrics import Reporter
 from smoothserve.handlers.torchserve.registration import SPLIT, SUFFIX
@@ -68,6 +69,8 @@ class SmoothserveHandler:
             )
             selfcheck.check(self.service, folder / selfcheck.FILE)
             selfcheck.warm_up(self.service)
+            if records := folder_of(settings.get("records")):
+                self.service.recorder = open_recorder(records, name, self.service.graphs)
         except Exception as error:
             log.error("%s cannot be served: %s", name, error)
             raise

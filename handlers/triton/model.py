@@ -16,6 +16,7 @@ from smoothserve.handlers.card import Card
 from smoothserve.handlers.contents import PREDICTION, explanation_file
 from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.limits import Limits
+from smoothserve.handlers.records.recorder import folder_of, open_recorder
 from smoothserve.handlers.service import ExplanationService, all_good, check_pictures
 from smoothserve.handlers.triton.network import ServedNetwork
 from smoothserve.handlers.triton.tensors import PHOTO, Asked, read, write
@@ -42,6 +43,12 @@ class PhotoModel:
         folder = Path(args["model_repository"], args["model_version"])
         device = "cuda" if args["model_instance_kind"] == "GPU" else "cpu"
         self.service = _service(folder, settings, device, args["model_name"])
+        self._keep_records(settings, args["model_name"])
+
+    def finalize(self) -> None:
+        """Triton unloads the model."""
+        if self.service.recorder is not None:
+            self.service.recorder.close()
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Answer a batch. A bad request spoils only its own answer."""
@@ -66,11 +73,21 @@ class PhotoModel:
         except Exception as error:
             return error
 
+    def _keep_records(self, settings: Mapping[str, str], name: str) -> None:
+        """Where the settings or the environment say so, and this process knows the model's file."""
+        folder = folder_of(settings.get("records"))
+        if folder is not None and "network" in settings:
+            log.warning("%s keeps no records: another model runs its network", name)
+        elif folder is not None:
+            self.service.recorder = open_recorder(folder, name, self.service.graphs)
+
     def _answer(self, asked: Asked, results: Sequence[Result | Exception]) -> Any:
         try:
             good = all_good(results)
             check_pictures(asked.questions, good, self.service.offer.limits)
             tensors = [pb_utils.Tensor(name, value) for name, value in write(asked, good).items()]
+            if self.service.recorder is not None:
+                self.service.recorder.take(asked.questions, good)
             return pb_utils.InferenceResponse(tensors)
         except Exception as error:
             return _refusal(error)

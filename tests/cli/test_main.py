@@ -101,7 +101,19 @@ def test_debug_shows_why_rewrites_did_not_apply(
 
 @pytest.mark.parametrize(
     "command",
-    ["export", "explain", "compare", "evaluate", "archive", "serve", "triton", "web", "verify", "completion"],
+    [
+        "export",
+        "explain",
+        "compare",
+        "evaluate",
+        "archive",
+        "serve",
+        "triton",
+        "web",
+        "verify",
+        "replay",
+        "completion",
+    ],
 )
 def test_help_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -39,6 +39,7 @@ def folder(
         "how-to/choose-a-method.md",
         "how-to/explain-photos.md",
         "how-to/run-without-python.md",
+        "how-to/keep-records.md",
         "reference/card.md",
     ],
 )

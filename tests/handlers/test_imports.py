@@ -20,8 +20,10 @@ ROWS = [
     {"card", "contents", "devices", "limits"},
     {"answer", "images", "noise"},
     {"graph", "panels", "protocols", "scores"},
+    {"records"},
     {"service"},
     {"describe", "selfcheck"},
+    {"replay"},
     {"kserve", "torchserve", "triton"},
 ]
 NEEDED = {"numpy", "onnxruntime", "PIL", "smoothserve"}

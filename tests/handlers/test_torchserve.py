@@ -9,6 +9,8 @@ from unittest.mock import create_autospec
 
 import pytest
 import yaml
+from smoothserve.handlers.errors import CardError
+from smoothserve.handlers.records.recorder import VARIABLE
 from smoothserve.handlers.torchserve.handler import SmoothserveHandler
 from smoothserve.handlers.torchserve.metrics import Reporter
 from smoothserve.handlers.torchserve.registration import SPLIT
@@ -52,13 +54,22 @@ def context(tmp_path: Path) -> Context:
     return Context(unpack(tmp_path))
 
 
-def ask(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
-    """The bodies of a batch's answers; ``context`` has their headers and statuses."""
+def ask(context: Context, rows: list[Row], close: bool = False) -> list[dict[str, Any]]:
+    """The bodies of a batch's answers; ``context`` has their headers and statuses.
+
+    Args:
+        close: end the chain of records, as the end of Python does.
+    """
     handler = SmoothserveHandler()
     handler.initialize(context)
     handler.reporter = create_autospec(Reporter, instance=True)
     context.headers = [headers for _, headers in rows]
-    return [json.loads(body) for body in handler.handle([row for row, _ in rows], context)]
+    answers = [json.loads(body) for body in handler.handle([row for row, _ in rows], context)]
+    if close:
+        assert handler.service is not None
+        assert handler.service.recorder is not None
+        handler.service.recorder.close()
+    return answers
 
 
 EXPLAIN, PREDICT = {"explain": "True"}, {"explain": "False"}
@@ -82,6 +93,25 @@ def test_one_registration_answers_everything(context: Context) -> None:
     assert (answers[4]["id"], answers[5]["id"]) == ("a", "b")
     assert [len(answers[place]["outputs"]) for place in (4, 5)] == [3, 4]
     assert len(answers[6]["predictions"]) == 2
+
+
+def test_explanations_are_recorded(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the archive says, or the environment, whose word counts; predictions are not."""
+    archives, environment = tmp_path / "archive's", tmp_path / "environment's"
+    context.model_yaml_config["smoothserve"]["records"] = str(archives)
+    for folder in (archives, environment):
+        ask(context, BATCH, close=True)
+        (path,) = folder.iterdir()
+        records = [json.loads(line) for line in path.read_text().splitlines()][1:-1]
+        assert [record["options"].get("target") for record in records] == [2, 3, None]
+        assert {record["name"] for record in records} == {"tiny"}
+        monkeypatch.setenv(VARIABLE, str(environment))
+    monkeypatch.setenv(SPLIT, "1")
+    ask(context, BATCH, close=True)  # the registration for predictions
+    assert len([*environment.iterdir(), *archives.iterdir()]) == 2
+    monkeypatch.setenv(VARIABLE, str(Path(__file__) / "folder"))
+    with pytest.raises(CardError, match="Records cannot be written"):
+        ask(context, BATCH)
 
 
 def test_of_two_registrations_one_says_where_the_other_is(

@@ -15,11 +15,12 @@ import smoothserve
 from PIL import Image
 from smoothserve.cli.main import main
 from smoothserve.handlers.images.photo import crop, decode, to_input
+from smoothserve.handlers.records.chain import check
 
 from tests.docs.blocks import DOCS, blocks
 from tests.golden.read import FOLDER
 
-from .conftest import LABELS
+from .conftest import LABELS, stand_in
 from .server import PYTHON, Ask, RefusedError, Triton, about
 
 CAT = (FOLDER / "photos" / "cat.png").read_bytes()
@@ -56,6 +57,29 @@ def test_everything_at_once(triton: Triton, pair_onnx: Path, model: str, protoco
         assert [entry["label"] for entry in predictions] != LABELS
         picture = Image.open(io.BytesIO(answer["overlay"][row, 0]))
         assert picture.size == (96, 32), "two classes side by side"
+
+
+def test_records(pair_onnx: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the model that runs its network; two classes in a line, each computed again."""
+    folder, records, photo = tmp_path / "repository", tmp_path / "records", tmp_path / "cat.png"
+    photo.write_bytes(CAT)
+    command = ["triton", str(pair_onnx), "-o", str(folder), "--threads", "1", "--device", "cpu"]
+    assert main([*command, "--records", str(records)]) == 0
+    stand_in(folder / "the-pair")
+    with Triton(folder) as running:
+        explanation(running, "the-pair_photo", target=3)
+        explanation(running, "the-pair_explain", target=3)
+        running.ask(about("the-pair_photo", CAT, outputs=["predictions"]))
+    (found,) = check(records)
+    assert (found.records, found.problem, found.notes) == (1, None, ())
+    capsys.readouterr()
+    (graph,) = (folder / "the-pair_photo/1").glob("explanation-*.onnx")
+    assert main(["replay", str(records), str(photo), "--model", str(graph)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert "(3) by InputTimesGradient" in first
+    assert "(3)" not in second
+    assert main([*command, "--records", "here"]) == 1
+    assert "expected an absolute path" in capsys.readouterr().err
 
 
 @each_model
