@@ -163,11 +163,11 @@ def report(result: dict[str, Any]) -> str:
         [
             *head("Many photos", "benchmarks.bulk", "bulk", result),
             *paragraph(
-                f"EfficientNet-Lite0 with SmoothDiff's default, from JPEG files. Each rival explained {few} "
-                f"photos and {many}, whole commands, in turns, {result['rounds']} times; figures are "
-                "medians. Images a second are of the photos that the longer run has more; the start is what is "
-                "left of the time. Memory is of all processes together at their most (PSS: what they share is "
-                "counted once)."
+                "EfficientNet-Lite0 with SmoothDiff's default, from JPEG files. Each rival explained "
+                f"{few} photos and {many}, whole commands, in turns, {result['rounds']} times; figures are "
+                "medians. Images a second are of the photos that the longer run has more; the start is "
+                "what is left of the time. Memory is of all processes together at their most (PSS: what "
+                "they share is counted once)."
             ),
             *table(
                 (

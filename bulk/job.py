@@ -55,6 +55,7 @@ class Task:
         batch: images in one run of the graph.
         device: ``auto``, ``cpu`` or ``cuda``.
         overlays: folder of pictures, or None.
+        records: folder of records that can be replayed, or None.
     """
 
     model: str
@@ -64,6 +65,7 @@ class Task:
     batch: int = 1
     device: str = "auto"
     overlays: str | None = None
+    records: str | None = None
 
     @property
     def chunks(self) -> ChunkList:

@@ -17,6 +17,7 @@ from smoothserve.handlers.limits import Limits
 from smoothserve.handlers.panels import Look, panels, shown
 from smoothserve.handlers.protocols.options import read_options
 from smoothserve.handlers.protocols.question import Question, read_question
+from smoothserve.handlers.records.recorder import Recorder, open_recorder
 from smoothserve.handlers.service import ExplanationService
 
 from .chunks import Chunk
@@ -54,15 +55,19 @@ class Worker:
         task: of the job.
 
     Raises:
-        CardError: the model's file is none of smoothserve's.
+        CardError: the model's file is none of smoothserve's, or records cannot be written.
     """
 
     def __init__(self, task: Task) -> None:
         self._task = task
+        self._recorder: Recorder | None = None
         limits = limits_of(task.settings, task.batch)
         self._service = ExplanationService(
             [Path(task.model)], threads=task.threads, device=task.device, limits=limits
         )
+        if task.records is not None:
+            model = Path(task.model).stem
+            self._recorder = open_recorder(Path(task.records), model, self._service.graphs)
         self._size = kept_size(self._service.offer.card.image_shape[1:], task.settings.heatmap)
         self._schema = schema(self._service.offer.card, task.settings.model, self._size)
 
@@ -95,8 +100,14 @@ class Worker:
     def _answers(self, contents: Sequence[bytes | OSError]) -> Iterator[Result | Exception]:
         """What the model says of each image, or why it says nothing, in order."""
         questions = [self._question(content) for content in contents]
-        good = iter(self._service.run([each for each in questions if isinstance(each, Question)]))
-        return (next(good) if isinstance(each, Question) else each for each in questions)
+        asked = [each for each in questions if isinstance(each, Question)]
+        answers = self._service.run(asked)
+        if self._recorder is not None:
+            for question, answer in zip(asked, answers, strict=True):
+                if isinstance(answer, Result):
+                    self._recorder.take([question], [answer])
+        said = iter(answers)
+        return (next(said) if isinstance(each, Question) else each for each in questions)
 
     def _question(self, content: bytes | OSError) -> Question | Exception:
         if isinstance(content, OSError):

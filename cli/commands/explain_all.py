@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import words
 from ..arguments import natural, positive
 from ..errors import UsageError
 from ..files import check_exported
@@ -60,6 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overlay", type=Path, metavar="DIR", help="also write pictures there, as 'explain -o' does"
     )
+    parser.add_argument(
+        "--records", type=Path, metavar="DIR",
+        help="also write a record of each explanation there, which 'smoothserve replay' computes again",
+    )  # fmt: skip
     parser.add_argument(
         "--column", metavar="NAME", help="of images, in Parquet files (default: image, or the only one)"
     )
@@ -116,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
             note("What is done is kept; the same command goes on.")
             raise
     if failed:
-        note(f"{failed} images could not be explained; their rows say why (column error)")
+        note(f"{words.count(failed, 'image')} could not be explained; the column error says why")
     print(arguments.output)
     return 0
 
@@ -140,6 +145,7 @@ def _task(arguments: argparse.Namespace) -> Task:
         arguments.batch,
         arguments.device,
         None if arguments.overlay is None else str(arguments.overlay.absolute()),
+        None if arguments.records is None else str(arguments.records.absolute()),
     )
     with step(f"loading {arguments.model}"):
         card = check(task)

@@ -79,6 +79,14 @@ def test_pictures(model: Path, photos: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(Image.open(picture)), np.asarray(Image.open(single)))
 
 
+def test_records(model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = tmp_path / "records"
+    made(photos, "--model", model, "--records", records, "--batch", 3, tmp_path / "out")
+    assert main(["replay", "--check", str(records)]) == 0
+    assert f"{COUNT - 1} explanations" in capsys.readouterr().out
+    assert main(["replay", str(records), str(photos / "more/001.png"), "--model", str(model)]) == 0
+
+
 def test_places_stay_inside_their_folder() -> None:
     assert place("../../a/b.jpg") == Path("a/b.jpg.png")
     assert place("/etc/a.parquet#3") == Path("etc/a.parquet#3.png")
