@@ -7,11 +7,13 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
+
+from smoothserve.handlers.limits import Limits
 
 from .chunks import Chunk, ChunkList
 from .errors import BulkError
@@ -32,7 +34,7 @@ class Settings:
         top: how many of the best classes are named.
         heatmap: shorter side of the heatmaps that are kept, in pixels; 0: the network's own.
         chunk: images in a file.
-        limits: see :class:`smoothserve.handlers.limits.Limits`.
+        pixels: most of an image; it is an error to have more.
     """
 
     model: str
@@ -40,7 +42,7 @@ class Settings:
     top: int = 5
     heatmap: int = 56
     chunk: int = 256
-    limits: Mapping[str, float] = field(default_factory=dict)
+    pixels: int = Limits.pixels
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,9 @@ class Job:
             raise BulkError(f"Another job writes to {self.task.folder}. Wait for its end.") from None
         self._tidy()
         self.task.scratch.mkdir()
-        given = json.loads(json.dumps(asdict(self.task.settings)))
-        if not stated.is_file():
+        given = asdict(self.task.settings)
+        if not self._done():  # so whatever was begun here came to nothing
+            self.task.chunks.path.unlink(missing_ok=True)
             draft = self.task.scratch / stated.name
             draft.write_text(json.dumps(given, indent=1) + "\n")
             draft.replace(stated)
@@ -171,10 +174,13 @@ class Job:
         """How many images the list has."""
         return sum(chunk.images for chunk in self.task.chunks.chunks())
 
+    def _done(self) -> set[int]:
+        names = (path.name for path in Path(self.task.folder).iterdir())
+        return {int(match[1]) for name in names if (match := _PART.fullmatch(name))}
+
     def left(self) -> Iterator[Chunk]:
         """The chunks that are not done, one after the other."""
-        names = (path.name for path in Path(self.task.folder).iterdir())
-        done = {int(match[1]) for name in names if (match := _PART.fullmatch(name))}
+        done = self._done()
         return (chunk for chunk in self.task.chunks.chunks() if chunk.number not in done)
 
 

@@ -27,11 +27,12 @@ from .job import Settings, Task, Written
 from .rows import Row, kept_size, printable, row_of_error, rows_of, schema
 
 _PATIENCE = 24 * 3600.0  # seconds for a batch: nobody waits for its answer
+_LARGEST = 2**31  # bytes of an image's file
 
 
 def limits_of(settings: Settings, batch: int = 1) -> Limits:
-    """The limits of a job: those that were given, and no deadline."""
-    return Limits.from_settings({"seconds": _PATIENCE, "batch": batch, **settings.limits})
+    """The limits of a job: the pixels that were given; whoever made its files is no stranger."""
+    return Limits(pixels=settings.pixels, body_bytes=_LARGEST, seconds=_PATIENCE, batch=batch)
 
 
 def check(task: Task) -> Card:

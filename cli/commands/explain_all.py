@@ -11,7 +11,6 @@ from .. import words
 from ..arguments import natural, positive
 from ..errors import UsageError
 from ..files import check_exported
-from ..limit_option import add_limit_option
 from ..packages import require_for
 from ..progress import counter, note, step
 
@@ -72,7 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--chunk", type=positive, default=256, metavar="N",
         help="photos in a file of the dataset (default 256); a worker that dies loses what it did of one",
     )  # fmt: skip
-    add_limit_option(parser)
+    parser.add_argument(
+        "--max-pixels", type=positive, default=50_000_000, metavar="N",
+        help="of a photo; a larger one is a row with an error (default 50,000,000, which take 150 MB)",
+    )  # fmt: skip
     group = parser.add_argument_group("what computes")
     group.add_argument(
         "--engine", choices=("processes", "ray"), default="processes",
@@ -135,7 +137,7 @@ def _task(arguments: argparse.Namespace) -> Task:
         arguments.top,
         arguments.heatmap_size,
         arguments.chunk,
-        dict(arguments.limit),
+        arguments.max_pixels,
     )
     task = Task(
         str(arguments.model.absolute()),

@@ -166,6 +166,16 @@ def test_new_photos_are_taken_and_old_ones_kept(
     assert rows(out).num_rows == 3
 
 
+def test_what_came_to_nothing_claims_no_folder(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(command(tmp_path / "nowhere", model, out)) == 1
+    assert main([*command(photos / "000.png", model, out), "--heatmap-size", "6", "--max-pixels", "10"]) == 0
+    assert "1 image could not be explained" in capsys.readouterr().err
+    assert "24 x 20 pixels, at most 10 are allowed" in rows(out)["error"][0].as_py()
+
+
 def test_what_is_refused(
     model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
