@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from smoothserve.handlers.address import check_free
+from smoothserve.handlers.arguments import HOST, MODELS, PORT, add_server_options, add_store
 from smoothserve.handlers.errors import CardError
+from smoothserve.handlers.served import Settings, find, load
 
-from .address import check_free
-from .arguments import GRPC_PORT, HOST, MODELS, PORT, add_server_options, add_store
-from .served import Settings, find, load
+from .arguments import GRPC_PORT, add_options
 
 _DESCRIPTION = """\
 Serve models by KServe's protocols v1 and v2, over REST and gRPC, until interrupted. Needs kserve and
@@ -31,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="see below")
     add_store(parser)
-    add_server_options(parser)
+    add_server_options(parser, "where and how")
+    add_options(parser)
     arguments = parser.parse_args(argv)
     try:
         _serve(arguments)
