@@ -127,6 +127,7 @@ _SLOW = {
     "server",
     "kserve",
     "rayserve",
+    "keyed",
     "attacked",
     "production",
     "triton",

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import os
 import secrets
 import shutil
-import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from .loopback import SWITCH
+from .supervision import end_descendants
 
-HOST = "127.0.0.1"
+_HOST = "127.0.0.1"
 _OBJECT_STORE = 200_000_000  # bytes: bodies and answers above 100 kB on their way
 _LONGEST = 40  # characters: Ray adds 66, and the path of a Unix socket has at most 107
-_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
-_PATIENCE = 5  # s, for processes that are asked to end
 _SETTINGS = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # elsewhere, too: Ray would listen on every interface
     "RAY_AUTH_MODE": "token",
@@ -51,7 +45,7 @@ def own_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def local_ray(folder: Path, cpus: int) -> Iterator[None]:
-    """Start Ray, and end every process of it in the end.
+    """Start Ray; end every process of it, and remove its files, in the end.
 
     Args:
         folder: from :func:`own_folder`.
@@ -59,7 +53,6 @@ def local_ray(folder: Path, cpus: int) -> Iterator[None]:
     """
     import ray
 
-    _adopt_orphans()
     try:
         ray.init(
             address="local",
@@ -67,32 +60,15 @@ def local_ray(folder: Path, cpus: int) -> Iterator[None]:
             object_store_memory=_OBJECT_STORE,
             include_dashboard=False,
             logging_level=logging.WARNING,
-            _node_ip_address=HOST,
+            _node_ip_address=_HOST,
             _temp_dir=str(folder),
         )
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # finish what is begun
-        ray.shutdown()
+        with contextlib.suppress(KeyboardInterrupt):  # a second signal: it ends anyway, and faster
+            ray.shutdown()
         end_descendants()
-
-
-def _adopt_orphans() -> None:
-    """Let descendants whose parent ended become children of this process, where it finds them."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
-
-
-def end_descendants() -> None:
-    """End every process that descends from this one, and wait for each: ask first, then insist."""
-    this = psutil.Process()
-    for end in (psutil.Process.terminate, psutil.Process.kill):
-        left = this.children(recursive=True)
-        for process in left:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                end(process)
-        psutil.wait_procs(left, timeout=_PATIENCE)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _short_folder() -> Path:

@@ -132,3 +132,6 @@ class RayServe:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Ray was not ready after {START_SECONDS} s:\n{self.log()[-3000:]}")
             time.sleep(0.2)
+        found = re.search(r"metrics on (\S+) ", self.log())
+        assert found is not None
+        self.metrics = found[1]
