@@ -128,6 +128,7 @@ _SLOW = {
     "kserve",
     "rayserve",
     "keyed",
+    "nodes",
     "attacked",
     "production",
     "triton",

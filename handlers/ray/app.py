@@ -18,7 +18,17 @@ _HEALTH_SECONDS = 5  # between two questions of Ray whether a replica lives
 _DRAIN = 2  # times the limit `seconds`: what a replica that is to end has for the requests that it took
 
 
-def build(settings: Settings) -> Application:
+def build(args: dict[str, Any]) -> Application:
+    """The application, from ``args`` of a Serve config file, see :class:`Settings`.
+
+    Raises:
+        pydantic.ValidationError: a setting that does not exist, or one of a wrong kind.
+        CardError: see :func:`application`.
+    """
+    return application(Settings.model_validate(args))
+
+
+def application(settings: Settings) -> Application:
     """The ingress, and for each model a deployment for predictions and one for explanations.
 
     So neither kind waits for the other, and each has replicas, cores and devices of its own. All models are
@@ -27,7 +37,7 @@ def build(settings: Settings) -> Application:
     for the self-check, and cannot be given the cores of its model.
 
     Args:
-        settings: ``args`` of the config file.
+        settings: of all of it.
 
     Raises:
         CardError: there is no such model, or its archive cannot be read, on this node.

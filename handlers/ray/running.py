@@ -20,7 +20,7 @@ from ray import serve
 from smoothserve.handlers.address import address
 from smoothserve.handlers.errors import CardError
 
-from .app import build
+from .app import application
 from .local import local_ray
 from .settings import Kind, Settings
 
@@ -44,9 +44,9 @@ def run(arguments: argparse.Namespace, folder: Path | None) -> int:
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     try:
         settings = _settings(arguments)
-        application = build(settings)  # what cannot be served is said before anything starts
+        built = application(settings)  # what cannot be served is said before anything starts
         with _joined(arguments.address) if folder is None else local_ray(folder, _cpus(settings)):
-            _serve(application, arguments.host, arguments.port)
+            _serve(built, arguments.host, arguments.port)
     except CardError as error:
         sys.stderr.write(f"smoothserve: error: {error}\n")
         return 1
@@ -83,16 +83,20 @@ def _cpus(settings: Settings) -> int:
 
 @contextlib.contextmanager
 def _joined(where: str) -> Iterator[None]:
-    """A cluster that is there; the application leaves it in the end."""
+    """A cluster that is there, and that is left as it was found."""
     try:
         _check_reachable(where)
         ray.init(address=where, logging_level=logging.WARNING)
     except (OSError, RuntimeError) as error:
         raise CardError(f"--address {where}: there is no Ray cluster that takes us: {error}") from error
+    found = bool(serve.status().proxies)
     try:
         yield
     finally:
-        serve.delete(_APPLICATION)
+        if found:
+            serve.delete(_APPLICATION)
+        else:
+            serve.shutdown()
         ray.shutdown()
 
 
@@ -103,18 +107,19 @@ def _check_reachable(where: str) -> None:
         socket.create_connection((host.removeprefix("ray://").strip("[]"), int(port)), _REACHED).close()
 
 
-def _serve(application: serve.Application, host: str, port: int) -> None:
+def _serve(built: serve.Application, host: str, port: int) -> None:
+    found = bool(serve.status().proxies)
     serve.start(http_options={"host": host, "port": port}, logging_config=_QUIET)
     try:
-        serve.run(application, name=_APPLICATION, logging_config=_QUIET)
+        serve.run(built, name=_APPLICATION, logging_config=_QUIET)
     except RuntimeError as error:
         raise CardError(f"The models could not be served: {_why(error)}") from error
     signal.signal(signal.SIGTERM, _interrupt)  # Ray has set its own
     here = ray.util.get_node_ip_address()
     metrics = next(node["MetricsExportPort"] for node in ray.nodes() if node["NodeManagerAddress"] == here)
+    where = "where the cluster's Serve listens" if found else f"on http://{address(host, port)}"
     sys.stderr.write(
-        f"smoothserve: serving on http://{address(host, port)}, metrics on "
-        f"http://{address(here, metrics)}/metrics (Ctrl-C ends)\n"
+        f"smoothserve: serving {where}, metrics on http://{address(here, metrics)}/metrics (Ctrl-C ends)\n"
     )
     sys.stderr.flush()
     while True:
