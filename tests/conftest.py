@@ -16,6 +16,7 @@ from hypothesis import settings
 from PIL import Image
 
 from tests.server.kserve import KServe, missing
+from tests.server.ray import RayServe
 from tests.server.torchserve import TorchServe
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -99,6 +100,14 @@ def kserve(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
+@pytest.fixture(scope="session")
+def rayserve(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayServe]:
+    """A Ray Serve with the archive, started by the command."""
+    options = ["--threads", "1", "--max-queued", "24"]
+    with RayServe(tmp_path_factory.mktemp("ray"), [str(archive)], options) as running:
+        yield running
+
+
 def needs_kserve() -> None:
     """Fail if its environment is not there: scripts/test.sh makes it."""
     if reason := missing():
@@ -117,6 +126,10 @@ _SLOW = {
     "packed",
     "server",
     "kserve",
+    "rayserve",
+    "keyed",
+    "nodes",
+    "attacked",
     "production",
     "triton",
     "cpp",
@@ -129,6 +142,7 @@ _ONE_SERVER = (
     "test_soak.py",
     "test_kserve.py",
     "test_kserve_mistakes.py",
+    "test_ray.py",
 )
 
 

@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from smoothserve.handlers.address import check_free
+from smoothserve.handlers.arguments import HOST, MODELS, PORT, add_server_options, add_store
 from smoothserve.handlers.errors import CardError
+from smoothserve.handlers.served import Settings, find, load
 
-from .address import check_free
-from .arguments import GRPC_PORT, HOST, MODELS, PORT, add_server_options, add_store
-from .served import Settings, find, load
+from .arguments import GRPC_PORT, add_options
 
 _DESCRIPTION = """\
 Serve models by KServe's protocols v1 and v2, over REST and gRPC, until interrupted. Needs kserve and
@@ -31,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="see below")
     add_store(parser)
-    add_server_options(parser)
+    add_server_options(parser, "where and how")
+    add_options(parser)
     arguments = parser.parse_args(argv)
     try:
         _serve(arguments)
@@ -59,7 +61,9 @@ def _serve(arguments: argparse.Namespace) -> None:
         raise CardError(
             f"{error}: pip install 'smoothserve[cpu,kserve]', or in a checkout scripts/kserve.sh"
         ) from error
-    settings = Settings(arguments.batch_size, arguments.max_batch_delay, arguments.threads, arguments.records)
+    settings = Settings(
+        arguments.batch_size, arguments.max_batch_delay, arguments.threads, records=arguments.records
+    )
     server = Server(host, port, grpc_port)  # it sets KServe's log up
     log = logging.getLogger("smoothserve")
     log.addHandler(logging.StreamHandler())

@@ -1,76 +1,17 @@
-"""The server's command line, which ``smoothserve serve`` shares; needs neither KServe nor a model."""
+"""What KServe's server is told beside :mod:`smoothserve.handlers.arguments`; needs no KServe."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from pathlib import Path
 
-MODELS = """\
-a MODEL is one of:
-  NAME              the archive model_store/NAME.mar, from 'smoothserve archive': predictions have a
-                    graph of their own, all its methods are there, its settings and limits hold
-  PATH/NAME.mar     an archive elsewhere
-  PATH/NAME.onnx    a file from 'smoothserve export': one method, and a prediction costs an explanation
-  OTHER=PATH        any of the files under another name
-"""
-HOST, PORT, GRPC_PORT = "127.0.0.1", 8080, 8081
+from smoothserve.handlers import arguments
+
+GRPC_PORT = 8081
+NAMES = ("grpc_port",)
 
 
-def add_server_options(parser: argparse.ArgumentParser) -> None:
-    """Where to listen, and how to run. What is left out is None."""
-    group = parser.add_argument_group("KServe's server")
-    group.add_argument(
-        "--host", metavar="ADDRESS",
-        help=f"listen there; 0.0.0.0: every interface, for containers (default: {HOST}, this machine alone)",
-    )  # fmt: skip
-    group.add_argument("--port", type=_port, metavar="N", help=f"of REST (default {PORT})")
-    group.add_argument("--grpc-port", type=_port, metavar="N", help=f"of gRPC (default {GRPC_PORT})")
-    group.add_argument(
-        "--batch-size", type=_whole(1), metavar="N",
-        help="most requests that are run together (default: the archive's, or 1)",
-    )  # fmt: skip
-    group.add_argument(
-        "--max-batch-delay", type=_whole(0), metavar="MS",
-        help="wait so long for a batch to fill (default: the archive's, or 10; only if batches are larger "
-        "than 1)",
-    )  # fmt: skip
-    group.add_argument(
-        "--threads", type=_whole(1), metavar="N",
-        help="of each ONNX Runtime session (default: the archive's, or as many as cores)",
-    )  # fmt: skip
-    group.add_argument(
-        "--records", type=Path, metavar="FOLDER",
-        help="keep a record there of each explanation, for 'smoothserve replay' (default: "
-        "$SMOOTHSERVE_RECORDS, or the archive's, or none)",
-    )  # fmt: skip
-
-
-def options(arguments: argparse.Namespace) -> dict[str, str]:
-    """Those options that were given, as they stand on a command line."""
-    names = ("host", "port", "grpc_port", "batch_size", "max_batch_delay", "threads", "records")
-    given = {name: getattr(arguments, name) for name in names}
-    return {f"--{name.replace('_', '-')}": str(value) for name, value in given.items() if value is not None}
-
-
-def add_store(parser: argparse.ArgumentParser) -> None:
-    """``--store``, where archives are looked for by name."""
-    parser.add_argument(
-        "--store", type=Path, default=Path("model_store"), metavar="DIR",
-        help="folder of the archives that are given by name (default: model_store)",
-    )  # fmt: skip
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected a port from 1 to 65535")
-    return int(text)
-
-
-def _whole(low: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < low:
-            raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number from {low}")
-        return int(text)
-
-    return read
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The port of gRPC; None where it is left out."""
+    parser.add_argument_group("KServe's server alone").add_argument(
+        "--grpc-port", type=arguments.port, metavar="N", help=f"of gRPC (default {GRPC_PORT})"
+    )

@@ -15,10 +15,10 @@ from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.metrics import Meter
 from smoothserve.handlers.protocols import read_request
 from smoothserve.handlers.protocols.base import Request
+from smoothserve.handlers.served import Served
 
 from .metrics import report
 from .refusal import Refusal
-from .served import Served
 from .wire import chosen, fields_of_grpc, fields_of_json, infer_response, wanted
 
 log = logging.getLogger(__name__)

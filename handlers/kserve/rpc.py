@@ -10,8 +10,7 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc as service
 from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
 from kserve.protocol.grpc.server import GRPCServer
 from kserve.protocol.grpc.servicer import InferenceServicer
-
-from .address import address
+from smoothserve.handlers.address import address
 
 
 class GrpcServer(GRPCServer):

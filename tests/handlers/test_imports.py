@@ -14,23 +14,25 @@ from smoothserve.handlers.protocols import PROTOCOLS
 ROOT = Path(handlers.__file__).parent
 NAME = "smoothserve.handlers"
 # A part imports from rows above its own only. So images, card, errors and limits know nothing of protocols,
-# protocols nothing of the service, and the service nothing of TorchServe, KServe and Triton.
+# protocols nothing of the service, and the service nothing of TorchServe, KServe, Ray and Triton.
 ROWS = [
-    {"batches", "errors", "metrics", "suggestion"},
-    {"card", "contents", "devices", "limits"},
+    {"arguments", "batches", "errors", "metrics", "suggestion"},
+    {"address", "card", "contents", "devices", "limits"},
     {"answer", "images", "noise"},
     {"graph", "panels", "protocols", "scores"},
     {"records"},
     {"service"},
     {"describe", "selfcheck"},
-    {"replay"},
-    {"kserve", "torchserve", "triton"},
+    {"replay", "served"},
+    {"kserve", "ray", "torchserve", "triton"},
 ]
 NEEDED = {"numpy", "onnxruntime", "PIL", "smoothserve"}
-OF_SERVERS = {  # adapter -> what its server brings
+OF_SERVERS = {  # adapter, or what adapters share -> what their servers bring
+    "served": {"yaml"},
+    "ray": {"psutil", "pydantic", "ray", "starlette"},
     "torchserve": {"ts"},
     "triton": {"triton_python_backend_utils"},
-    "kserve": {"fastapi", "grpc", "grpc_interceptor", "kserve", "prometheus_client", "starlette", "yaml"},
+    "kserve": {"fastapi", "grpc", "grpc_interceptor", "kserve", "prometheus_client", "starlette"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -1,4 +1,4 @@
-"""Every shape of request, to each server: TorchServe and KServe answer as the same files do locally."""
+"""Every shape of request, to each server: TorchServe, KServe and Ray answer as the same files do locally."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from tests.server.conformance import (
 from tests.server.grpc_client import predict
 from tests.server.kserve import KServe
 from tests.server.open_inference import Tensor
+from tests.server.ray import RayServe
 from tests.server.torchserve import TorchServe
 
 PREDICT, EXPLAIN = "/predictions/lite0", "/explanations/lite0"
@@ -39,7 +40,7 @@ def service(lite0_onnx: Path, gradient_onnx: Path) -> ExplanationService:
 
 @pytest.fixture(scope="module")
 def shared(service: ExplanationService, photos: dict[str, Path]) -> list[tuple[Case, Answer]]:
-    """What both servers are asked."""
+    """What all servers are asked."""
     return answered(kserve_cases(photos, service), service)
 
 
@@ -49,7 +50,7 @@ def test_torchserve(
     service: ExplanationService,
     photos: dict[str, Path],
 ) -> None:
-    check(server, shared + answered(torchserve_cases(photos), service))
+    check(server, shared + answered(plain_cases(photos) + torchserve_grpc_cases(photos), service))
 
 
 def test_kserve(
@@ -61,15 +62,24 @@ def test_kserve(
     check(kserve, shared + answered(open_inference_cases(photos), service))
 
 
-def torchserve_cases(photos: dict[str, Path]) -> list[Case]:
-    """In TorchServe's own protocol, and over its gRPC."""
+def test_ray(
+    rayserve: RayServe,
+    shared: list[tuple[Case, Answer]],
+    service: ExplanationService,
+    photos: dict[str, Path],
+) -> None:
+    check(rayserve, shared + answered(plain_cases(photos), service))
+
+
+def plain_cases(photos: dict[str, Path]) -> list[Case]:
+    """In TorchServe's own protocol, which Ray's server speaks, too."""
     sent = pictures(photos)
     found = []
     for (name, kind), content in sent.items():
         for path in (PREDICT, EXPLAIN):
             case = posted(f"{kind} {name}", path, content, {"body": content})
             found.append(Case(case.name, case.ask, case.fields, case.explain, judged(name, kind)))
-    cat, cup = sent["chelsea", "jpeg"], sent["coffee", "jpeg"]
+    cat = sent["chelsea", "jpeg"]
     text = base64.b64encode(cat).decode()
     for options in OPTIONS:
         form = {"data": cat, **{name: value.encode() for name, value in options.items()}}
@@ -83,14 +93,22 @@ def torchserve_cases(photos: dict[str, Path]) -> list[Case]:
         as_json(EXPLAIN, {"data": text, "target": 285, "array": True}),
         as_json(EXPLAIN, {"image": {"b64": text}, "output": "overlay"}),
         as_json(EXPLAIN, {"data": f"data:image/jpeg;base64,{text}", "opacity": 0.25, "output": "overlay"}),
-        over_grpc({"data": cat}, {"data": cat}),
-        over_grpc({"data": cup, "explain": b"True", "array": b"1"}, {"data": cup, "array": b"1"}),
     ]
     return found
 
 
 def as_form(name: str, path: str, form: dict[str, bytes]) -> Case:
     return Case(name, lambda server: server.post_form(path, form), dict(form), "expla" in path)
+
+
+def torchserve_grpc_cases(photos: dict[str, Path]) -> list[Case]:
+    """Over TorchServe's gRPC."""
+    sent = pictures(photos)
+    cat, cup = sent["chelsea", "jpeg"], sent["coffee", "jpeg"]
+    return [
+        over_grpc({"data": cat}, {"data": cat}),
+        over_grpc({"data": cup, "explain": b"True", "array": b"1"}, {"data": cup, "array": b"1"}),
+    ]
 
 
 def over_grpc(form: dict[str, bytes], fields: dict[str, Any]) -> Case:

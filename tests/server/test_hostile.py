@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from tests.server.ray import RayServe
 from tests.server.torchserve import TorchServe
 
 PREDICT, EXPLAIN = "/predictions/lite0", "/explanations/lite0"
@@ -218,7 +220,17 @@ def bad_requests(cat: bytes, cup: bytes) -> list[Bad]:
     return found
 
 
-def test_bad_requests_harm_nobody(server: TorchServe, cat_jpeg: bytes, photos: dict[str, Path]) -> None:
+@pytest.fixture(params=["server", "rayserve"])
+def attacked(request: pytest.FixtureRequest) -> TorchServe | RayServe:
+    """Each server that speaks TorchServe's protocol."""
+    found: TorchServe | RayServe = request.getfixturevalue(request.param)
+    return found
+
+
+def test_bad_requests_harm_nobody(
+    attacked: TorchServe | RayServe, cat_jpeg: bytes, photos: dict[str, Path]
+) -> None:
+    server = attacked
     coffee = photos["coffee"].read_bytes()
     bad = bad_requests(cat_jpeg, coffee)
     assert len(bad) >= 200
@@ -252,8 +264,9 @@ def test_bad_requests_harm_nobody(server: TorchServe, cat_jpeg: bytes, photos: d
     assert "could not be read" not in server.log()
 
 
-def test_too_large_a_body(server: TorchServe) -> None:
+def test_too_large_a_body(attacked: TorchServe | RayServe) -> None:
     """TorchServe's own limit answers, or hangs up, before all is sent and the handler sees anything."""
+    server = attacked
     with contextlib.suppress(urllib.error.URLError):  # the connection is reset while the client still sends
         assert server.post(EXPLAIN, bytes(21_000_000))[0] == 413
     status, _, body = server.post(EXPLAIN, bytes(19_000_000))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from smoothserve.handlers.errors import CardError
+from .errors import CardError
 
 
 def address(host: str, port: int) -> str:
@@ -22,5 +22,5 @@ def check_free(host: str, port: int) -> None:
     except OSError as error:
         raise CardError(
             f"{address(host, port)} cannot be listened on: {error}. Stop what runs there, or give another "
-            "--host, --port or --grpc-port."
+            "--host, or another port."
         ) from error
