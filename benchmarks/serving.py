@@ -65,9 +65,9 @@ class Client:
     def __init__(self, server: TorchServe) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
 
-    def ask(self, path: str, body: bytes) -> bytes:
+    def ask(self, path: str, body: bytes, kind: str = "application/octet-stream") -> bytes:
         """The body of a 200 answer."""
-        self._connection.request("POST", path, body, {"Content-Type": "application/octet-stream"})
+        self._connection.request("POST", path, body, {"Content-Type": kind})
         answer = self._connection.getresponse()
         content = answer.read()
         if answer.status != 200:
@@ -181,7 +181,7 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
         to_archive(root / "model.onnx", "ours", store=root / "together/store")
         stock_archive(root / "rival/store")
         service = ExplanationService([root / "model.onnx"])
-        plain = _bare_prediction(root / "split/store/ours.mar", root)
+        plain = bare_prediction(root / "split/store/ours.mar", root)
         result: dict[str, Any] = {
             "date": str(date.today()),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -244,7 +244,8 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
     return result
 
 
-def _bare_prediction(archive: Path, folder: Path) -> ExplanationService:
+def bare_prediction(archive: Path, folder: Path) -> ExplanationService:
+    """The prediction graph of an archive, unpacked into a folder."""
     import zipfile
 
     with zipfile.ZipFile(archive) as content:
