@@ -32,7 +32,7 @@ def fields(body: bytes, content_type: str) -> dict[str, Any]:
     if kind == "multipart/form-data":
         return _parts(body, str(header.get_param("boundary", "")))
     if kind == "application/x-www-form-urlencoded" and body.isascii():  # a photo sent by curl -d is not
-        return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=_PARTS))
+        return _pairs(body.decode("ascii"))
     return {"body": body}
 
 
@@ -41,6 +41,13 @@ def _json(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         raise RequestError("The body is no JSON, which its Content-Type says it is.") from None
+
+
+def _pairs(text: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_PARTS))
+    except ValueError:
+        raise RequestError(f"The form has too many fields, at most {_PARTS} are allowed.") from None
 
 
 def _parts(body: bytes, boundary: str) -> dict[str, bytes]:

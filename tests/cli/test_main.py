@@ -48,7 +48,7 @@ class Exploit:
         (["verify", "text.pth"], "text.pth is not an ONNX file"),
         (["archive", "none.onnx", "name"], "does not exist"),
         (["serve", "text.onnx"], "TorchServe takes archives by name, and text.onnx is a file"),
-        (["serve", "cats", "--port", "80", "--host", "::1"], "--host, --port: of KServe's server alone"),
+        (["serve", "cats", "--port", "80", "--host", "::1"], "--host, --port: of the other servers"),
     ],
 )  # fmt: skip
 def test_mistakes_get_one_line(
