@@ -7,6 +7,7 @@ from typing import Any
 
 from ray import serve
 from ray.serve import Application
+from ray.serve.config import RequestRouterConfig
 from smoothserve.handlers import served
 from smoothserve.handlers.errors import CardError
 from smoothserve.handlers.served import EXPLANATIONS, PREDICTIONS, find, plan
@@ -16,6 +17,9 @@ from .model import Model
 from .settings import Kind, Settings
 
 _HEALTH_SECONDS = 5  # between two questions of Ray whether a replica lives
+_ONGOING = 16  # at least: beyond what replicas are sent, requests wait for the router to look again
+# The router looks again for a replica with room, by itself up to half a second later.
+_PROMPT = RequestRouterConfig(initial_backoff_s=0.01, max_backoff_s=0.05)  # type: ignore[arg-type]
 _DRAIN = 2  # times the limit `seconds`: what a replica that is to end has for the requests that it took
 
 
@@ -66,7 +70,7 @@ def application(settings: Settings) -> Application:
 def _deployed(name: str, path: Path, kind: str, own: Kind, settings: served.Settings) -> Application:
     planned = plan(path, settings)
     size = planned.batch_size
-    ongoing = 4 * size if own.max_ongoing_requests is None else own.max_ongoing_requests
+    ongoing = max(4 * size, _ONGOING) if own.max_ongoing_requests is None else own.max_ongoing_requests
     if ongoing < 2 * size:
         raise CardError(
             f"max_ongoing_requests={ongoing} of {name}'s {kind}, expected {2 * size} or more: twice the "
@@ -77,6 +81,7 @@ def _deployed(name: str, path: Path, kind: str, own: Kind, settings: served.Sett
         "max_ongoing_requests": ongoing,
         "max_queued_requests": own.max_queued_requests,
         "ray_actor_options": {"num_cpus": own.num_cpus, "num_gpus": own.num_gpus},
+        "request_router_config": _PROMPT,
         "health_check_period_s": _HEALTH_SECONDS,
         "health_check_timeout_s": _DRAIN * planned.limits.seconds,
         "graceful_shutdown_timeout_s": _DRAIN * planned.limits.seconds,

@@ -22,7 +22,7 @@ class Kind(BaseModel):
         max_replicas: most that there will be.
         target_ongoing_requests: of a replica, above which another one is started; None: the batch size.
         max_ongoing_requests: that a replica is sent at once, at least twice the batch size, as the next
-            batch could not fill otherwise; None: four times the batch size.
+            batch could not fill otherwise; None: four times the batch size, at least 16.
         max_queued_requests: that wait for a replica, in each replica of the ingress; more get 503.
         batch_size: most requests that are run together; None: the archive's, or 1.
         max_batch_delay: milliseconds that a request waits for others; None: the archive's, or 10.
