@@ -54,10 +54,10 @@ def index(out: Path) -> str:
             "# The papers' experiments, run",
             "",
             *paragraph(
-                "What `smoothserve reproduce` writes, whole, on EfficientNet-Lite0 with its ImageNet weights and "
-                "the three photos that come along. The papers have other networks and many photos, so compare "
-                "orders, not figures. What an experiment computed is not computed again by the next, so "
-                "minutes are of the first that needs it. "
+                "What `smoothserve reproduce` writes, whole, on EfficientNet-Lite0 with its ImageNet weights "
+                "and the three photos that come along. The papers have other networks and many photos, so "
+                "compare orders, not figures. What an experiment computed is not computed again by the next, "
+                "so minutes are of the first that needs it. "
                 "[How to run them](../how-to/reproduce-experiments.md), also on the papers' networks."
             ),
             *table(("experiment", "of", "date", "minutes"), rows),
