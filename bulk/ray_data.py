@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,11 @@ from .job import Task, Written
 from .worker import Worker
 
 _STORE = 200 * 2**20  # bytes: only numbers of chunks travel
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of what comes in a release
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # that actors restart is no error here
+}
 _BLOCKS = 4096  # at most; a block is what Ray hands out, and does again if it is lost
 
 
@@ -57,21 +61,22 @@ def ray_session(address: str | None, cpus: int) -> Iterator[None]:
         address: of the cluster; None: one of this machine.
         cpus: that the latter counts as its own.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault(
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
-    )  # it would warn of what comes in a release
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # that actors restart is no error here
-    import ray
-
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     if address is not None:
+        import ray
+
         ray.init(address, log_to_driver=False)
         try:
             yield
         finally:
             ray.shutdown()
         return
-    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+    from smoothserve.handlers.ray.local import own_folder
+
+    with own_folder() as folder:
+        import ray
+
         ray.init(
             "local",
             num_cpus=cpus,
@@ -79,7 +84,7 @@ def ray_session(address: str | None, cpus: int) -> Iterator[None]:
             object_store_memory=_STORE,
             log_to_driver=False,
             _node_ip_address="127.0.0.1",
-            _temp_dir=folder,  # sockets lie in it, whose paths must be short
+            _temp_dir=str(folder),
         )
         try:
             yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import subprocess
 import tempfile
 import time
@@ -11,9 +12,8 @@ from pathlib import Path
 import psutil
 import pyarrow as pa
 import pytest
-from smoothserve.cli.main import main
 
-from tests.bulk.test_stopped import CHUNK, COPIES, begun, command, many, parts, rows, undisturbed, wait_for
+from tests.bulk.test_stopped import CHUNK, COPIES, begun, many, parts, rows, undisturbed, wait_for
 
 __all__ = ["many", "undisturbed"]  # fixtures
 pytestmark = pytest.mark.xdist_group("ray")
@@ -35,9 +35,7 @@ def actors(processes: list[psutil.Process]) -> list[psutil.Process]:
     return found
 
 
-def test_on_this_machine(
-    many: Path, model: Path, tmp_path: Path, undisturbed: pa.Table, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_on_this_machine(many: Path, model: Path, tmp_path: Path, undisturbed: pa.Table) -> None:
     """One that loses an actor, and whose driver is then killed; the next one does the rest."""
     out = tmp_path / "out"
     process = begun(many, model, out, *RAY)
@@ -51,9 +49,16 @@ def test_on_this_machine(
     process.kill()
     process.communicate()
     assert CHUNK * parts(out) == rows(out).num_rows < COPIES
-    assert main([*command(many, model, out), *RAY, "--workers", "2"]) == 0
+    process = begun(many, model, out, *RAY)
+    wait_for(process, out, parts(out) + 1)
+    for each in [psutil.Process(process.pid), *of_ray(process)]:
+        for connection in each.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN:  # nobody else can reach it
+                assert ipaddress.ip_address(connection.laddr.ip).is_loopback, each
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
     assert rows(out).equals(undisturbed)
-    assert "Traceback" not in capfd.readouterr().err
     _, alive = psutil.wait_procs(started, timeout=150)  # Ray's agents need a minute to notice
     assert not alive  # what Ray started ends with the job, be it killed
 
