@@ -23,8 +23,8 @@ _BLOCKS = 4096  # at most; a block is what Ray hands out, and does again if it i
 def on_ray(task: Task, chunks: Iterable[Chunk], workers: int, gpus: float = 0) -> Iterator[Written]:
     """Explain chunks in a pool of actors; what is done comes out as it is done.
 
-    Where an actor or its node dies, Ray does its chunks again elsewhere; a file that is there already is then
-    replaced by the same. All nodes must see the model, the images and the dataset under the same paths.
+    Where an actor or its node dies, Ray does its chunks again elsewhere, but for those whose file is there.
+    All nodes must see the model, the images and the dataset under the same paths.
 
     Args:
         task: of the job; its threads are what Ray counts as CPUs of an actor.
@@ -98,5 +98,11 @@ class _Actor:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         fields = zip(batch["number"], batch["offset"], batch["images"], strict=True)
-        found = [self._worker.explain(Chunk(*map(int, values))) for values in fields]
+        found = [self._explained(Chunk(*map(int, values))) for values in fields]
         return {name: [getattr(each, name) for each in found] for name in Written._fields}
+
+    def _explained(self, chunk: Chunk) -> Written:
+        """Where Ray does a lost block again, some of its chunks may be done."""
+        if self._task.part(chunk.number).exists():
+            return Written(chunk.number, chunk.images, 0)
+        return self._worker.explain(chunk)
