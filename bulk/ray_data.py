@@ -94,7 +94,7 @@ def ray_session(address: str | None, cpus: int) -> Iterator[None]:
 
 class _Actor:
     def __init__(self, task: Task) -> None:
-        self._worker = Worker(task)
+        self._task, self._worker = task, Worker(task)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         fields = zip(batch["number"], batch["offset"], batch["images"], strict=True)
