@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 import psutil
@@ -35,6 +35,13 @@ def actors(processes: list[psutil.Process]) -> list[psutil.Process]:
     return found
 
 
+def listens_on(process: psutil.Process) -> Iterator[IPv4Address | IPv6Address]:
+    for connection in process.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN:
+            ip = ip_address(connection.laddr.ip)
+            yield getattr(ip, "ipv4_mapped", None) or ip  # ::ffff:127.0.0.1 is IPv4's loopback
+
+
 def test_on_this_machine(many: Path, model: Path, tmp_path: Path, undisturbed: pa.Table) -> None:
     """One that loses an actor, and whose driver is then killed; the next one does the rest."""
     out = tmp_path / "out"
@@ -51,14 +58,13 @@ def test_on_this_machine(many: Path, model: Path, tmp_path: Path, undisturbed: p
     assert CHUNK * parts(out) == rows(out).num_rows < COPIES
     process = begun(many, model, out, *RAY)
     wait_for(process, out, parts(out) + 1)
-    for each in [psutil.Process(process.pid), *of_ray(process)]:
-        for connection in each.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN:  # nobody else can reach it
-                assert ipaddress.ip_address(connection.laddr.ip).is_loopback, each
+    open_to = {ip for each in [psutil.Process(process.pid), *of_ray(process)] for ip in listens_on(each)}
     _, said = process.communicate(timeout=240)
     assert process.returncode == 0, said
     assert "Traceback" not in said
     assert rows(out).equals(undisturbed)
+    assert open_to
+    assert all(ip.is_loopback for ip in open_to), open_to  # nobody else can reach it
     _, alive = psutil.wait_procs(started, timeout=150)  # Ray's agents need a minute to notice
     assert not alive  # what Ray started ends with the job, be it killed
 
