@@ -4,6 +4,7 @@ from smoothserve.handlers.card import Card, Preprocessing
 
 from .archive import check_name, to_archive
 from .checks.contract import Contract, check_contract
+from .checks.elsewhere import check_device
 from .checks.parity import Parity, check_parity
 from .checks.session import load_session
 from .conversion import convert
@@ -40,6 +41,7 @@ __all__ = [
     "VerificationError",
     "card_of",
     "check_contract",
+    "check_device",
     "check_name",
     "check_parity",
     "convert",

@@ -70,7 +70,7 @@ def to_archive(
         batch_size: most requests in one batch.
         max_batch_delay: milliseconds that TorchServe waits for a batch to fill.
         threads: of each ONNX Runtime session; None: as many as cores.
-        device: auto, cpu or cuda.
+        device: as :meth:`smoothserve.handlers.devices.Device.parse` reads it, such as auto, cpu or cuda.
         limits: of requests, by the names of :class:`smoothserve.handlers.limits.Limits`.
         records: folder of the serving host, an absolute path, where each explanation is recorded; None: none
             are.
@@ -89,11 +89,11 @@ def to_archive(
         )
     require("onnxruntime", "cpu", "onnxruntime")
     require("model_archiver", "serve", "torch-model-archiver")
-    from smoothserve.handlers.devices import providers
+    from smoothserve.handlers.devices import Device
 
     from .packing import write_graphs
 
-    providers(device, ())  # refuses an unknown device
+    gpu = Device.parse(device).is_gpu
     paths = [onnx_paths] if isinstance(onnx_paths, (str, Path)) else list(onnx_paths)
     store = Path(store)
     store.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def to_archive(
                 graphs=", ".join(first for first, *_ in methods),
                 threads="null" if threads is None else threads,
                 device=device,
-                kind="gpu" if device == "cuda" else "cpu",
+                kind="gpu" if gpu else "cpu",
                 limits=", ".join(f"{key}: {value}" for key, value in (limits or {}).items()),
                 records=json.dumps(None if records is None else str(records)),  # which is YAML, too
                 timeout=math.ceil(2 * bounds.seconds),

@@ -6,6 +6,9 @@ import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from smoothserve.handlers import devices
+from smoothserve.handlers.errors import CardError
+
 MODELS = """\
 a MODEL is one of:
   NAME              the archive model_store/NAME.mar, from 'smoothserve archive': predictions have a
@@ -14,8 +17,9 @@ a MODEL is one of:
   PATH/NAME.onnx    a file from 'smoothserve export': one method, and a prediction costs an explanation
   OTHER=PATH        any of the files under another name
 """
+Parser = argparse.ArgumentParser | argparse._ArgumentGroup
 HOST, PORT = "127.0.0.1", 8080
-NAMES = ("host", "port", "batch_size", "max_batch_delay", "threads", "records")
+NAMES = ("host", "port", "batch_size", "max_batch_delay", "threads", "device", "records")
 
 
 def add_server_options(parser: argparse.ArgumentParser, title: str) -> None:
@@ -40,6 +44,7 @@ def add_server_options(parser: argparse.ArgumentParser, title: str) -> None:
         help="of each ONNX Runtime session (default: KServe: the archive's, or as many as cores; Ray: half "
         "of the cores)",
     )  # fmt: skip
+    add_device(group, "the archive's, or auto")
     group.add_argument(
         "--records", type=Path, metavar="FOLDER",
         help="keep a record there of each explanation, for 'smoothserve replay' (default: "
@@ -53,6 +58,20 @@ def add_store(parser: argparse.ArgumentParser) -> None:
         "--store", type=Path, default=Path("model_store"), metavar="DIR",
         help="folder of the archives that are given by name (default: model_store)",
     )  # fmt: skip
+
+
+def add_device(parser: Parser, otherwise: str = "auto") -> None:
+    """``--device``; None where it is left out, which is ``otherwise``."""
+    parser.add_argument(
+        "--device", type=_device, metavar="DEVICE", help=f"{devices.HELP} (default: {otherwise})"
+    )
+
+
+def _device(text: str) -> str:
+    try:
+        return str(devices.Device.parse(text))
+    except CardError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected {devices.EXPECTED}") from error
 
 
 def given(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +18,9 @@ import onnxruntime
 
 from . import devices
 from .answer import Array
+from .captured import Captured
 from .card import Card, read_card
+from .devices import Device
 from .errors import CardError, RequestError
 
 log = logging.getLogger(__name__)
@@ -36,37 +41,33 @@ class Graph:
     Args:
         path: of the file.
         threads: None leaves the number to ONNX Runtime.
-        device: "cpu"; "cuda"; "auto" takes CUDA where onnxruntime-gpu and a device are there. Not tested on
-            a GPU.
+        device: as :meth:`.devices.Device.parse` reads it: "cpu"; "cuda"; "auto" takes CUDA where
+            onnxruntime-gpu and a device are there. Not tested on a GPU.
 
     Attributes:
         path: of the file.
-        runtime: version of ONNX Runtime, and the execution provider that comes first.
+        runtime: version of ONNX Runtime, the execution provider that comes first, and on a GPU which one.
+        on_gpu: whether it runs on a GPU.
 
     Raises:
-        CardError: it cannot be loaded, has no card, or ``threads`` is no number from 1.
+        CardError: it cannot be loaded, has no card, ``threads`` is no number from 1, or ``device`` is none.
     """
 
-    def __init__(self, path: str | Path, threads: int | None = None, device: str = "auto") -> None:
+    def __init__(self, path: str | Path, threads: int | None = None, device: str | Device = "auto") -> None:
         if not Path(path).is_file():
             raise CardError(f"{path} does not exist.")
-        options = session_options(threads)
-        available = onnxruntime.get_available_providers()
-        wanted = devices.providers(device, available)
-        if devices.CUDA in wanted:
-            devices.load_libraries()
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
-        except Exception as error:
-            raise CardError(why_not_loaded(path, error)) from error
+        wanted = device if isinstance(device, Device) else Device.parse(device)
+        self._session, used = open_session(path, session_options(threads), wanted)
         self.path = Path(path)
         provider, *_ = self._session.get_providers()
         self.runtime = {"onnxruntime": onnxruntime.__version__, "provider": provider}
-        self.on_gpu = devices.CUDA in self._session.get_providers()
-        installed = devices.packages()
-        if not self.on_gpu and (devices.CUDA in wanted or (device == "auto" and len(installed) > 1)):
-            why = devices.why_no_cuda(installed, available)
-            log.warning("CUDA was not available: %s runs on the CPU. %s", Path(path).name, why)
+        self.on_gpu = used.kind != "cpu"
+        self._number = used.number or 0
+        self._captured: Captured | None = None
+        if self.on_gpu:
+            self.runtime["device"] = str(replace(used, number=self._number))
+        if used.graphs:
+            self._captured = Captured(self._session, "cuda", self._number)
         self.card = read_card(self._session.get_modelmeta().custom_metadata_map, path)
 
     def run(self, names: Sequence[str], feeds: Mapping[str, Array], deadline: float) -> list[Array]:
@@ -89,6 +90,8 @@ class Graph:
         timer.daemon = True
         timer.start()
         try:
+            if self._captured is not None:
+                return self._captured.run(names, feeds, options)
             if self.on_gpu:
                 return self._run_bound(names, feeds, options)
             return [np.asarray(v) for v in self._session.run(list(names), dict(feeds), options)]
@@ -107,9 +110,47 @@ class Graph:
         for name, value in feeds.items():
             binding.bind_cpu_input(name, value)
         for name in names:
-            binding.bind_output(name, "cuda")
+            binding.bind_output(name, "cuda", self._number)
         self._session.run_with_iobinding(binding, options)
         return [np.asarray(value) for value in binding.copy_outputs_to_cpu()]
+
+
+def open_session(
+    path: str | Path, options: onnxruntime.SessionOptions, device: Device
+) -> tuple[onnxruntime.InferenceSession, Device]:
+    """A session, and the device that it has: what was asked for and is not there is left out, with a warning.
+
+    Raises:
+        CardError: ONNX Runtime refuses the file.
+    """
+    available = onnxruntime.get_available_providers()
+    name = Path(path).name
+    wanted = devices.providers(device, available)
+    if len(wanted) > 1:
+        devices.load_libraries()
+        options.use_deterministic_compute = True
+    try:
+        # Where a provider does not start, ONNX Runtime prints that it takes the next one.
+        with contextlib.redirect_stdout(io.StringIO()) if len(wanted) > 1 else contextlib.nullcontext():
+            session = onnxruntime.InferenceSession(
+                str(path), options, providers=wanted, enable_fallback=not device.graphs
+            )
+    except Exception as error:
+        if device.graphs:
+            log.warning("%s runs without CUDA graphs: %s", name, str(error).strip().splitlines()[0])
+            return open_session(path, options, replace(device, graphs=False))
+        raise CardError(why_not_loaded(path, error)) from error
+    used = session.get_providers()
+    installed = devices.packages()
+    best = wanted[0] if isinstance(wanted[0], str) else wanted[0][0]
+    if best not in used or (device.kind == "auto" and len(installed) > 1 and devices.CUDA not in used):
+        lacking = devices.CUDA if best == devices.PROCESSOR else best
+        where = "CUDA" if devices.CUDA in used else "the CPU"
+        why = devices.why_not(lacking, installed, available)
+        log.warning("%s was not available: %s runs on %s. %s", devices.NAMES[lacking], name, where, why)
+    if devices.CUDA not in used:
+        device = Device("cpu")
+    return session, device
 
 
 def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from .answer import Answer, Array, Result, error_answer
 from .card import Card
+from .devices import Device
 from .errors import CardError, RequestError
 from .graph import Graph, Runnable, time_is_up
 from .images.photo import crop, decode, to_input, to_picture
@@ -78,7 +79,7 @@ class ExplanationService:
         prediction: Path | None = None,
         *,
         threads: int | None = None,
-        device: str = "auto",
+        device: str | Device = "auto",
         limits: Limits | None = None,
         name: str = "model",
         elsewhere: Sequence[str] = (),

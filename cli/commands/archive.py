@@ -6,6 +6,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from smoothserve.handlers.arguments import add_device
+
 from ..arguments import positive
 from ..errors import UsageError
 from ..exporting import add_export_options, export_files, given_export_flags
@@ -62,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of each ONNX Runtime session (default: as many as cores)",
     )
-    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    add_device(group)
     add_limit_option(group)
     group.add_argument(
         "--records", metavar="FOLDER",
@@ -89,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
                 batch_size=arguments.batch_size,
                 max_batch_delay=arguments.max_batch_delay,
                 threads=arguments.threads,
-                device=arguments.device,
+                device=arguments.device or "auto",
                 limits=dict(arguments.limit),
                 records=arguments.records,
             )

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 from smoothserve.export import require
 from smoothserve.handlers.answer import Result
+from smoothserve.handlers.arguments import add_device
 from smoothserve.handlers.card import Card
 from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.images import colormaps
@@ -75,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=int, metavar="K", help="how many classes to print (default 5, or all if fewer)"
     )
+    add_device(parser)
     printed = parser.add_mutually_exclusive_group()
     printed.add_argument("--json", action="store_true", help="print JSON, a line for each photo")
     printed.add_argument(
@@ -111,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     require("onnxruntime", "cpu", "Explaining runs the file in ONNX Runtime, which")
     from smoothserve.handlers.service import ExplanationService
 
-    services = {file: ExplanationService([file]) for file in files}
+    services = {file: ExplanationService([file], device=arguments.device or "auto") for file in files}
     _check(arguments, services)
     _check_line(look.contours_of, services)
     for line in _about({file: list(service.offer.cards.values()) for file, service in services.items()}):

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smoothserve.handlers.arguments import add_device
+
 from .. import words
 from ..arguments import natural, positive
 from ..errors import UsageError
@@ -89,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--batch", type=positive, default=1, metavar="N", help="photos in one run of the graph (default 1)"
     )
-    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    add_device(group)
     group.add_argument(
         "--gpus", type=float, default=0, metavar="N", help="of each of Ray's actors (default 0)"
     )
@@ -145,7 +147,7 @@ def _task(arguments: argparse.Namespace) -> Task:
         settings,
         arguments.threads,
         arguments.batch,
-        arguments.device,
+        arguments.device or "auto",
         None if arguments.overlay is None else str(arguments.overlay.absolute()),
         None if arguments.records is None else str(arguments.records.absolute()),
     )

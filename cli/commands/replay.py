@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import io
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
@@ -14,6 +15,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import numpy.typing as npt
 from smoothserve.export import require
+from smoothserve.handlers.arguments import add_device
 
 from ..errors import UsageError
 from ..files import check_exported
@@ -53,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=Path, metavar="FILE", help="the .onnx or .mar file that explained it"
     )  # fmt: skip
+    add_device(parser)
     parser.add_argument("--check", type=Path, metavar="FILE|FOLDER", help="check records, replay nothing")
 
 
@@ -65,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             "Expected RECORD PHOTO --model FILE, to compute an explanation again; or --check FILE|FOLDER."
         )
-    return _replay(arguments.record, arguments.photo, arguments.model)
+    return _replay(arguments.record, arguments.photo, arguments.model, arguments.device or "auto")
 
 
 def _check(path: Path) -> int:
@@ -87,7 +90,7 @@ def _line(checked: Checked) -> str:
     return f"ok  {checked.path}: {checked.records} explanations{dropped}{last}{notes}"
 
 
-def _replay(given: str, path: Path, model: Path) -> int:
+def _replay(given: str, path: Path, model: Path, device: str) -> int:
     require("onnxruntime", "cpu", "Explaining runs the file in ONNX Runtime, which")
     from smoothserve.handlers.records.find import find
     from smoothserve.handlers.records.record import told
@@ -95,8 +98,7 @@ def _replay(given: str, path: Path, model: Path) -> int:
     photos = {told(photo)["sha256"]: photo for photo in _photos(path)}
     found = find(given, set(photos))
     worst = 0
-    with _graphs(model) as graphs:
-        services: dict[Path, ExplanationService] = {}
+    with _services(model, device) as services:
         for each in found:
             photo = photos.get(each.record.photo["sha256"])
             if photo is None:
@@ -104,7 +106,7 @@ def _replay(given: str, path: Path, model: Path) -> int:
                     f"{path} is another photo: its SHA-256 is {next(iter(photos))}, that of {each} is "
                     f"{each.record.photo['sha256']}."
                 )
-            worst = max(worst, _compare(each, photo, _service(each, model, graphs, services)))
+            worst = max(worst, _compare(each, photo, _service(each, model, services)))
     return worst
 
 
@@ -119,6 +121,20 @@ def _photos(path: Path) -> Iterator[bytes | npt.NDArray[np.float32]]:
             yield np.load(io.BytesIO(content), allow_pickle=False).astype(np.float32)
         except ValueError as error:
             raise UsageError(f"{path} is no .npy file: {error}") from error
+
+
+@contextmanager
+def _services(model: Path, device: str) -> Iterator[dict[Path, Callable[[], ExplanationService]]]:
+    """For each explanation graph of a file or an archive, what loads it once."""
+    from smoothserve.handlers.limits import Limits
+    from smoothserve.handlers.service import ExplanationService
+
+    limits = Limits(pixels=10**12, seconds=3600.0)  # whatever the server's were
+    with _graphs(model) as graphs:
+        yield {
+            graph: cache(partial(ExplanationService, [graph], device=device, limits=limits))
+            for graph in graphs
+        }
 
 
 @contextmanager
@@ -143,20 +159,15 @@ def _graphs(model: Path) -> Iterator[list[Path]]:
 
 
 def _service(
-    found: Found, model: Path, graphs: Sequence[Path], services: dict[Path, ExplanationService]
+    found: Found, model: Path, services: Mapping[Path, Callable[[], ExplanationService]]
 ) -> ExplanationService:
     """Of the graph that the record names."""
-    from smoothserve.handlers.limits import Limits
     from smoothserve.handlers.records.source import ModelFile
-    from smoothserve.handlers.service import ExplanationService
 
     wanted = found.record.source.model
-    for graph in graphs:
+    for graph, load in services.items():
         if ModelFile.of(graph).same_content(wanted):
-            if graph not in services:
-                limits = Limits(pixels=10**12, seconds=3600.0)  # whatever the server's were
-                services[graph] = ExplanationService([graph], limits=limits)
-            return services[graph]
+            return load()
     raise UsageError(
         f"{model} is another model: {found} was made with {wanted.file}, SHA-256 {wanted.sha256}. Give the "
         "file or the archive that was served."

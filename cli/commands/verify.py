@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from smoothserve.handlers.arguments import add_device
 from smoothserve.handlers.card import Card
 from smoothserve.handlers.noise import noise_in_words
 
@@ -18,24 +19,33 @@ DESCRIPTION = """\
 Run an exported file in ONNX Runtime and check what consumers rely on: inputs and outputs, standard
 operators only, a card that fits, each image of a batch answered as if it were alone, the same
 answer twice, different heatmaps for different images, and the target respected. (Parity with the
-original model is checked at every export; the figures are in the file and printed here.)"""
+original model is checked at every export; the figures are in the file and printed here.) With --device,
+its answers there are compared with the processor's, too."""
 EXAMPLES = """\
 examples:
   smoothserve verify model.onnx
+  smoothserve verify model.onnx --device cuda
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL.onnx")
+    add_device(parser, "cpu")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from smoothserve.export import check_contract
+    from smoothserve.export import check_contract, check_device
 
     with step(f"running {arguments.model}"):
         contract = check_contract(arguments.model)
+    elsewhere = None
+    if arguments.device not in (None, "cpu"):
+        with step(f"running it on {arguments.device}"):
+            elsewhere = check_device(arguments.model, arguments.device)
     for line in contract.holds:
         print(f"ok  {line}")
+    if elsewhere is not None:
+        print(f"ok  {elsewhere}")
     _print_description(contract.card)
     _print_figures(contract.card.verification)
     return 0

@@ -62,7 +62,11 @@ def _serve(arguments: argparse.Namespace) -> None:
             f"{error}: pip install 'smoothserve[cpu,kserve]', or in a checkout scripts/kserve.sh"
         ) from error
     settings = Settings(
-        arguments.batch_size, arguments.max_batch_delay, arguments.threads, records=arguments.records
+        arguments.batch_size,
+        arguments.max_batch_delay,
+        arguments.threads,
+        arguments.device,
+        records=arguments.records,
     )
     server = Server(host, port, grpc_port)  # it sets KServe's log up
     log = logging.getLogger("smoothserve")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from smoothserve.handlers import arguments
 
-NAMES = ("replicas", "max_queued", "keys", "address")
+NAMES = ("replicas", "gpus", "max_queued", "keys", "address")
 QUEUED = 64
 
 
@@ -17,6 +17,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--replicas", type=arguments.whole(1), metavar="N",
         help="most processes for each kind of each model: one at first, more while many ask (default 1)",
+    )  # fmt: skip
+    group.add_argument(
+        "--gpus", type=float, metavar="N",
+        help="GPUs, or a part of one, for each replica; not tested on one (default: 0; .5 with a --device "
+        "that is one, so that predictions and explanations of a model share it)",
     )  # fmt: skip
     group.add_argument(
         "--max-queued", type=arguments.whole(0), metavar="N",

@@ -18,6 +18,7 @@ from typing import Any
 import ray
 from ray import serve
 from smoothserve.handlers.address import address
+from smoothserve.handlers.devices import Device
 from smoothserve.handlers.errors import CardError
 
 from .app import application
@@ -25,6 +26,7 @@ from .local import local_ray
 from .settings import Kind, Settings
 
 _APPLICATION = "smoothserve"
+_SHARE = 0.5  # of a GPU for each replica: predictions and explanations of a model together take one
 _REACHED = 10  # s
 _QUIET = {"log_level": "WARNING", "enable_access_log": False}  # the ingress writes a line for each request
 _REASON = re.compile(r"^[\w.]+Error: (.+)$", re.MULTILINE)
@@ -58,8 +60,11 @@ def run(arguments: argparse.Namespace, folder: Path | None) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
+    on_gpu = arguments.device is not None and Device.parse(arguments.device).is_gpu
     given: dict[str, Any] = {
         "num_cpus": arguments.threads or max(1, (os.cpu_count() or 1) // 2),
+        "num_gpus": arguments.gpus if arguments.gpus is not None else (_SHARE if on_gpu else None),
+        "device": arguments.device,
         "max_replicas": arguments.replicas,
         "max_queued_requests": arguments.max_queued,
         "batch_size": arguments.batch_size,

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from smoothserve.handlers import served
+from smoothserve.handlers.devices import Device
 
 _CPUS, _QUEUED, _PLACES = 1.0, 64, 64
 
@@ -17,7 +18,9 @@ class Kind(BaseModel):
 
     Attributes:
         num_cpus: cores that Ray sets apart for a replica; ONNX Runtime gets as many threads, at least one.
-        num_gpus: devices, or a part of one; more than 0 asks for CUDA.
+        num_gpus: devices, or a part of one, that Ray sets apart for a replica.
+        device: as :meth:`smoothserve.handlers.devices.Device.parse` reads it; None: cuda where there are
+            ``num_gpus``, else cpu.
         min_replicas: kept when nobody asks.
         max_replicas: most that there will be.
         target_ongoing_requests: of a replica, above which another one is started; None: the batch size.
@@ -32,6 +35,7 @@ class Kind(BaseModel):
 
     num_cpus: float = Field(default=_CPUS, ge=0)
     num_gpus: float = Field(default=0, ge=0)
+    device: str | None = None
     min_replicas: int = Field(default=1, ge=1)
     max_replicas: int = Field(default=1, ge=1)
     target_ongoing_requests: float | None = Field(default=None, gt=0)
@@ -46,6 +50,8 @@ class Kind(BaseModel):
             raise ValueError(
                 f"max_replicas={self.max_replicas} is less than min_replicas={self.min_replicas}."
             )
+        if self.device is not None:
+            Device.parse(self.device)
         return self
 
     def of_model(self, limits: dict[str, Any], records: str | None = None) -> served.Settings:
@@ -54,7 +60,7 @@ class Kind(BaseModel):
             self.batch_size,
             self.max_batch_delay,
             threads=max(1, math.floor(self.num_cpus)),
-            device="cuda" if self.num_gpus else "cpu",
+            device=self.device or ("cuda" if self.num_gpus else "cpu"),
             limits=limits,
             records=None if records is None else Path(records).absolute(),
         )

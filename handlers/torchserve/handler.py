@@ -12,6 +12,7 @@ from smoothserve.handlers import metrics, selfcheck
 from smoothserve.handlers.answer import Answer, refusal
 from smoothserve.handlers.contents import PREDICTION, explanation_files
 from smoothserve.handlers.describe import describe
+from smoothserve.handlers.devices import Device
 from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.limits import Limits
 from smoothserve.handlers.protocols import read_request, recognise
@@ -58,11 +59,12 @@ class SmoothserveHandler:
         self.predictions_only = split and not name.endswith(SUFFIX)
         try:
             settings = (context.model_yaml_config or {}).get("smoothserve") or {}
+            device = Device.parse(settings.get("device", "auto"))
             self.service = ExplanationService(
                 [] if self.predictions_only else explanation_files(folder, settings),
                 folder / PREDICTION,
                 threads=settings.get("threads"),
-                device=settings.get("device", "auto"),
+                device=device.at(context.system_properties.get("gpu_id")),
                 limits=Limits.from_settings(settings.get("limits") or {}),
                 name=name,
                 elsewhere=settings["methods"],

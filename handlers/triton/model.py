@@ -14,6 +14,7 @@ from smoothserve.handlers import selfcheck
 from smoothserve.handlers.answer import Result, status_and_reason
 from smoothserve.handlers.card import Card
 from smoothserve.handlers.contents import PREDICTION, explanation_file
+from smoothserve.handlers.devices import Device
 from smoothserve.handlers.errors import RequestError
 from smoothserve.handlers.limits import Limits
 from smoothserve.handlers.records.recorder import folder_of, open_recorder
@@ -41,7 +42,8 @@ class PhotoModel:
         config = json.loads(args["model_config"])
         settings = {name: value["string_value"] for name, value in config["parameters"].items()}
         folder = Path(args["model_repository"], args["model_version"])
-        device = "cuda" if args["model_instance_kind"] == "GPU" else "cpu"
+        on_gpu = args["model_instance_kind"] == "GPU"
+        device = Device("cuda").at(args["model_instance_device_id"]) if on_gpu else Device("cpu")
         self.service = _service(folder, settings, device, args["model_name"])
         self._keep_records(settings, args["model_name"])
 
@@ -93,7 +95,7 @@ class PhotoModel:
             return _refusal(error)
 
 
-def _service(folder: Path, settings: Mapping[str, str], device: str, name: str) -> ExplanationService:
+def _service(folder: Path, settings: Mapping[str, str], device: Device, name: str) -> ExplanationService:
     known = {field.name for field in fields(Limits)}
     limits = Limits(**{key: json.loads(value) for key, value in settings.items() if key in known})
     if network := settings.get("network"):

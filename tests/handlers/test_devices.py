@@ -8,33 +8,89 @@ from pathlib import Path
 import onnxruntime
 import pytest
 from smoothserve.handlers import devices
+from smoothserve.handlers.devices import Device
 from smoothserve.handlers.errors import CardError
 from smoothserve.handlers.graph import Graph
 
 from tests.handlers import tiny
 
-BOTH = [devices.CUDA, devices.PROCESSOR]
-
-
-def test_providers() -> None:
-    assert devices.providers("auto", BOTH) == BOTH
-    assert devices.providers("auto", [devices.PROCESSOR]) == [devices.PROCESSOR]
-    assert devices.providers("cuda", [devices.PROCESSOR]) == BOTH
-    assert devices.providers("cpu", BOTH) == [devices.PROCESSOR]
-    with pytest.raises(CardError, match="auto, cpu or cuda"):
-        devices.providers("tpu", BOTH)
+GPUS = [devices.TENSORRT, devices.CUDA, devices.PROCESSOR]
+ALONE = [devices.PROCESSOR]
 
 
 @pytest.mark.parametrize(
-    ("installed", "available", "said"),
+    ("text", "device"),
     [
-        ({"onnxruntime", "onnxruntime-gpu"}, [devices.PROCESSOR], "both installed, and replace each other"),
-        ({"onnxruntime"}, [devices.PROCESSOR], "This build of ONNX Runtime has no CUDA"),
-        ({"onnxruntime-gpu"}, BOTH, "Either there is no device"),
+        ("auto", Device()),
+        ("cpu", Device("cpu")),
+        ("cuda", Device("cuda")),
+        ("cuda:0", Device("cuda", 0)),
+        ("cuda:12", Device("cuda", 12)),
+        ("cuda+graphs", Device("cuda", None, True)),
+        ("cuda:1+graphs", Device("cuda", 1, True)),
+        ("tensorrt:1", Device("tensorrt", 1)),
     ],
 )
-def test_why_there_is_no_cuda(installed: set[str], available: list[str], said: str) -> None:
-    assert said in devices.why_no_cuda(installed, available)
+def test_spellings(text: str, device: Device) -> None:
+    assert Device.parse(text) == device
+    assert str(device) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["tpu", "", "CUDA", "cuda:", "cuda:-1", "cpu:0", "cpu+graphs", "tensorrt+graphs", "cuda ", None]
+)
+def test_others_are_refused(text: str) -> None:
+    with pytest.raises(CardError, match="expected auto, cpu, cuda, cuda:N"):
+        Device.parse(text)
+
+
+def names(found: list[devices.Provider]) -> list[str]:
+    return [each if isinstance(each, str) else each[0] for each in found]
+
+
+def test_providers() -> None:
+    def of(text: str, available: list[str]) -> list[str]:
+        return names(devices.providers(Device.parse(text), available))
+
+    both = [devices.CUDA, devices.PROCESSOR]
+    assert of("auto", GPUS) == both  # TensorRT compiles for minutes, so it has to be asked for
+    assert of("auto", ALONE) == ALONE
+    assert of("cuda", ALONE) == both
+    assert of("tensorrt", GPUS) == GPUS
+    assert of("cpu", GPUS) == ALONE
+
+
+def test_options_of_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    (_, cuda), _ = devices.providers(Device.parse("cuda:3+graphs"), GPUS)
+    assert (cuda["device_id"], cuda["enable_cuda_graph"], cuda["use_tf32"]) == ("3", "1", "0")
+    (_, tensorrt), (_, cuda), _ = devices.providers(Device.parse("tensorrt:2"), GPUS)
+    assert tensorrt["trt_engine_cache_path"] == "/cache/smoothserve/tensorrt"
+    assert (tensorrt["device_id"], cuda["device_id"]) == ("2", "2")
+    assert "enable_cuda_graph" not in cuda
+
+
+def test_a_worker_takes_the_gpu_that_its_server_gives() -> None:
+    """TorchServe says a number, or None without GPUs; Triton says it as text."""
+    assert str(Device.parse("auto").at(1)) == "auto:1"
+    assert str(Device.parse("cuda").at("2")) == "cuda:2"
+    assert str(Device.parse("cuda").at(None)) == "cuda"
+    assert str(Device.parse("cuda:0").at(1)) == "cuda:0"  # the user's word counts
+    assert str(Device.parse("cpu").at(1)) == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("provider", "installed", "available", "said"),
+    [
+        (devices.CUDA, {"onnxruntime", "onnxruntime-gpu"}, ALONE, "both installed, and replace each other"),
+        (devices.CUDA, {"onnxruntime"}, ALONE, "This build of ONNX Runtime has no CUDA"),
+        (devices.TENSORRT, {"onnxruntime"}, ALONE, "This build of ONNX Runtime has no TensorRT"),
+        (devices.CUDA, {"onnxruntime-gpu"}, GPUS, "Either there is no device"),
+        (devices.TENSORRT, {"onnxruntime-gpu"}, GPUS, "pip install tensorrt-cu13"),
+    ],
+)
+def test_why_there_is_none(provider: str, installed: set[str], available: list[str], said: str) -> None:
+    assert said in devices.why_not(provider, installed, available)
 
 
 def test_installed_packages() -> None:
@@ -46,13 +102,15 @@ def test_installed_packages() -> None:
     ("device", "installed", "said"),
     [
         ("cuda", {"onnxruntime"}, "This build of ONNX Runtime has no CUDA"),
+        ("cuda:1+graphs", {"onnxruntime"}, "This build of ONNX Runtime has no CUDA"),
+        ("tensorrt", {"onnxruntime"}, "This build of ONNX Runtime has no TensorRT"),
         ("auto", {"onnxruntime", "onnxruntime-gpu"}, "are both installed"),
         ("auto", {"onnxruntime"}, None),
         ("cpu", {"onnxruntime", "onnxruntime-gpu"}, None),
     ],
 )
 # ONNX Runtime warns in its own words, too, that it has no such provider.
-@pytest.mark.filterwarnings("ignore:Specified provider 'CUDAExecutionProvider':UserWarning")
+@pytest.mark.filterwarnings("ignore:Specified provider '(CUDA|Tensorrt)ExecutionProvider':UserWarning")
 def test_one_warning_and_the_processor(
     device: str,
     installed: set[str],
@@ -60,6 +118,7 @@ def test_one_warning_and_the_processor(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(devices, "packages", lambda: installed)
     with caplog.at_level(logging.WARNING):
@@ -67,6 +126,8 @@ def test_one_warning_and_the_processor(
     assert not graph.on_gpu
     assert len(caplog.records) == (said is not None)
     assert said is None or said in caplog.records[0].getMessage()
+    assert "device" not in graph.runtime
+    assert capsys.readouterr().out == ""  # where answers go
 
 
 def test_libraries_are_looked_for_in_silence(

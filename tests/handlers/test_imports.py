@@ -16,9 +16,10 @@ NAME = "smoothserve.handlers"
 # A part imports from rows above its own only. So images, card, errors and limits know nothing of protocols,
 # protocols nothing of the service, and the service nothing of TorchServe, KServe, Ray and Triton.
 ROWS = [
-    {"arguments", "batches", "errors", "metrics", "suggestion"},
+    {"batches", "errors", "metrics", "suggestion"},
     {"address", "card", "contents", "devices", "limits"},
-    {"answer", "images", "noise"},
+    {"answer", "arguments", "images", "noise"},
+    {"captured"},
     {"graph", "panels", "protocols", "scores"},
     {"records"},
     {"service"},

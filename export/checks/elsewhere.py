@@ -1,0 +1,85 @@
+"""Another device: does a file answer there as on the processor?"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from smoothserve.handlers.graph import Graph
+
+from ..errors import VerificationError
+from .session import Array, load_session, outputs
+from .tolerance import TOLERANCES
+
+_BATCHES = (1, 3)
+_SECONDS = 3600.0
+
+
+def check_device(path: str | Path, device: str) -> str:
+    """Compare a file's answers on a device with those of the processor, on random images.
+
+    Kinks let single heatmaps jump, as :func:`.parity.check_parity` says. Two runs of the same images on the
+    device must agree bit for bit, unless the method draws fresh noise.
+
+    Args:
+        path: of the file.
+        device: as :meth:`smoothserve.handlers.devices.Device.parse` reads it.
+
+    Returns:
+        What was found to hold: where it ran, and how far off it is.
+
+    Raises:
+        VerificationError: the device is not there, or its answers are others than the processor's.
+        CardError: the file is none of smoothserve's, or ``device`` is no device.
+    """
+    graph = Graph(path, device=device)
+    if device not in ("cpu", "auto") and not graph.on_gpu:
+        raise VerificationError(f"{device} is not there: {path} would run on the CPU.")
+    names = list(outputs_of(graph))
+    tolerance = TOLERANCES[graph.card.dtype]
+    session = load_session(path)
+    generator = np.random.default_rng(12)
+    errors: dict[str, list[float]] = {}
+    for batch in _BATCHES:
+        images = generator.standard_normal((batch, *graph.card.image_shape)).astype(np.float32)
+        wanted = outputs(session, images, np.full(batch, -1))
+        # Where the two differ in the class, because two are equal, the processor's is explained by both.
+        feeds = {"image": images, "target": wanted["explained_class"].reshape(batch, -1)[:, 0]}
+        first, second = (ask(graph, names, feeds) for _ in range(2))
+        if graph.card.method.get("seed", 0) is not None and any(
+            not np.array_equal(first[name], second[name], equal_nan=True) for name in names
+        ):
+            raise VerificationError(f"{path} gives another answer each time on {device}.")
+        for name in names:
+            if name != "explained_class":
+                errors.setdefault(name, []).extend(relative(first[name], wanted[name]))
+    for name, found in errors.items():
+        allowed = tolerance.logits if name == "logits" else tolerance.worst
+        if not max(found) <= allowed:
+            raise VerificationError(
+                f"{name} on {device} differs from the processor's by {max(found):.1e} (relative L2), "
+                f"tolerance {allowed:.0e}."
+            )
+    where = ", ".join(graph.runtime.values())
+    figures = ", ".join(f"{name} {max(found):.1e}" for name, found in errors.items())
+    return f"the processor's answers there, too (ONNX Runtime {where}); largest relative L2: {figures}"
+
+
+def outputs_of(graph: Graph) -> list[str]:
+    """Names of all outputs, those of further methods included."""
+    maps = [name for method in graph.card.each for name in graph.card.map_names(method)]
+    return ["logits", "explained_class", *maps]
+
+
+def ask(graph: Graph, names: list[str], feeds: dict[str, Array]) -> dict[str, Array]:
+    """All outputs by name."""
+    return dict(zip(names, graph.run(names, feeds, time.monotonic() + _SECONDS), strict=True))
+
+
+def relative(found: Array, wanted: Array) -> list[float]:
+    """Relative L2 error of each image."""
+    return [
+        float(np.linalg.norm(one - other) / max(float(np.linalg.norm(other)), 1e-30))
+        for one, other in zip(found, wanted, strict=True)
+    ]
