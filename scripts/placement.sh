@@ -3,8 +3,8 @@
 #
 # usage: scripts/placement.sh [--networks NAME ...] [--report]     writes docs/measurements/placement.md
 #
-# The first run installs onnxruntime-gpu (340 MB) into build/placement; PyTorch's CUDA build has to be in .venv, for the
-# libraries of CUDA.
+# The first run installs onnxruntime-gpu (340 MB) and onnxruntime-webgpu (73 MB) into build/placement; PyTorch's CUDA
+# build has to be in .venv, for the libraries of CUDA, and Debian's chromium and libvulkan1 on the machine, for Vulkan in software.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,10 @@ PATH="$PWD/.venv/bin:$PATH"
 if [ ! -d "$build/packages/onnxruntime" ]; then
   echo "placement: installing onnxruntime-gpu into $build ..." >&2
   python -m pip install --quiet --disable-pip-version-check --no-deps --target "$build/packages" onnxruntime-gpu >&2
+fi
+if [ ! -d "$build/webgpu/onnxruntime" ]; then
+  echo "placement: installing onnxruntime-webgpu into $build ..." >&2
+  python -m pip install --quiet --disable-pip-version-check --no-deps --target "$build/webgpu" onnxruntime-webgpu >&2
 fi
 mkdir -p "$build/stubs"
 library() {  # NAME PART: of driver.c, called NAME

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
-import re
-import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from importlib.metadata import distributions
@@ -18,6 +14,7 @@ from typing import Any
 import onnx
 import torch
 from smoothserve.explainers import (
+    ExplanationModel,
     GradCAM,
     Gradient,
     IntegratedGradients,
@@ -29,11 +26,13 @@ from smoothserve.explainers import (
 )
 from smoothserve.explainers.capture import capture
 from smoothserve.export import convert
+from smoothserve.export.half import products_in_float16
 
 from ..page import write_page
 from ..record import Help, Record, add_networks_option, add_out_options
 from ..zoo_one import bundled_or_random, relevance_for
 from . import __doc__ as about
+from .assign import WEBGPU, assigned, can_be_captured
 from .report import report
 
 NETWORKS = (
@@ -54,35 +53,15 @@ METHODS: dict[str, Method] = {
     "SmoothTaylor(4)": SmoothTaylor(4),
     "GradCAM": GradCAM(),
 }
-SPELLINGS = {"for processors": True, "for GPUs": False}
-_PLACED = re.compile(r"Node\(s\) placed on \[(\w+)ExecutionProvider\]. Number of nodes: (\d+)")
-_LACKING = re.compile(r"Fallback to CPU execution provider for Op type: (\w+)")
 
 
-def assigned(path: Path, build: Path) -> dict[str, Any]:
-    """How many nodes CUDA and the processor get, and which the processor gets because CUDA can't take them.
-
-    Raises:
-        SystemExit: the log holds no assignment.
-    """
-    script = Path(__file__).with_name("assign.py")
-    environment = {
-        **os.environ,
-        "LD_LIBRARY_PATH": str(build / "stubs"),
-        "LD_PRELOAD": str(build / "stubs" / "runtime.so"),
-    }
-    done = subprocess.run(
-        [sys.executable, script, build / "packages", path], env=environment, capture_output=True, text=True
-    )
-    log = done.stdout + done.stderr
-    placed = {provider: int(count) for provider, count in _PLACED.findall(log)}
-    if "CUDA" not in placed:
-        raise SystemExit(f"onnxruntime-gpu assigned nothing to CUDA: {log[-2000:]}")
-    return {
-        "cuda": placed["CUDA"],
-        "processor": placed.get("CPU", 0),
-        "lacking": dict(Counter(_LACKING.findall(log))),
-    }
+def spelled(explained: ExplanationModel) -> Iterator[tuple[str, onnx.ModelProto]]:
+    """The graph as it is written for each device."""
+    yield "for processors", convert(explained)
+    yield "for GPUs", convert(explained, for_processors=False)
+    half = convert(explained, for_processors=False)
+    products_in_float16(half)
+    yield "float16", half
 
 
 def rows(name: str, build: Path) -> Iterator[dict[str, Any]]:
@@ -91,12 +70,18 @@ def rows(name: str, build: Path) -> Iterator[dict[str, Any]]:
     program = capture(classifier, torch.randn(1, 3, 224, 224))
     methods = {**METHODS, "LRP": relevance_for(program)}
     with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.onnx"
         for label, method in methods.items():
-            explained = explain_program(program, method)
-            for spelling, for_processors in SPELLINGS.items():
-                path = Path(folder) / "m.onnx"
-                onnx.save(convert(explained, for_processors=for_processors), path)
-                yield {"network": name, "method": label, "spelling": spelling, **assigned(path, build)}
+            for spelling, proto in spelled(explain_program(program, method)):
+                onnx.save(proto, path)
+                row = {"network": name, "method": label, "spelling": spelling, **assigned(path, build)}
+                if spelling != "for processors":
+                    row["capture"] = can_be_captured(path, build)
+                yield row
+                if spelling == "for GPUs":
+                    yield {"network": name, "method": label, "spelling": "WebGPU"} | assigned(
+                        path, build, WEBGPU
+                    )
 
 
 def main() -> None:
@@ -107,15 +92,18 @@ def main() -> None:
     arguments = parser.parse_args()
     record = Record.named("placement", arguments)
     if not arguments.report:
-        installed = distributions(name="onnxruntime-gpu", path=[str(arguments.build / "packages")])
+        versions = {
+            package: next(iter(distributions(name=package, path=[str(arguments.build / folder)]))).version
+            for package, folder in (("onnxruntime-gpu", "packages"), ("onnxruntime-webgpu", "webgpu"))
+        }
         result = {
             "date": str(date.today()),
             "machine": "any: no device is involved",
-            "versions": {"onnxruntime-gpu": next(iter(installed)).version, "torch": torch.__version__},
+            "versions": {**versions, "torch": torch.__version__},
             "rows": record.rows(arguments.networks),
         }
         for name in arguments.networks:
-            for row in rows(name, arguments.build):
+            for row in rows(name, arguments.build.absolute()):
                 print(row, file=sys.stderr, flush=True)
                 result["rows"].append(row)
                 record.write(result)
