@@ -170,7 +170,14 @@ WRONG = {
     "no option": (["{model}", "{photo}", "--colur"], 2, "no option --colur"),
     "no value": (["{model}", "{photo}", "--target"], 2, "--target needs a value"),
     "no number": (["{model}", "{photo}", "--opacity", "2"], 2, "expected a number from 0 to 1"),
-    "no device": (["{model}", "{photo}", "--device", "tpu"], 2, "expected auto, cpu or cuda"),
+    "no device": (["{model}", "{photo}", "--device", "tpu"], 2, "expected auto, cpu, cuda, cuda:N or"),
+    "no number of a GPU": (
+        ["{model}", "{photo}", "--device", "cuda:x"],
+        2,
+        "expected auto, cpu, cuda, cuda:N or",
+    ),
+    "the processor has none": (["{model}", "{photo}", "--device", "cpu:0"], 2, "expected auto, cpu, cuda"),
+    "no TensorRT": (["{model}", "{photo}", "--device", "tensorrt:1"], 1, "has no TensorRT. Link against"),
     "no CUDA": (["{model}", "{photo}", "--device", "cuda"], 1, "has no CUDA"),
     "nothing": ([], 2, "0 files are named"),
 }

@@ -1,4 +1,4 @@
-"""scripts/gpu.sh, as far as it can be tested without a GPU: its steps on the processor, resuming, its page."""
+"""scripts/gpu.sh, as far as it can be tested without a GPU: its steps on the processor, and its page."""
 
 from __future__ import annotations
 

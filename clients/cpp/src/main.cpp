@@ -34,7 +34,7 @@ the picture of -o:
 
 running:
   --threads N           of ONNX Runtime (default: it chooses)
-  --device NAME         auto, cpu or cuda (default auto). CUDA: not tested on a GPU
+  --device NAME         auto, cpu, cuda or tensorrt, and which GPU: cuda:1 (default auto). Not tested on a GPU
   -h, --help            this text
 
 examples:
@@ -127,13 +127,22 @@ int whole(const Arguments& arguments, const std::string& option, int low, int hi
 smoothserve::Options options_of(const Arguments& arguments) {
   using smoothserve::Device;
   static const std::map<std::string, Device> devices = {
-      {"auto", Device::automatic}, {"cpu", Device::cpu}, {"cuda", Device::cuda}};
+      {"auto", Device::automatic}, {"cpu", Device::cpu}, {"cuda", Device::cuda},
+      {"tensorrt", Device::tensorrt}};
   smoothserve::Options options;
   options.threads = whole(arguments, "--threads", 1, 1024, 0);
-  const auto device = devices.find(arguments.text("--device", "auto"));
-  if (device == devices.end())
-    throw UsageError("--device " + arguments.text("--device") + ": expected auto, cpu or cuda.");
+  const std::string text = arguments.text("--device", "auto");
+  const auto colon = text.find(':');
+  const auto device = devices.find(text.substr(0, colon));
+  const std::string number = colon == std::string::npos ? "0" : text.substr(colon + 1);
+  const bool counted = !number.empty() && number.size() < 4 &&
+                       number.find_first_not_of("0123456789") == std::string::npos;
+  const bool has_number = device != devices.end() && device->second != Device::automatic &&
+                          device->second != Device::cpu;
+  if (device == devices.end() || !counted || (colon != std::string::npos && !has_number))
+    throw UsageError("--device " + text + ": expected auto, cpu, cuda, cuda:N or tensorrt.");
   options.device = device->second;
+  options.gpu = std::stoi(number);
   return options;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <memory>
 
 #include "card.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr char kMetadata[] = "smoothserve.card";
 constexpr char kCuda[] = "CUDAExecutionProvider";
+constexpr char kTensorrt[] = "TensorrtExecutionProvider";
 
 // One for the process, with one arena for the activations of all sessions. It is never destroyed: sessions of
 // static objects may outlive it otherwise.
@@ -35,14 +37,32 @@ Ort::SessionOptions session_options(const Options& options) {
   return settings;
 }
 
-bool has_cuda() {
+bool has(const char* provider) {
   const auto names = Ort::GetAvailableProviders();
-  return std::find(names.begin(), names.end(), kCuda) != names.end();
+  return std::find(names.begin(), names.end(), provider) != names.end();
 }
 
-Ort::SessionOptions with_cuda(const Options& options) {
+// As in handlers/devices.py: no TF32 in files that promise float32, and no search that times algorithms.
+Ort::SessionOptions on_gpu(const Options& options) {
   auto settings = session_options(options);
-  settings.AppendExecutionProvider_CUDA(OrtCUDAProviderOptions{});
+  const auto& api = Ort::GetApi();
+  const std::string number = std::to_string(options.gpu);
+  const char* const names[] = {"device_id", "use_tf32", "cudnn_conv_algo_search"};
+  const char* const values[] = {number.c_str(), "0", "HEURISTIC"};
+  if (options.device == Device::tensorrt) {
+    OrtTensorRTProviderOptionsV2* tensorrt = nullptr;
+    Ort::ThrowOnError(api.CreateTensorRTProviderOptions(&tensorrt));
+    const std::unique_ptr<OrtTensorRTProviderOptionsV2, decltype(api.ReleaseTensorRTProviderOptions)> owner(
+        tensorrt, api.ReleaseTensorRTProviderOptions);
+    Ort::ThrowOnError(api.UpdateTensorRTProviderOptions(tensorrt, names, values, 1));
+    settings.AppendExecutionProvider_TensorRT_V2(*tensorrt);
+  }
+  OrtCUDAProviderOptionsV2* cuda = nullptr;
+  Ort::ThrowOnError(api.CreateCUDAProviderOptions(&cuda));
+  const std::unique_ptr<OrtCUDAProviderOptionsV2, decltype(api.ReleaseCUDAProviderOptions)> owner(
+      cuda, api.ReleaseCUDAProviderOptions);
+  Ort::ThrowOnError(api.UpdateCUDAProviderOptions(cuda, names, values, 3));
+  settings.AppendExecutionProvider_CUDA_V2(*cuda);
   return settings;
 }
 
@@ -58,8 +78,8 @@ std::string why_not_loaded(const std::string& path, const std::string& error) {
 }
 
 template <class Path>
-Ort::Session opened(const Path& path, const Options& options, bool cuda) {
-  return Ort::Session(environment(), path, cuda ? with_cuda(options) : session_options(options));
+Ort::Session opened(const Path& path, const Options& options, bool gpu) {
+  return Ort::Session(environment(), path, gpu ? on_gpu(options) : session_options(options));
 }
 
 }  // namespace
@@ -72,16 +92,18 @@ Session::Session(const std::string& path, const Options& options) {
                        ", expected threads from 0 (ONNX Runtime chooses) and a batch from 1.");
   }
   try {
-    const bool cuda = options.device != Device::cpu && has_cuda();
-    if (options.device == Device::cuda && !cuda) {
-      throw ModelError("This library of ONNX Runtime has no CUDA. Link against that of onnxruntime-gpu.");
+    const bool tensorrt = options.device == Device::tensorrt;
+    const bool asked = tensorrt || options.device == Device::cuda;
+    if (asked && !has(tensorrt ? kTensorrt : kCuda)) {
+      throw ModelError(std::string("This library of ONNX Runtime has no ") + (tensorrt ? "TensorRT" : "CUDA") +
+                       ". Link against that of onnxruntime-gpu.");
     }
-    if (cuda) {
+    if (asked || (options.device == Device::automatic && has(kCuda))) {
       try {
         session_ = opened(path.c_str(), options, true);
         on_gpu_ = true;
       } catch (const Ort::Exception&) {
-        if (options.device == Device::cuda) throw;
+        if (asked) throw;
       }
     }
     if (!on_gpu_) session_ = opened(path.c_str(), options, false);

@@ -13,12 +13,14 @@ namespace smoothserve {
 enum class Device {
   automatic,  // CUDA where the library of ONNX Runtime and the machine have it, else the CPU
   cpu,
-  cuda,  // not tested on a GPU
+  cuda,      // not tested on a GPU
+  tensorrt,  // which compiles for minutes when it first loads a file; then CUDA; not tested on a GPU
 };
 
 struct Options {
   int threads = 0;  // of ONNX Runtime for each run; 0 leaves the number to it
   Device device = Device::automatic;
+  int gpu = 0;    // which one, as nvidia-smi counts
   int batch = 4;  // photos in one run; more are run in turns, so that memory stays bounded
 };
 

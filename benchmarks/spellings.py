@@ -1,0 +1,125 @@
+"""Files for GPUs on a processor: what their spelling costs there, and how far float16 is off.
+
+usage: python -m benchmarks.spellings [--networks squeezenet1_1 ...] [--rounds 12] [--threads 2]
+
+For each method the same graph as it is written for processors, for GPUs, and in float16. One image of 224
+pixels in ONNX Runtime on the processor, over the plain forward pass for processors in the same run. Errors
+are those of the float16 file against the first, over images of noise. Weights of torchvision's networks are
+random. Rows of other networks in the file are kept. Writes spellings.json and .md.
+"""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from smoothserve.explainers import (
+    GradCAM,
+    Gradient,
+    IntegratedGradients,
+    Method,
+    SmoothDiff,
+    SmoothGrad,
+    SmoothTaylor,
+    explain_program,
+)
+from smoothserve.explainers.capture import capture
+from smoothserve.export import convert, prediction_graph
+from smoothserve.export.half import products_in_float16
+
+from .page import head, paragraph, table, text_of
+from .record import open_session, time_networks
+from .timing import interleaved
+from .zoo_one import bundled_or_random, relevance_for
+
+NETWORKS = ("squeezenet1_1", "efficientnet-lite0", "resnet18")
+METHODS: dict[str, Method] = {
+    "Gradient": Gradient(),
+    "SmoothDiff": SmoothDiff(),
+    "SmoothDiff(8)": SmoothDiff(8),
+    "SmoothGrad(4)": SmoothGrad(4),
+    "IntegratedGradients(4)": IntegratedGradients(4),
+    "SmoothTaylor(4)": SmoothTaylor(4),
+    "GradCAM": GradCAM(),
+}
+SPELLINGS = ("for processors", "for GPUs", "float16")
+_IMAGES = 4
+
+
+def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
+    """A row for the network, with figures of each method."""
+    program = capture(bundled_or_random(name).eval(), torch.randn(1, 3, 224, 224))
+    images = torch.randn((_IMAGES, 3, 224, 224), generator=torch.Generator().manual_seed(0)).numpy()
+    feeds = {"image": images[:1], "target": np.array([0])}
+    row: dict[str, Any] = {"network": name, "over_forward": {}, "errors": {}}
+    for method, rule in ({**METHODS, "LRP": relevance_for(program)}).items():
+        explained = explain_program(program, rule)
+        protos = [convert(explained), convert(explained, for_processors=False)]
+        half = onnx.ModelProto()
+        half.CopyFrom(protos[1])
+        products_in_float16(half)
+        sessions = {
+            spelling: open_session(proto.SerializeToString(), threads)
+            for spelling, proto in zip(SPELLINGS, [*protos, half], strict=True)
+        }
+        forward = open_session(prediction_graph(protos[0]).SerializeToString(), threads)
+        calls: dict[str, Any] = {
+            spelling: lambda s=session: s.run(["logits", "heatmap"], feeds)
+            for spelling, session in sessions.items()
+        }
+        calls["forward"] = lambda f=forward: f.run(["logits"], {"image": feeds["image"]})
+        taken = {each: statistics.median(values) for each, values in interleaved(calls, rounds).items()}
+        row["forward_ms"] = round(1000 * taken["forward"], 1)
+        row["over_forward"][method] = {each: round(taken[each] / taken["forward"], 1) for each in SPELLINGS}
+        row["errors"][method] = _errors(sessions, images)
+    return row
+
+
+def _errors(sessions: dict[str, Any], images: Any) -> dict[str, dict[str, float]]:
+    """Relative L2 of logits and attribution in float16, median and largest over the images."""
+    found: dict[str, list[float]] = {"logits": [], "attribution": []}
+    for image in images:
+        asked = {"image": image[None], "target": np.array([0])}
+        wanted, given = (sessions[each].run(list(found), asked) for each in (SPELLINGS[0], SPELLINGS[-1]))
+        for name, one, other in zip(found, given, wanted, strict=True):
+            found[name].append(float(np.linalg.norm(one - other) / np.linalg.norm(other)))
+    return {name: {"median": statistics.median(each), "largest": max(each)} for name, each in found.items()}
+
+
+def report(result: dict[str, Any]) -> str:
+    """The page."""
+    return text_of(
+        [
+            *head("Files for GPUs, on a processor", "benchmarks.spellings", "spellings", result),
+            *paragraph(
+                "A call that answers logits and heatmap of one image on the processor, over the plain "
+                "forward pass in the same run (medians): as files are written by default, with "
+                "`--for gpu`, and with `--dtype float16`. Then how far the float16 file is from the first: "
+                "relative L2 error, median (largest) over four images of noise."
+            ),
+            *table(
+                ("network", "method", *SPELLINGS, "float16: logits", "float16: attribution"),
+                (
+                    (
+                        row["network"],
+                        method,
+                        *(over[spelling] for spelling in SPELLINGS),
+                        *(
+                            f"{row['errors'][method][name]['median']:.1e} "
+                            f"({row['errors'][method][name]['largest']:.1e})"
+                            for name in ("logits", "attribution")
+                        ),
+                    )
+                    for row in result["rows"]
+                    for method, over in row["over_forward"].items()
+                ),
+            ),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    time_networks(__doc__, "spellings", NETWORKS, 12, ("torch", "onnxruntime"), measure, report)
