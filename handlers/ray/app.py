@@ -13,6 +13,7 @@ from smoothserve.handlers.errors import CardError
 from smoothserve.handlers.served import EXPLANATIONS, PREDICTIONS, find, plan
 
 from .ingress import Ingress, Offered
+from .keys import check_needed
 from .model import Model
 from .settings import Kind, Settings
 
@@ -45,8 +46,10 @@ def application(settings: Settings) -> Application:
         settings: of all of it.
 
     Raises:
-        CardError: there is no such model, or its archive cannot be read, on this node.
+        CardError: there is no such model, its archive cannot be read on this node, or keys are needed.
     """
+    keys = None if settings.keys is None else Path(settings.keys).absolute()
+    check_needed(keys)
     models = {}
     for name, path in find(settings.models, Path(settings.store)).items():
         kinds = {PREDICTIONS: settings.predictions, EXPLANATIONS: settings.explanations}
@@ -56,7 +59,6 @@ def application(settings: Settings) -> Application:
             for kind, own in kinds.items()
         }
         models[name] = Offered(handles, planned.limits, planned.version)
-    keys = None if settings.keys is None else Path(settings.keys).absolute()
     ingress = serve.deployment(
         name="ingress",
         num_replicas=settings.ingress_replicas,

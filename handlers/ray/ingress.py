@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from . import routes
 from .access import write_line
-from .keys import is_known, is_loopback, read_keys
+from .keys import check_needed, is_known, is_loopback, read_keys
 from .loopback import stay_on_loopback
 from .model import Asked
 from .upload import received
@@ -66,11 +66,12 @@ class Ingress:
         places: requests at once; each may hold a body.
 
     Raises:
-        CardError: there are no keys in the file.
+        CardError: there are no keys in the file, or no file where one is needed.
     """
 
     def __init__(self, models: Mapping[str, Offered], keys: Path | None, places: int) -> None:
         stay_on_loopback()
+        check_needed(keys)
         self._models = models
         self._keys = None if keys is None else read_keys(keys)
         self._places, self._taken = places, 0

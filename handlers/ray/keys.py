@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import os
 import string
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +39,19 @@ def read_keys(path: Path) -> list[str]:
     if not keys:
         raise CardError(f"{path} holds no key; write one with: openssl rand -base64 24 >{path}")
     return keys
+
+
+def check_needed(keys: Path | None) -> None:
+    """Where HAProxy stands before the ingress, every client seems to be on this machine.
+
+    Raises:
+        CardError: there are no keys then, so that anybody would be answered.
+    """
+    if keys is None and os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1":
+        raise CardError(
+            "Behind HAProxy (RAY_SERVE_ENABLE_HA_PROXY=1) every client seems to be on this machine, so keys "
+            "are needed: --keys FILE, or 'keys' in a config file."
+        )
 
 
 def is_known(authorization: str, keys: Sequence[str]) -> bool:

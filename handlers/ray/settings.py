@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from smoothserve.handlers import served
 from smoothserve.handlers.devices import Device
+from smoothserve.handlers.errors import CardError
 
 _CPUS, _QUEUED, _PLACES = 1.0, 64, 64
 
@@ -51,7 +52,10 @@ class Kind(BaseModel):
                 f"max_replicas={self.max_replicas} is less than min_replicas={self.min_replicas}."
             )
         if self.device is not None:
-            Device.parse(self.device)
+            try:
+                Device.parse(self.device)
+            except CardError as error:
+                raise ValueError(str(error)) from error
         return self
 
     def of_model(self, limits: dict[str, Any], records: str | None = None) -> served.Settings:

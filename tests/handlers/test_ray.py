@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 from smoothserve.handlers.errors import CardError, RequestError
 from smoothserve.handlers.ray.forms import fields
-from smoothserve.handlers.ray.keys import is_known, is_loopback, read_keys
+from smoothserve.handlers.ray.keys import check_needed, is_known, is_loopback, read_keys
 from smoothserve.handlers.ray.routes import Route, find
-from smoothserve.handlers.ray.settings import Settings
+from smoothserve.handlers.ray.settings import Kind, Settings
 
 PHOTO = bytes(range(256)) + b"\r\n--edg\r\n\r\n"
 FORM = 'multipart/form-data; charset=utf-8; boundary="edge"'
@@ -96,6 +96,14 @@ def test_keys(tmp_path: Path) -> None:
         assert one not in str(caught.value)
 
 
+def test_keys_are_needed_behind_haproxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    check_needed(None)
+    monkeypatch.setenv("RAY_SERVE_ENABLE_HA_PROXY", "1")
+    check_needed(tmp_path / "keys")
+    with pytest.raises(CardError, match="every client seems to be on this machine, so keys are needed"):
+        check_needed(None)
+
+
 def test_which_addresses_are_this_machine_alone() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.8.0.1", "::1", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.org", "")))
@@ -109,6 +117,7 @@ def test_which_addresses_are_this_machine_alone() -> None:
         {"models": ["a.onnx"], "predictions": {"replicas": 2}},
         {"models": ["a.onnx"], "explanations": {"min_replicas": 3, "max_replicas": 2}},
         {"models": ["a.onnx"], "predictions": {"num_cpus": -1}},
+        {"models": ["a.onnx"], "explanations": {"device": "tpu"}},
     ],
 )
 def test_settings_that_are_none(wrong: dict[str, Any]) -> None:
@@ -122,3 +131,4 @@ def test_threads_are_the_cores() -> None:
     predictions, explanations = (k.of_model({}) for k in (settings.predictions, settings.explanations))
     assert (predictions.threads, predictions.device) == (1, "cpu")
     assert (explanations.threads, explanations.device) == (3, "cuda")
+    assert Kind(num_gpus=1, device="cuda+graphs").of_model({}).device == "cuda+graphs"
