@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from smoothserve.experiments.lab import relevance_for
 from smoothserve.explainers import (
     GradCAM,
     Gradient,
@@ -33,7 +34,7 @@ from smoothserve.export.half import products_in_float16
 from .page import head, paragraph, table, text_of
 from .record import open_session, time_networks
 from .timing import interleaved
-from .zoo_one import bundled_or_random, relevance_for
+from .zoo_one import bundled_or_random
 
 NETWORKS = ("squeezenet1_1", "efficientnet-lite0", "resnet18")
 METHODS: dict[str, Method] = {

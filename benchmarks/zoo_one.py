@@ -19,9 +19,8 @@ from typing import Any
 import onnx
 import torch
 from smoothserve.cli.models import load_model
+from smoothserve.experiments.lab import relevance_for
 from smoothserve.explainers import (
-    LRP,
-    AttnLRP,
     ExplanationModel,
     GradCAM,
     Gradient,
@@ -132,14 +131,6 @@ def autograd(model: nn.Module, method: Method, image: Tensor, target: Tensor) ->
 def chosen(name: str, program: Program) -> Method:
     """One of :data:`METHODS`."""
     return METHODS[name] or relevance_for(program)
-
-
-def relevance_for(program: Program) -> Method:
-    """AttnLRP is for networks with a softmax inside, LRP for the others."""
-    attention = any(
-        "softmax" in str(node.target) or "attention" in str(node.target) for node in program.calls
-    )
-    return AttnLRP() if attention else LRP()
 
 
 def measure(program: Program, model: nn.Module, method: Method, images: Tensor) -> Row:

@@ -18,6 +18,8 @@ COLOURS = {
     "Gradient": "#555555",
     "BetaSmoothing": "#009e73",
     "GradCAM": "#cc79a7",
+    "LRP": "#e69f00",
+    "AttnLRP": "#e69f00",
 }
 _DPI = 120
 

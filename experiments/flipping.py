@@ -40,6 +40,7 @@ def run(lab: Lab) -> Outcome:
         "Gradient": Gradient(),
         "SmoothDiff, default": SmoothDiff(),
         "GradCAM": GradCAM(),
+        type(lab.relevance).__name__: lab.relevance,
     }
     gains: dict[str, dict[int, float]] = {"SmoothDiff": {}, "SmoothGrad": {}}
     for n in numbers:

@@ -12,7 +12,15 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from smoothserve.evaluation import Predict, of_module
-from smoothserve.explainers import ExplanationModel, Gradient, Method, Program, explain_program
+from smoothserve.explainers import (
+    LRP,
+    AttnLRP,
+    ExplanationModel,
+    Gradient,
+    Method,
+    Program,
+    explain_program,
+)
 from torch import Tensor
 
 Array = npt.NDArray[np.float32]
@@ -21,6 +29,14 @@ Choice = TypeVar("Choice")
 _PAPERS_STD = 0.226  # of ImageNet's pixels in [0, 1], by which the papers' networks divide them
 _TOGETHER = 8  # noisy copies in one call
 _AT_ONCE = 4  # images of a prediction, of which the program keeps all values
+
+
+def relevance_for(program: Program) -> Method:
+    """AttnLRP is for networks with a softmax inside, LRP for the others."""
+    attention = any(
+        "softmax" in str(node.target) or "attention" in str(node.target) for node in program.calls
+    )
+    return AttnLRP() if attention else LRP()
 
 
 @dataclass
@@ -70,6 +86,11 @@ class Lab:
     def classes(self) -> Tensor:
         """Predicted for each image: ``[N]`` int64."""
         return self.ranking[:, 0]
+
+    @property
+    def relevance(self) -> Method:
+        """LRP, as it suits the network."""
+        return relevance_for(self.program)
 
     def label(self, number: int) -> str:
         """A class in words."""

@@ -54,7 +54,8 @@ def run(lab: Lab) -> Outcome:
         "SmoothDiff": published(n, std),
     }
     if not lab.quick:
-        methods |= {"SmoothDiff, default": SmoothDiff(), "GradCAM": GradCAM()}
+        relevance = {type(lab.relevance).__name__: lab.relevance}
+        methods |= {"SmoothDiff, default": SmoothDiff(), "GradCAM": GradCAM(), **relevance}
     found = {name: _measured(lab, method, near) for name, method in methods.items()}
     columns = tuple(next(iter(found.values())))
     rows = tuple((name, *(str(each[column]) for column in columns)) for name, each in found.items())

@@ -11,7 +11,7 @@ from .service import ExplanationService
 
 
 def describe(service: ExplanationService) -> dict[str, Any]:
-    """Classes, methods, options, limits, and how exact the graphs were when made; ready for JSON."""
+    """Classes, methods, options, limits, runtime, and how exact the graphs were when made; ready for JSON."""
     offer = service.offer
     card = offer.card
     methods = {
@@ -47,4 +47,5 @@ def describe(service: ExplanationService) -> dict[str, Any]:
         "options": options,
         "limits": asdict(offer.limits),
         "versions": card.versions,
+        "runtime": dict(service.runtime),
     }

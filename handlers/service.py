@@ -112,6 +112,12 @@ class ExplanationService:
             cards = dict.fromkeys(elsewhere or (card.method_name,), card)
         self.offer = Offer(cards, limits or Limits(), name)
 
+    @property
+    def runtime(self) -> Mapping[str, str]:
+        """ONNX Runtime, its execution provider and the device of the graphs; empty: they run elsewhere."""
+        graph = next(iter(self.graphs.values()), self._prediction)
+        return graph.runtime if isinstance(graph, Graph) else {}
+
     def answer(
         self, requests: Sequence[Request | Answer | Exception], meter: Meter | None = None
     ) -> list[Answer]:

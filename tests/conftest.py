@@ -72,8 +72,9 @@ def lite0_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def gradient_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The network with its plain gradient, and Grad-CAM in the same graph."""
-    return _exported(tmp_path_factory, "gradient.onnx", "--method", "gradient", "--also", "gradcam")
+    """The network with its plain gradient, Grad-CAM and LRP in the same graph."""
+    also = ("--also", "gradcam", "--also", "lrp")
+    return _exported(tmp_path_factory, "gradient.onnx", "--method", "gradient", *also)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from typing import Any
 
 import onnx
 import torch
+from smoothserve.experiments.lab import relevance_for
 from smoothserve.explainers import (
     ExplanationModel,
     GradCAM,
@@ -29,7 +30,7 @@ from smoothserve.explainers.capture import capture
 from smoothserve.export import convert, prediction_graph
 from smoothserve.export.half import products_in_float16
 
-from ..zoo_one import bundled_or_random, relevance_for
+from ..zoo_one import bundled_or_random
 
 PREDICTION = "prediction"
 METHODS: dict[str, Method | None] = {  # None: LRP or AttnLRP

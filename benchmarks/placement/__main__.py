@@ -13,6 +13,7 @@ from typing import Any
 
 import onnx
 import torch
+from smoothserve.experiments.lab import relevance_for
 from smoothserve.explainers import (
     ExplanationModel,
     GradCAM,
@@ -30,7 +31,7 @@ from smoothserve.export.half import products_in_float16
 
 from ..page import write_page
 from ..record import Help, Record, add_networks_option, add_out_options
-from ..zoo_one import bundled_or_random, relevance_for
+from ..zoo_one import bundled_or_random
 from . import __doc__ as about
 from .assign import WEBGPU, assigned, can_be_captured
 from .report import report

@@ -87,9 +87,9 @@ def test_cost(network: Callable[[], nn.Module], method: Method, tmp_path: Path) 
         assert count <= allowed.get(kind, 0) + spare, f"{count} {kind}, budget {allowed.get(kind, 0)}"
 
 
-def test_smoothdiff_costs_samples_in_forward_and_one_backward(lite0_onnx: Path, gradient_onnx: Path) -> None:
+def test_smoothdiff_costs_samples_in_forward_and_one_backward(lite0_onnx: Path) -> None:
     """Multiply-adds: those of the gradient, of a forward pass for each sample, and little else."""
-    gradient = cost(gradient_onnx)["mega_multiply_adds"]
+    gradient = BUDGET["lite0, Gradient"]["mega_multiply_adds"]
     forward = gradient / 2
     assert cost(lite0_onnx)["mega_multiply_adds"] < 1.15 * (gradient + 4 * forward)
 

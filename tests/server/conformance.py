@@ -35,6 +35,7 @@ OPTIONS: tuple[dict[str, str], ...] = (
     {"top_k": "3"},
     {"method": "gradient"},
     {"method": "gradcam", "array": "true"},
+    {"method": "lrp", "array": "true", "precision": "float32"},
     {"array": "true"},
     {"array": "true", "precision": "float32"},
     {"output": "heatmap"},

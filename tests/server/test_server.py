@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 from smoothserve.handlers.protocols.question import Question
@@ -175,12 +176,15 @@ def test_a_second_server_on_the_same_ports_is_refused(server: TorchServe) -> Non
 
 def test_describe(server: TorchServe) -> None:
     about = server.about("lite0", "?customized=true")["customizedMetadata"]
-    assert list(about["methods"]) == ["smoothdiff", "gradient", "gradcam"]
+    assert list(about["methods"]) == ["smoothdiff", "gradient", "gradcam", "lrp"]
     assert about["methods"]["smoothdiff"]["samples"] == 4
     assert about["labels"][285] == "Egyptian cat"
     assert about["photo_to_input"].startswith("RGB, shorter side to 256, its middle 224 x 224, bicubic; ")
     assert about["options"]["output"]["values"] == ["json", "heatmap", "overlay", "array"]
     assert about["limits"]["instances"] == 16
+    assert about["runtime"] == {
+        "onnxruntime": onnxruntime.__version__, "provider": "CPUExecutionProvider"
+    }  # fmt: skip
 
 
 def test_no_worker_died(server: TorchServe) -> None:
