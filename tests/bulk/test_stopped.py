@@ -119,8 +119,8 @@ def test_a_worker_is_killed(many: Path, model: Path, out: Path, undisturbed: pa.
 
 
 def test_interrupted(many: Path, model: Path, out: Path, undisturbed: pa.Table) -> None:
-    process = begun(many, model, out)
-    wait_for(process, out, 3)
+    process = begun(many, model, out, "--workers", "1")  # slow enough to be interrupted
+    wait_for(process, out, 1)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130

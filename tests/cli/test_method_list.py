@@ -45,7 +45,7 @@ def test_defaults_are_those_of_export() -> None:
     ("text", "words"),
     [
         ("smoothgard", "did you mean 'SmoothGrad'"),
-        ("gradient,", "'' is not known"),
+        ("gradient,", "has an empty place"),
         ("gradient,smoothgrad,Gradient", "'Gradient' is there twice"),
         ("smoothgrad:sample=3", "no parameter 'sample'; did you mean 'samples'"),
         ("gradient:noise=1", "Gradient has no parameter 'noise'. It has: none."),

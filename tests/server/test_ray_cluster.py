@@ -75,7 +75,7 @@ def nodes() -> Iterator[Nodes]:
         yield Nodes(process, said["address"], {**os.environ, **said["environment"]})
     finally:
         process.stdin.close()
-        process.wait(60)
+        ended(process)
         process.stdout.close()
 
 
@@ -95,7 +95,17 @@ def running(command: list[str], nodes: Nodes, log: Path, ready: str) -> Iterator
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        ended(process)
+
+
+def ended(process: subprocess.Popen[Any]) -> None:
+    """Wait for its end; what does not end fails its test, and no later one."""
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
 
 
 def until(true: Callable[[], Any]) -> None:
