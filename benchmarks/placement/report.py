@@ -7,10 +7,13 @@ from typing import Any
 from ..page import bullets, head, paragraph, table, text_of
 
 
+_COLUMNS = ("for processors", "for GPUs", "float16", "WebGPU")
+
+
 def report(result: dict[str, Any]) -> str:
     """The page."""
     rows = result["rows"]
-    spellings = list(dict.fromkeys(row["spelling"] for row in rows))
+    spellings = sorted({row["spelling"] for row in rows}, key=_COLUMNS.index)
     found = {(row["network"], row["method"], row["spelling"]): row for row in rows}
     graphs = dict.fromkeys((row["network"], row["method"]) for row in rows)
     return text_of(

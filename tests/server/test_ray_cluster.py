@@ -29,7 +29,7 @@ from tests.server.torchserve import ROOT
 
 CONFIG = ROOT / "deploy/ray-serve.yaml"
 KEY = "of-the-tests-0123456789"
-PATIENCE = 90.0  # s; only a test that fails waits so long
+PATIENCE = 180.0  # s; only a test that fails waits so long
 
 
 def given() -> dict[str, Any]:
