@@ -6,7 +6,6 @@ from typing import Any
 
 from ..page import bullets, head, paragraph, table, text_of
 
-
 _COLUMNS = ("for processors", "for GPUs", "float16", "WebGPU")
 
 
