@@ -65,7 +65,7 @@ class Graph:
         self._number = used.number or 0
         self._captured: Captured | None = None
         if self.on_gpu:
-            self.runtime["device"] = str(replace(used, number=self._number))
+            self.runtime["device"] = str(used)
         if used.graphs:
             self._captured = Captured(self._session, "cuda", self._number)
         self.card = read_card(self._session.get_modelmeta().custom_metadata_map, path)
@@ -149,8 +149,9 @@ def open_session(
         why = devices.why_not(lacking, installed, available)
         log.warning("%s was not available: %s runs on %s. %s", devices.NAMES[lacking], name, where, why)
     if devices.CUDA not in used:
-        device = Device("cpu")
-    return session, device
+        return session, Device("cpu")
+    kind = "tensorrt" if devices.TENSORRT in used else "cuda"
+    return session, replace(device, kind=kind, number=device.number or 0)
 
 
 def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smoothserve.handlers.arguments import add_device
+from smoothserve.handlers.devices import Device
 
 from .. import words
 from ..arguments import natural, positive
@@ -83,7 +84,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes of this machine (default), or actors of Ray Data, which need the extra 'ray'",
     )  # fmt: skip
     group.add_argument(
-        "--workers", type=positive, metavar="N", help="how many (default: all cores, a thread each)"
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="how many (default: all cores, a thread each; one with a --device that is a GPU)",
     )
     group.add_argument(
         "--threads", type=positive, default=1, metavar="N", help="of ONNX Runtime in each (default 1)"
@@ -112,7 +116,8 @@ def run(arguments: argparse.Namespace) -> int:
     from smoothserve.bulk import Job
 
     task = _task(arguments)
-    workers = arguments.workers or max((os.cpu_count() or 1) // arguments.threads, 1)
+    on_gpu = Device.parse(arguments.device or "auto").is_gpu
+    workers = arguments.workers or (1 if on_gpu else max((os.cpu_count() or 1) // arguments.threads, 1))
     with Job(task) as job:
         _take(job, arguments)
         left = list(job.left())

@@ -60,10 +60,12 @@ def run(arguments: argparse.Namespace, folder: Path | None) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    on_gpu = arguments.device is not None and Device.parse(arguments.device).is_gpu
+    device = Device.parse(arguments.device or "cpu")
+    if device.number is not None:
+        raise CardError(f"--device {device}: Ray gives each replica its GPU; leave the number out.")
     given: dict[str, Any] = {
         "num_cpus": arguments.threads or max(1, (os.cpu_count() or 1) // 2),
-        "num_gpus": arguments.gpus if arguments.gpus is not None else (_SHARE if on_gpu else None),
+        "num_gpus": arguments.gpus if arguments.gpus is not None else (_SHARE if device.is_gpu else None),
         "device": arguments.device,
         "max_replicas": arguments.replicas,
         "max_queued_requests": arguments.max_queued,

@@ -53,9 +53,13 @@ class Kind(BaseModel):
             )
         if self.device is not None:
             try:
-                Device.parse(self.device)
+                number = Device.parse(self.device).number
             except CardError as error:
                 raise ValueError(str(error)) from error
+            if number is not None:
+                raise ValueError(
+                    f"device={self.device!r}: Ray gives a replica its GPU; leave the number out."
+                )
         return self
 
     def of_model(self, limits: dict[str, Any], records: str | None = None) -> served.Settings:

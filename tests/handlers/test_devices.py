@@ -10,7 +10,7 @@ import pytest
 from smoothserve.handlers import devices
 from smoothserve.handlers.devices import Device
 from smoothserve.handlers.errors import CardError
-from smoothserve.handlers.graph import Graph
+from smoothserve.handlers.graph import Graph, open_session
 
 from tests.handlers import tiny
 
@@ -128,6 +128,62 @@ def test_one_warning_and_the_processor(
     assert said is None or said in caplog.records[0].getMessage()
     assert "device" not in graph.runtime
     assert capsys.readouterr().out == ""  # where answers go
+
+
+class Session:
+    """ONNX Runtime's, where some providers start, and CUDA graphs do not."""
+
+    start: tuple[str, ...] = ()
+    asked: list[devices.Provider]
+
+    def __init__(
+        self, path: str, options: object, providers: list[devices.Provider], enable_fallback: bool
+    ) -> None:
+        Session.asked = providers
+        if any("enable_cuda_graph" in each[1] for each in providers if isinstance(each, tuple)):
+            assert not enable_fallback  # else it would run on the processor
+            raise RuntimeError("This session cannot use the graph capture feature\nmore")
+        self._providers = [each for each in names(providers) if each in self.start]
+
+    def get_providers(self) -> list[str]:
+        return self._providers
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "used", "said"),
+    [
+        ("auto", GPUS[1:], "cuda:0", None),
+        ("cuda:2", GPUS[1:], "cuda:2", None),
+        ("cuda:2", ALONE, "cpu", "CUDA was not available: m.onnx runs on the CPU. Either there is no device"),
+        ("tensorrt:1", GPUS, "tensorrt:1", None),
+        ("tensorrt", GPUS[1:], "cuda:0", "TensorRT was not available: m.onnx runs on CUDA."),
+        ("tensorrt", ALONE, "cpu", "TensorRT was not available: m.onnx runs on the CPU."),
+        (
+            "cuda+graphs",
+            GPUS[1:],
+            "cuda:0",
+            "m.onnx runs without CUDA graphs: This session cannot use the gr",
+        ),
+        ("cpu", GPUS, "cpu", None),
+    ],
+)
+def test_what_is_used_and_said(
+    text: str,
+    start: list[str],
+    used: str,
+    said: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(Session, "start", tuple(start))
+    monkeypatch.setattr(devices, "packages", lambda: frozenset({"onnxruntime-gpu"}))
+    monkeypatch.setattr(devices, "load_libraries", lambda: None)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: GPUS)
+    with caplog.at_level(logging.WARNING):
+        _, device = open_session("m.onnx", onnxruntime.SessionOptions(), Device.parse(text))
+    assert str(device) == used
+    assert [record.getMessage()[: len(said or "")] for record in caplog.records] == ([said] if said else [])
 
 
 def test_libraries_are_looked_for_in_silence(

@@ -118,6 +118,7 @@ def test_which_addresses_are_this_machine_alone() -> None:
         {"models": ["a.onnx"], "explanations": {"min_replicas": 3, "max_replicas": 2}},
         {"models": ["a.onnx"], "predictions": {"num_cpus": -1}},
         {"models": ["a.onnx"], "explanations": {"device": "tpu"}},
+        {"models": ["a.onnx"], "explanations": {"device": "cuda:1"}},
     ],
 )
 def test_settings_that_are_none(wrong: dict[str, Any]) -> None:
