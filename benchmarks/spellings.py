@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from smoothserve.experiments.lab import relevance_for
 from smoothserve.explainers import (
     GradCAM,
     Gradient,
@@ -27,10 +26,10 @@ from smoothserve.explainers import (
     SmoothGrad,
     SmoothTaylor,
     explain_program,
+    relevance_for,
 )
 from smoothserve.explainers.capture import capture
-from smoothserve.export import convert
-from smoothserve.export.half import products_in_float16
+from smoothserve.export import convert, products_in_float16
 
 from .page import head, paragraph, table, text_of
 from .record import open_session, time_networks

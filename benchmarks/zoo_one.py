@@ -19,7 +19,6 @@ from typing import Any
 import onnx
 import torch
 from smoothserve.cli.models import load_model
-from smoothserve.experiments.lab import relevance_for
 from smoothserve.explainers import (
     ExplanationModel,
     GradCAM,
@@ -30,6 +29,7 @@ from smoothserve.explainers import (
     SmoothDiff,
     SmoothGrad,
     explain_program,
+    relevance_for,
 )
 from smoothserve.explainers.capture import capture
 from smoothserve.export import to_onnx

@@ -13,13 +13,12 @@ import torch
 from PIL import Image
 from smoothserve.evaluation import Predict, of_module
 from smoothserve.explainers import (
-    LRP,
-    AttnLRP,
     ExplanationModel,
     Gradient,
     Method,
     Program,
     explain_program,
+    relevance_for,
 )
 from torch import Tensor
 
@@ -29,14 +28,6 @@ Choice = TypeVar("Choice")
 _PAPERS_STD = 0.226  # of ImageNet's pixels in [0, 1], by which the papers' networks divide them
 _TOGETHER = 8  # noisy copies in one call
 _AT_ONCE = 4  # images of a prediction, of which the program keeps all values
-
-
-def relevance_for(program: Program) -> Method:
-    """AttnLRP is for networks with a softmax inside, LRP for the others."""
-    attention = any(
-        "softmax" in str(node.target) or "attention" in str(node.target) for node in program.calls
-    )
-    return AttnLRP() if attention else LRP()
 
 
 @dataclass

@@ -35,6 +35,7 @@ from .methods import (
     SmoothGrad,
     SmoothTaylor,
     XGradCAM,
+    relevance_for,
 )
 from .model import Explanation, ExplanationModel
 from .objective import Objective
@@ -85,5 +86,6 @@ __all__ = [
     "fitted",
     "heatmap",
     "portable",
+    "relevance_for",
     "tracing_lock",
 ]

@@ -16,6 +16,7 @@ from .errors import (
     VerificationError,
     require,
 )
+from .half import products_in_float16
 from .onnx_file import RUNS_ON, card_of, default_preprocessing, problem_of_name, to_onnx
 from .prediction import prediction_graph
 from .triton.config import TritonSettings
@@ -50,6 +51,7 @@ __all__ = [
     "model_names",
     "prediction_graph",
     "problem_of_name",
+    "products_in_float16",
     "require",
     "to_archive",
     "to_onnx",

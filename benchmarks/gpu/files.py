@@ -13,7 +13,6 @@ from typing import Any
 
 import onnx
 import torch
-from smoothserve.experiments.lab import relevance_for
 from smoothserve.explainers import (
     ExplanationModel,
     GradCAM,
@@ -25,10 +24,10 @@ from smoothserve.explainers import (
     SmoothGrad,
     SmoothTaylor,
     explain_program,
+    relevance_for,
 )
 from smoothserve.explainers.capture import capture
-from smoothserve.export import convert, prediction_graph
-from smoothserve.export.half import products_in_float16
+from smoothserve.export import convert, prediction_graph, products_in_float16
 
 from ..zoo_one import bundled_or_random
 

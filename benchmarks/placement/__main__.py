@@ -13,7 +13,6 @@ from typing import Any
 
 import onnx
 import torch
-from smoothserve.experiments.lab import relevance_for
 from smoothserve.explainers import (
     ExplanationModel,
     GradCAM,
@@ -24,10 +23,10 @@ from smoothserve.explainers import (
     SmoothGrad,
     SmoothTaylor,
     explain_program,
+    relevance_for,
 )
 from smoothserve.explainers.capture import capture
-from smoothserve.export import convert
-from smoothserve.export.half import products_in_float16
+from smoothserve.export import convert, products_in_float16
 
 from ..page import write_page
 from ..record import Help, Record, add_networks_option, add_out_options

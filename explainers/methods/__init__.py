@@ -6,7 +6,7 @@ from .cam import CAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
 from .gradient import Gradient, InputTimesGradient
 from .guided import GuidedBackprop
 from .integrated import IntegratedGradients
-from .lrp import LRP, AttnLRP
+from .lrp import LRP, AttnLRP, relevance_for
 from .products import GuidedGradCAM, InputTimes
 from .smoothdiff import SmoothDiff
 from .smoothgrad import SmoothGrad
@@ -56,4 +56,5 @@ __all__ = [
     "SmoothGrad",
     "SmoothTaylor",
     "XGradCAM",
+    "relevance_for",
 ]

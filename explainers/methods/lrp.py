@@ -175,3 +175,9 @@ def _check_pixels(program: Program, rule: str) -> None:
                 f"{'' if rule == 'box' else ' or normalised'}, but here {node.target} reads it "
                 f"({source_line(node)}). Take another first=, or a rule without one, as epsilon-plus is."
             )
+
+
+def relevance_for(program: Program) -> Relevance:
+    """Relevance as it suits a network: :class:`AttnLRP` where it has attention, else :class:`LRP`."""
+    names = [str(node.target) for node in program.calls]
+    return AttnLRP() if any("softmax" in name or "attention" in name for name in names) else LRP()

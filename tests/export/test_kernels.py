@@ -32,8 +32,7 @@ from smoothserve.explainers import (
     explain_program,
 )
 from smoothserve.explainers.capture import capture
-from smoothserve.export import convert
-from smoothserve.export.half import products_in_float16
+from smoothserve.export import convert, products_in_float16
 
 from tests import networks
 from tests.full import only_full
