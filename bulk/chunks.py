@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,25 +52,25 @@ class ChunkList:
             found: is told how many images have been looked at.
         """
         known = self._known()
+        here = str(Path.cwd())
+        base = known.folder or here
         with self.path.open("ab") as file:
             photos: list[str] = []
             for number, source in enumerate(sources, 1):
+                name = source.path if base == here else os.path.abspath(source.path)  # noqa: PTH100
                 if isinstance(source, Table):
-                    for start in range(0, source.rows, size):
-                        stop = min(start + size, source.rows)
-                        if _fresh(known, source.path, start):
-                            _append(
-                                file, {"table": source.path, "column": source.column, "rows": [start, stop]}
-                            )
-                elif _fresh(known, source.path):
-                    photos.append(source.path)
+                    for start in range(known.rows.get(_place(here, source.path), 0), source.rows, size):
+                        rows = [start, min(start + size, source.rows)]
+                        _append(file, {"table": name, "column": source.column, "rows": rows, "in": base})
+                elif known.is_fresh(here, source.path):
+                    photos.append(name)
                     if len(photos) == size:
-                        _append(file, {"photos": photos})
+                        _append(file, {"photos": photos, "in": base})
                         photos = []
                 if number % 1000 == 0:
                     found(number)
             if photos:
-                _append(file, {"photos": photos})
+                _append(file, {"photos": photos, "in": base})
             file.flush()
             os.fsync(file.fileno())
 
@@ -90,24 +90,28 @@ class ChunkList:
             file.seek(chunk.offset)
             entry = json.loads(file.readline())
         if "table" in entry:
-            yield from _of_table(entry["table"], entry["column"], *entry["rows"])
+            yield from _of_table(entry["table"], _folder(entry), entry["column"], *entry["rows"])
             return
         for name in entry["photos"]:
+            path = Path(_folder(entry), name)
             try:
-                yield name, Path(name).read_bytes()
+                if path.exists() and not path.is_file():  # to read a pipe would take for ever
+                    raise OSError(0, "it is no regular file")
+                yield name, path.read_bytes()
             except OSError as error:
                 yield name, error
 
-    def _known(self) -> set[bytes]:
-        """What the list has, in few bytes each; a line that was cut off is taken away."""
-        known: set[bytes] = set()
+    def _known(self) -> _Known:
+        """What the list has; a line that was cut off is taken away."""
+        known = _Known()
         end = 0
         for line, entry in self._lines():
             end += len(line)
+            known.folder = known.folder or _folder(entry)
             if "table" in entry:
-                _fresh(known, entry["table"], entry["rows"][0])
+                known.rows[_place(_folder(entry), entry["table"])] = entry["rows"][1]
             for name in entry.get("photos", ()):
-                _fresh(known, name)
+                known.is_fresh(_folder(entry), name)
         if self.path.exists():
             os.truncate(self.path, end)
         return known
@@ -122,14 +126,38 @@ class ChunkList:
                 yield line, json.loads(line)
 
 
-def _fresh(known: set[bytes], path: str, row: int | None = None) -> bool:
-    """Whether an image is new; then it is known from now on."""
-    spelled = os.fsencode(os.path.abspath(path))  # noqa: PTH100 - links are photos of their own
-    mark = hashlib.blake2b(spelled + f"#{row}".encode(), digest_size=16).digest()
-    if mark in known:
-        return False
-    known.add(mark)
-    return True
+@dataclass
+class _Known:
+    """What a list has.
+
+    Attributes:
+        folder: from which it was begun, and where its relative paths are.
+        rows: place of a table -> how many of its rows, from the first.
+        photos: marks of places, of few bytes each.
+    """
+
+    folder: str | None = None
+    rows: dict[bytes, int] = field(default_factory=dict)
+    photos: set[bytes] = field(default_factory=set)
+
+    def is_fresh(self, folder: str, path: str) -> bool:
+        """Whether a photo is new; then it is known from now on."""
+        mark = _place(folder, path)
+        if mark in self.photos:
+            return False
+        self.photos.add(mark)
+        return True
+
+
+def _place(folder: str, path: str) -> bytes:
+    """A mark of where a file is, however it was spelled."""
+    spelled = os.path.normpath(os.path.join(folder, path))  # noqa: PTH118 - links are photos of their own
+    return hashlib.blake2b(os.fsencode(spelled), digest_size=16).digest()
+
+
+def _folder(entry: dict[str, Any]) -> str:
+    """Where the relative paths of a line are."""
+    return str(entry.get("in") or Path.cwd())
 
 
 def _append(file: Any, entry: dict[str, Any]) -> None:
@@ -143,11 +171,13 @@ def _count(entry: dict[str, Any]) -> int:
     return len(entry["photos"])
 
 
-def _of_table(path: str, column: str, start: int, stop: int) -> Iterator[tuple[str, bytes | OSError]]:
+def _of_table(
+    path: str, folder: str, column: str, start: int, stop: int
+) -> Iterator[tuple[str, bytes | OSError]]:
     """Rows of a Parquet file; where it is damaged, an error for each row that is left."""
     row = start
     try:
-        for content in itertools.islice(_contents(path, column, start), stop - start):
+        for content in itertools.islice(_contents(Path(folder, path), column, start), stop - start):
             missing = OSError(0, "the table has no image here")
             yield f"{path}#{row}", missing if content is None else content
             row += 1
@@ -156,7 +186,7 @@ def _of_table(path: str, column: str, start: int, stop: int) -> Iterator[tuple[s
         yield from ((f"{path}#{each}", reason) for each in range(row, stop))
 
 
-def _contents(path: str, column: str, start: int) -> Iterator[bytes | None]:
+def _contents(path: Path, column: str, start: int) -> Iterator[bytes | None]:
     """The images from a row on, a few at a time; of row groups before it nothing is read."""
     with pq.ParquetFile(path) as file:
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]

@@ -82,6 +82,12 @@ class Model:
         self._doubtful = False
         log.info("%s: %s are ready", name, kind)
 
+    def __del__(self) -> None:
+        """Ray calls it where a replica ends in order: its records end so, too."""
+        served = getattr(self, "_served", None)  # there is none where the replica did not start
+        if served is not None and served.service.recorder is not None:
+            served.service.recorder.close()
+
     async def __call__(self, asked: Asked) -> Answer:
         """The answer to one request."""
         return await self._together(asked)

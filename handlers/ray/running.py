@@ -130,8 +130,12 @@ def _serve(built: serve.Application, host: str, port: int) -> None:
         f"smoothserve: serving {where}, metrics on http://{address(here, metrics)}/metrics (Ctrl-C ends)\n"
     )
     sys.stderr.flush()
-    while True:
-        signal.pause()
+    try:
+        while True:
+            signal.pause()
+    finally:  # requests that were taken are answered, and records ended
+        sys.stderr.write("smoothserve: stopping\n")
+        serve.delete(_APPLICATION)
 
 
 def _why(error: RuntimeError) -> str:

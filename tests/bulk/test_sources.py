@@ -95,7 +95,9 @@ def test_a_list_only_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     before = chunks.path.read_bytes()
     assert [json.loads(line)["photos"] for line in before.splitlines()] == [["a", "b"], ["c"]]
     chunks.grow([Photos("c"), Photos(str(tmp_path / "a")), Photos("d")], 2)
-    assert chunks.path.read_bytes() == before + b'{"photos": ["d"]}\n'
+    after = chunks.path.read_bytes()
+    assert after.startswith(before)
+    assert json.loads(after[len(before) :]) == {"photos": ["d"], "in": str(tmp_path)}
     assert [chunk.images for chunk in chunks.chunks()] == [2, 1, 1]
 
 
@@ -108,3 +110,45 @@ def test_a_line_that_was_cut_off_comes_again(tmp_path: Path) -> None:
         chunks.grow([Photos(str(n)) for n in range(7)], 3)
         assert chunks.path.read_bytes() == whole
         assert sum(chunk.images for chunk in chunks.chunks()) == 7
+
+
+def read_all(chunks: ChunkList) -> dict[str, bytes | OSError]:
+    return dict(pair for chunk in chunks.chunks() for pair in chunks.images(chunk))
+
+
+def test_a_list_that_grows_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative paths stay those of where it was begun; the same photo is known, a namesake is new."""
+    for folder, names in (("one", ("a", "b")), ("two", ("a", "c"))):
+        (tmp_path / folder / "photos").mkdir(parents=True)
+        for name in names:
+            (tmp_path / folder / f"photos/{name}.png").write_bytes(f"{folder} {name}".encode())
+    chunks = ChunkList(tmp_path / "list")
+    monkeypatch.chdir(tmp_path / "one")
+    chunks.grow(found(["photos"]), 10)
+    monkeypatch.chdir(tmp_path / "two")
+    chunks.grow(found([str(tmp_path / "one/photos"), "photos"]), 10)
+    two = tmp_path / "two/photos"
+    assert read_all(chunks) == {
+        "photos/a.png": b"one a", "photos/b.png": b"one b",
+        f"{two}/a.png": b"two a", f"{two}/c.png": b"two c",
+    }  # fmt: skip
+    monkeypatch.chdir(tmp_path / "one")
+    chunks.grow(found(["photos", "../two/photos"]), 10)
+    assert len(read_all(chunks)) == 4
+
+
+def test_a_table_that_grows(tmp_path: Path) -> None:
+    path, chunks = tmp_path / "t.parquet", ChunkList(tmp_path / "list")
+    for count in (2, 6, 6, 13):
+        table(path, image=pa.array([f"{n}".encode() for n in range(count)]))
+        chunks.grow(found([str(path)]), 4)
+        assert read_all(chunks) == {f"{path}#{n}": f"{n}".encode() for n in range(count)}
+
+
+def test_a_pipe_is_no_photo(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.jpg")
+    chunks = ChunkList(tmp_path / "list")
+    chunks.grow([Photos(str(tmp_path / "x.jpg"))], 4)
+    ((_, error),) = read_all(chunks).items()
+    assert isinstance(error, OSError)
+    assert "no regular file" in str(error)

@@ -206,6 +206,20 @@ def test_two_models_side_by_side(keyed: RayServe, red: bytes) -> None:
     }
 
 
+def test_what_was_taken_is_answered_when_it_stops(archive: Path, tmp_path: Path, cat_jpeg: bytes) -> None:
+    """And its records end in order."""
+    from smoothserve.handlers.records.chain import check
+
+    options = ["--threads", "1", "--records", str(tmp_path / "records")]
+    with RayServe(tmp_path, [str(archive)], options) as server, ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(server.post, EXPLAIN, cat_jpeg) for _ in range(6)]
+        until(lambda: '"kind"' in server.log() or "batch of" in server.log())  # the first is answered
+        assert server.stop() == 0
+        assert [each.result()[0] for each in asked] == [200] * 6
+    (checked,) = check(tmp_path / "records")
+    assert (checked.problem, list(checked.notes), checked.records) == (None, [], 6)
+
+
 def test_nothing_is_left(keyed: RayServe) -> None:
     """Last of its server: it ends as it is told to, with all of its processes and files."""
     started = keyed.descendants()
