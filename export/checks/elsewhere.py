@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from smoothserve.handlers.graph import Graph
 
-from ..errors import VerificationError
+from ..errors import VerificationError, require
 from .session import Array, load_session, outputs
 from .tolerance import TOLERANCES
+
+if TYPE_CHECKING:
+    from smoothserve.handlers.graph import Graph
 
 _BATCHES = (1, 3)
 _SECONDS = 3600.0
@@ -32,7 +35,11 @@ def check_device(path: str | Path, device: str) -> str:
     Raises:
         VerificationError: the device is not there, or its answers are others than the processor's.
         CardError: the file is none of smoothserve's, or ``device`` is no device.
+        MissingDependencyError: ONNX Runtime is not installed.
     """
+    require("onnxruntime", "cpu", "Running the file")
+    from smoothserve.handlers.graph import Graph
+
     graph = Graph(path, device=device)
     if device not in ("cpu", "auto") and not graph.on_gpu:
         raise VerificationError(f"{device} is not there: {path} would run on the CPU.")

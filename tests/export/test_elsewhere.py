@@ -73,7 +73,7 @@ def test_wrong_answers_are_found(
 ) -> None:
     for key, value in {"name": name, "by": by, "steady": steady, "calls": 0}.items():
         monkeypatch.setattr(Off, key, value)
-    monkeypatch.setattr("smoothserve.export.checks.elsewhere.Graph", Off)
+    monkeypatch.setattr("smoothserve.handlers.graph.Graph", Off)
     with pytest.raises(VerificationError, match=said):
         check_device(path, "cpu")
 
