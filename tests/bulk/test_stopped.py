@@ -119,8 +119,9 @@ def test_a_worker_is_killed(many: Path, model: Path, out: Path, undisturbed: pa.
     assert rows(out).equals(undisturbed)
 
 
-def test_interrupted(many: Path, model: Path, out: Path, undisturbed: pa.Table) -> None:
-    process = begun(many, model, out, "--workers", "1")  # slow enough to be interrupted
+def test_interrupted(many: Path, model: Path, out: Path, tmp_path: Path, undisturbed: pa.Table) -> None:
+    slow = ["--workers", "1", "--overlay", str(tmp_path / "pictures")]  # enough to be interrupted
+    process = begun(many, model, out, *slow)
     wait_for(process, out, 1)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, said = process.communicate(timeout=60)
