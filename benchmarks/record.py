@@ -95,15 +95,20 @@ class Record:
 
     def write(self, result: dict[str, Any]) -> None:
         """Keep what was measured; a reader never sees half of it."""
-        self.figures.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.figures.with_suffix(".tmp")
-        draft.write_text(json.dumps(result, indent=1) + "\n")
-        draft.replace(self.figures)
+        write_json(self.figures, result)
 
     def rows(self, networks: Collection[str] = ()) -> list[dict[str, Any]]:
         """The rows so far of other networks than those that are measured now."""
         kept = self.read()["rows"] if self.figures.exists() else []
         return [row for row in kept if row["network"] not in networks]
+
+
+def write_json(path: Path, result: dict[str, Any]) -> None:
+    """Write figures aside, then put them in place; the folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(result, indent=1) + "\n")
+    draft.replace(path)
 
 
 def timing_arguments(

@@ -15,38 +15,17 @@ import statistics
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
-from smoothserve.explainers import (
-    GradCAM,
-    Gradient,
-    IntegratedGradients,
-    Method,
-    SmoothDiff,
-    SmoothGrad,
-    SmoothTaylor,
-    explain_program,
-    relevance_for,
-)
+from smoothserve.explainers import explain_program
 from smoothserve.explainers.capture import capture
-from smoothserve.export import convert, products_in_float16
 
 from .page import head, paragraph, table, text_of
 from .record import open_session, time_networks
+from .spelled import SPELLINGS, methods_for, spelled
 from .timing import interleaved
 from .zoo_one import bundled_or_random
 
 NETWORKS = ("squeezenet1_1", "efficientnet-lite0", "resnet18")
-METHODS: dict[str, Method] = {
-    "Gradient": Gradient(),
-    "SmoothDiff": SmoothDiff(),
-    "SmoothDiff(8)": SmoothDiff(8),
-    "SmoothGrad(4)": SmoothGrad(4),
-    "IntegratedGradients(4)": IntegratedGradients(4),
-    "SmoothTaylor(4)": SmoothTaylor(4),
-    "GradCAM": GradCAM(),
-}
-SPELLINGS = ("for processors", "for GPUs", "float16")
 _IMAGES = 4
 
 
@@ -56,15 +35,10 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
     images = torch.randn((_IMAGES, 3, 224, 224), generator=torch.Generator().manual_seed(0)).numpy()
     feeds = {"image": images[:1], "target": np.array([0])}
     row: dict[str, Any] = {"network": name, "ms": {}, "errors": {}}
-    for method, rule in ({**METHODS, "LRP": relevance_for(program)}).items():
-        explained = explain_program(program, rule)
-        protos = [convert(explained), convert(explained, for_processors=False)]
-        half = onnx.ModelProto()
-        half.CopyFrom(protos[1])
-        products_in_float16(half)
+    for method, rule in methods_for(program).items():
         sessions = {
             spelling: open_session(proto.SerializeToString(), threads)
-            for spelling, proto in zip(SPELLINGS, [*protos, half], strict=True)
+            for spelling, proto in spelled(explain_program(program, rule))
         }
         calls: dict[str, Any] = {
             spelling: lambda s=session: s.run(["logits", "heatmap"], feeds)

@@ -13,7 +13,7 @@ from typing import Any
 from smoothserve.handlers.devices import Device
 
 from ..page import write_page
-from ..record import Help
+from ..record import Help, write_json
 from . import __doc__ as about
 from .report import report
 from .steps import NETWORKS, STEPS, plan
@@ -70,7 +70,7 @@ def _run(name: str, file: Path, left: float) -> None:
         failed = "not finished in its time"
     print(f"gpu: {name}: {failed or 'done'}, {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
     if failed:
-        _write(file, {"failed": failed, **_read(file)})
+        write_json(file, {"failed": failed, **_read(file)})
 
 
 def _alone(arguments: argparse.Namespace) -> int:
@@ -79,23 +79,17 @@ def _alone(arguments: argparse.Namespace) -> int:
     figures: dict[str, Any] = {}
     try:
         for figures in STEPS[kind](arguments, network):
-            _write(file, {**figures, "unfinished": True})
+            write_json(file, {**figures, "unfinished": True})
     except Exception as error:  # said on the page
-        _write(file, {**figures, "failed": f"{type(error).__name__}: {error}"[:1000]})
+        write_json(file, {**figures, "failed": f"{type(error).__name__}: {error}"[:1000]})
         return 1
-    _write(file, figures)
+    write_json(file, figures)
     return 0
 
 
 def _read(file: Path) -> dict[str, Any]:
     figures: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     return figures
-
-
-def _write(file: Path, figures: dict[str, Any]) -> None:
-    draft = file.with_suffix(".tmp")
-    draft.write_text(json.dumps(figures, indent=1) + "\n")
-    draft.replace(file)
 
 
 if __name__ == "__main__":

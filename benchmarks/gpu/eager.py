@@ -77,11 +77,11 @@ def ours(
     return calls
 
 
-def waiting(call: Call, device: torch.device) -> Call:
+def waiting(call: Call, device: torch.device, autograd: bool = False) -> Call:
     """The call, which returns when the device is done."""
 
     def called() -> None:
-        with torch.inference_mode():
+        with torch.inference_mode(not autograd):
             call()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
@@ -128,17 +128,9 @@ def captums(network: str, image: Tensor, device: torch.device, refused: dict[str
     classifier = bundled_or_random(network).eval().to(device)
     target = classifier(image).argmax(1)
 
-    def synchronized(call: Call) -> Call:
-        def called() -> None:
-            call()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-
-        return called
-
     tunnel, integrated = NoiseTunnel(Saliency(classifier)), IntegratedGradients(classifier)
     return {
-        f"captum NoiseTunnel({_SAMPLES})": synchronized(
+        f"captum NoiseTunnel({_SAMPLES})": waiting(
             lambda: tunnel.attribute(
                 image,
                 nt_samples=_SAMPLES,
@@ -146,11 +138,15 @@ def captums(network: str, image: Tensor, device: torch.device, refused: dict[str
                 stdevs=0.3,
                 target=target,
                 abs=False,
-            )
+            ),
+            device,
+            autograd=True,
         ),
-        f"captum IntegratedGradients({_SAMPLES})": synchronized(
+        f"captum IntegratedGradients({_SAMPLES})": waiting(
             lambda: integrated.attribute(
                 image, n_steps=_SAMPLES, internal_batch_size=_SAMPLES * len(image), target=target
-            )
+            ),
+            device,
+            autograd=True,
         ),
     }

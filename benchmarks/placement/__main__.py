@@ -13,23 +13,12 @@ from typing import Any
 
 import onnx
 import torch
-from smoothserve.explainers import (
-    ExplanationModel,
-    GradCAM,
-    Gradient,
-    IntegratedGradients,
-    Method,
-    SmoothDiff,
-    SmoothGrad,
-    SmoothTaylor,
-    explain_program,
-    relevance_for,
-)
+from smoothserve.explainers import explain_program
 from smoothserve.explainers.capture import capture
-from smoothserve.export import convert, products_in_float16
 
 from ..page import write_page
 from ..record import Help, Record, add_networks_option, add_out_options
+from ..spelled import GPUS, PROCESSORS, methods_for, spelled
 from ..zoo_one import bundled_or_random
 from . import __doc__ as about
 from .assign import WEBGPU, assigned, can_be_captured
@@ -44,41 +33,22 @@ NETWORKS = (
     "vit_b_16",
     "swin_t",
 )
-METHODS: dict[str, Method] = {
-    "Gradient": Gradient(),
-    "SmoothDiff": SmoothDiff(),
-    "SmoothDiff(8)": SmoothDiff(8),
-    "SmoothGrad(4)": SmoothGrad(4),
-    "IntegratedGradients(4)": IntegratedGradients(4),
-    "SmoothTaylor(4)": SmoothTaylor(4),
-    "GradCAM": GradCAM(),
-}
-
-
-def spelled(explained: ExplanationModel) -> Iterator[tuple[str, onnx.ModelProto]]:
-    """The graph as it is written for each device."""
-    yield "for processors", convert(explained)
-    yield "for GPUs", convert(explained, for_processors=False)
-    half = convert(explained, for_processors=False)
-    products_in_float16(half)
-    yield "float16", half
 
 
 def rows(name: str, build: Path) -> Iterator[dict[str, Any]]:
     """A row for each method and spelling."""
     classifier = bundled_or_random(name).eval()
     program = capture(classifier, torch.randn(1, 3, 224, 224))
-    methods = {**METHODS, "LRP": relevance_for(program)}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.onnx"
-        for label, method in methods.items():
+        for label, method in methods_for(program).items():
             for spelling, proto in spelled(explain_program(program, method)):
                 onnx.save(proto, path)
                 row = {"network": name, "method": label, "spelling": spelling, **assigned(path, build)}
-                if spelling != "for processors":
+                if spelling != PROCESSORS:
                     row["capture"] = can_be_captured(path, build)
                 yield row
-                if spelling == "for GPUs":
+                if spelling == GPUS:
                     yield {"network": name, "method": label, "spelling": "WebGPU"} | assigned(
                         path, build, WEBGPU
                     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..page import bullets, head, paragraph, table, text_of
+from ..spelled import SPELLINGS
 
-_COLUMNS = ("for processors", "for GPUs", "float16", "WebGPU")
+_COLUMNS = (*SPELLINGS, "WebGPU")
 
 
 def report(result: dict[str, Any]) -> str:
