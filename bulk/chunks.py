@@ -57,7 +57,7 @@ class ChunkList:
         with self.path.open("ab") as file:
             photos: list[str] = []
             for number, source in enumerate(sources, 1):
-                name = source.path if base == here else os.path.abspath(source.path)  # noqa: PTH100
+                name = source.path if base == here else _whole(here, source.path)
                 if isinstance(source, Table):
                     for start in range(known.rows.get(_place(here, source.path), 0), source.rows, size):
                         rows = [start, min(start + size, source.rows)]
@@ -151,8 +151,12 @@ class _Known:
 
 def _place(folder: str, path: str) -> bytes:
     """A mark of where a file is, however it was spelled."""
-    spelled = os.path.normpath(os.path.join(folder, path))  # noqa: PTH118 - links are photos of their own
-    return hashlib.blake2b(os.fsencode(spelled), digest_size=16).digest()
+    return hashlib.blake2b(os.fsencode(_whole(folder, path)), digest_size=16).digest()
+
+
+def _whole(folder: str, path: str) -> str:
+    """A path from the root; links stay in it."""
+    return os.path.normpath(os.path.join(folder, path))  # noqa: PTH118 - resolve() would follow links
 
 
 def _folder(entry: dict[str, Any]) -> str:

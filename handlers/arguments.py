@@ -44,7 +44,7 @@ def add_server_options(parser: argparse.ArgumentParser, title: str) -> None:
         help="of each ONNX Runtime session (default: KServe: the archive's, or as many as cores; Ray: half "
         "of the cores)",
     )  # fmt: skip
-    add_device(group, "the archive's, or auto")
+    add_device(group, None, "the archive's, or auto")
     group.add_argument(
         "--records", type=Path, metavar="FOLDER",
         help="keep a record there of each explanation, for 'smoothserve replay' (default: "
@@ -60,11 +60,12 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def add_device(parser: Parser, otherwise: str = "auto") -> None:
-    """``--device``; None where it is left out, which is ``otherwise``."""
+def add_device(parser: Parser, default: str | None = "auto", otherwise: str | None = None) -> None:
+    """``--device``; ``otherwise`` says what is taken where ``default`` is None."""
     parser.add_argument(
-        "--device", type=_device, metavar="DEVICE", help=f"{devices.HELP} (default: {otherwise})"
-    )
+        "--device", type=_device, default=default, metavar="DEVICE",
+        help=f"{devices.HELP} (default: {otherwise or default})",
+    )  # fmt: skip
 
 
 def _device(text: str) -> str:

@@ -61,7 +61,7 @@ class Graph:
         self.path = Path(path)
         provider, *_ = self._session.get_providers()
         self.runtime = {"onnxruntime": onnxruntime.__version__, "provider": provider}
-        self.on_gpu = used.kind != "cpu"
+        self.on_gpu = used.is_gpu
         self._number = used.number or 0
         self._captured: Captured | None = None
         if self.on_gpu:

@@ -4,7 +4,8 @@
 # usage: scripts/placement.sh [--networks NAME ...] [--report]     writes docs/measurements/placement.md
 #
 # The first run installs onnxruntime-gpu (340 MB) and onnxruntime-webgpu (73 MB) into build/placement; PyTorch's CUDA
-# build has to be in .venv, for the libraries of CUDA, and Debian's chromium and libvulkan1 on the machine, for Vulkan in software.
+# build has to be in .venv, for the libraries of CUDA, and Debian's chromium and libvulkan1 on the machine, for Vulkan
+# in software.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

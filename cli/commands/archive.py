@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
                 batch_size=arguments.batch_size,
                 max_batch_delay=arguments.max_batch_delay,
                 threads=arguments.threads,
-                device=arguments.device or "auto",
+                device=arguments.device,
                 limits=dict(arguments.limit),
                 records=arguments.records,
             )

@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     require("onnxruntime", "cpu", "Explaining runs the file in ONNX Runtime, which")
     from smoothserve.handlers.service import ExplanationService
 
-    services = {file: ExplanationService([file], device=arguments.device or "auto") for file in files}
+    services = {file: ExplanationService([file], device=arguments.device) for file in files}
     _check(arguments, services)
     _check_line(look.contours_of, services)
     for line in _about({file: list(service.offer.cards.values()) for file, service in services.items()}):

@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     from smoothserve.bulk import Job
 
     task = _task(arguments)
-    on_gpu = Device.parse(arguments.device or "auto").is_gpu
+    on_gpu = Device.parse(arguments.device).is_gpu
     workers = arguments.workers or (1 if on_gpu else max((os.cpu_count() or 1) // arguments.threads, 1))
     with Job(task) as job:
         _take(job, arguments)
@@ -152,7 +152,7 @@ def _task(arguments: argparse.Namespace) -> Task:
         settings,
         arguments.threads,
         arguments.batch,
-        arguments.device or "auto",
+        arguments.device,
         None if arguments.overlay is None else str(arguments.overlay.absolute()),
         None if arguments.records is None else str(arguments.records.absolute()),
     )

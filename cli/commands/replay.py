@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             "Expected RECORD PHOTO --model FILE, to compute an explanation again; or --check FILE|FOLDER."
         )
-    return _replay(arguments.record, arguments.photo, arguments.model, arguments.device or "auto")
+    return _replay(arguments.record, arguments.photo, arguments.model, arguments.device)
 
 
 def _check(path: Path) -> int:

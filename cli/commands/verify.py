@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     with step(f"running {arguments.model}"):
         contract = check_contract(arguments.model)
     elsewhere = None
-    if arguments.device not in (None, "cpu"):
+    if arguments.device != "cpu":
         with step(f"running it on {arguments.device}"):
             elsewhere = check_device(arguments.model, arguments.device)
     for line in contract.holds:

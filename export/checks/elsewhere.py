@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from ..errors import VerificationError, require
+from .comparison import relative
 from .session import Array, load_session, outputs
 from .tolerance import TOLERANCES
 
@@ -60,7 +62,9 @@ def check_device(path: str | Path, device: str) -> str:
             raise VerificationError(f"{path} gives another answer each time on {device}.")
         for name in names:
             if name != "explained_class":
-                errors.setdefault(name, []).extend(relative(first[name], wanted[name]))
+                errors.setdefault(name, []).extend(
+                    relative(torch.from_numpy(first[name]), torch.from_numpy(wanted[name]))
+                )
     for name, found in errors.items():
         allowed = tolerance.logits if name == "logits" else tolerance.worst
         if not max(found) <= allowed:
@@ -82,11 +86,3 @@ def outputs_of(graph: Graph) -> list[str]:
 def ask(graph: Graph, names: list[str], feeds: dict[str, Array]) -> dict[str, Array]:
     """All outputs by name."""
     return dict(zip(names, graph.run(names, feeds, time.monotonic() + _SECONDS), strict=True))
-
-
-def relative(found: Array, wanted: Array) -> list[float]:
-    """Relative L2 error of each image."""
-    return [
-        float(np.linalg.norm(one - other) / max(float(np.linalg.norm(other)), 1e-30))
-        for one, other in zip(found, wanted, strict=True)
-    ]

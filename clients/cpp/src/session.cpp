@@ -42,6 +42,14 @@ bool has(const char* provider) {
   return std::find(names.begin(), names.end(), provider) != names.end();
 }
 
+// Options of a provider, which C makes and takes back.
+template <class T, class Create, class Release>
+std::unique_ptr<T, Release> owned(Create create, Release release) {
+  T* made = nullptr;
+  Ort::ThrowOnError(create(&made));
+  return {made, release};
+}
+
 // As in handlers/devices.py: no TF32 in files that promise float32, and no search that times algorithms.
 Ort::SessionOptions on_gpu(const Options& options) {
   auto settings = session_options(options);
@@ -50,18 +58,13 @@ Ort::SessionOptions on_gpu(const Options& options) {
   const char* const names[] = {"device_id", "use_tf32", "cudnn_conv_algo_search"};
   const char* const values[] = {number.c_str(), "0", "HEURISTIC"};
   if (options.device == Device::tensorrt) {
-    OrtTensorRTProviderOptionsV2* tensorrt = nullptr;
-    Ort::ThrowOnError(api.CreateTensorRTProviderOptions(&tensorrt));
-    const std::unique_ptr<OrtTensorRTProviderOptionsV2, decltype(api.ReleaseTensorRTProviderOptions)> owner(
-        tensorrt, api.ReleaseTensorRTProviderOptions);
-    Ort::ThrowOnError(api.UpdateTensorRTProviderOptions(tensorrt, names, values, 1));
+    const auto tensorrt = owned<OrtTensorRTProviderOptionsV2>(api.CreateTensorRTProviderOptions,
+                                                              api.ReleaseTensorRTProviderOptions);
+    Ort::ThrowOnError(api.UpdateTensorRTProviderOptions(tensorrt.get(), names, values, 1));
     settings.AppendExecutionProvider_TensorRT_V2(*tensorrt);
   }
-  OrtCUDAProviderOptionsV2* cuda = nullptr;
-  Ort::ThrowOnError(api.CreateCUDAProviderOptions(&cuda));
-  const std::unique_ptr<OrtCUDAProviderOptionsV2, decltype(api.ReleaseCUDAProviderOptions)> owner(
-      cuda, api.ReleaseCUDAProviderOptions);
-  Ort::ThrowOnError(api.UpdateCUDAProviderOptions(cuda, names, values, 3));
+  const auto cuda = owned<OrtCUDAProviderOptionsV2>(api.CreateCUDAProviderOptions, api.ReleaseCUDAProviderOptions);
+  Ort::ThrowOnError(api.UpdateCUDAProviderOptions(cuda.get(), names, values, 3));
   settings.AppendExecutionProvider_CUDA_V2(*cuda);
   return settings;
 }
