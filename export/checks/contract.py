@@ -67,7 +67,7 @@ def check_contract(path: str | Path, *, fast: bool = False, progress: Progress =
     other = int((found["logits"][0].argmax() + 1) % card.classes)
     aimed = _by_method(card, _run(session, images, [other] + [-1] * (count - 1)))
     alone: dict[str, dict[str, Array]] = {}
-    if any(map(_repeatable, card.each.values())):
+    if any(map(repeatable, card.each.values())):
         progress("asking for an image alone")
         alone = _by_method(card, _run(session, images[-1:], [-1]))
     held_by: dict[str, list[str]] = {}  # line -> names of the methods of which it holds
@@ -109,13 +109,13 @@ def _check_answers(card: Card, answers: _Answers, other: int) -> list[str]:
     """What holds of one method; ``other`` is the target of the first image in ``answers.aimed``."""
     together, aimed, alone = answers
     holds = [_check_prediction(together)]
-    if _repeatable(card):
+    if repeatable(card):
         holds.append(_check_determinism(together, aimed))
         holds.append(_check_independence(together, alone, TOLERANCES[card.dtype]))
     return holds + _check_differences(card, together, aimed, other)
 
 
-def _repeatable(card: Card) -> bool:
+def repeatable(card: Card) -> bool:
     """Whether the method draws no fresh noise."""
     return card.method.get("seed", 0) is not None
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from smoothserve.handlers.card import Card
 
 from ..errors import VerificationError, require
 from .comparison import relative
+from .contract import repeatable
 from .session import Array, load_session, outputs
 from .tolerance import TOLERANCES
 
@@ -25,7 +27,7 @@ def check_device(path: str | Path, device: str) -> str:
     """Compare a file's answers on a device with those of the processor, on random images.
 
     Kinks let single heatmaps jump, as :func:`.parity.check_parity` says. Two runs of the same images on the
-    device must agree bit for bit, unless the method draws fresh noise.
+    device must agree bit for bit. Maps of methods that draw fresh noise are not looked at.
 
     Args:
         path: of the file.
@@ -45,7 +47,7 @@ def check_device(path: str | Path, device: str) -> str:
     graph = Graph(path, device=device)
     if device not in ("cpu", "auto") and not graph.on_gpu:
         raise VerificationError(f"{device} is not there: {path} would run on the CPU.")
-    names = list(outputs_of(graph))
+    names = outputs_that_repeat(graph.card)
     tolerance = TOLERANCES[graph.card.dtype]
     session = load_session(path)
     generator = np.random.default_rng(12)
@@ -56,9 +58,7 @@ def check_device(path: str | Path, device: str) -> str:
         # Where the two differ in the class, because two are equal, the processor's is explained by both.
         feeds = {"image": images, "target": wanted["explained_class"].reshape(batch, -1)[:, 0]}
         first, second = (ask(graph, names, feeds) for _ in range(2))
-        if graph.card.method.get("seed", 0) is not None and any(
-            not np.array_equal(first[name], second[name], equal_nan=True) for name in names
-        ):
+        if any(not np.array_equal(first[name], second[name], equal_nan=True) for name in names):
             raise VerificationError(f"{path} gives another answer each time on {device}.")
         for name in names:
             if name != "explained_class":
@@ -77,10 +77,10 @@ def check_device(path: str | Path, device: str) -> str:
     return f"the processor's answers there, too (ONNX Runtime {where}); largest relative L2: {figures}"
 
 
-def outputs_of(graph: Graph) -> list[str]:
-    """Names of all outputs, those of further methods included."""
-    maps = [name for method in graph.card.each for name in graph.card.map_names(method)]
-    return ["logits", "explained_class", *maps]
+def outputs_that_repeat(card: Card) -> list[str]:
+    """Names of outputs, those of further methods included, that the same images give each time."""
+    methods = (method for method, own in card.each.items() if repeatable(own))
+    return ["logits", "explained_class", *(name for method in methods for name in card.map_names(method))]
 
 
 def ask(graph: Graph, names: list[str], feeds: dict[str, Array]) -> dict[str, Array]:
